@@ -1,0 +1,5 @@
+"""`python -m perpscope`."""
+
+from perpscope.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Composition: the only rooms that construct parts and join them."""

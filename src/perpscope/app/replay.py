@@ -1,0 +1,133 @@
+"""A recording through the real decoders, engine and store, and a report of what became of every frame."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from perpscope.app import venues
+from perpscope.engine.engine import Engine
+from perpscope.errors import DataError
+from perpscope.feeds.clock import wall_ns
+from perpscope.feeds.counts import FrameCounts
+from perpscope.feeds.replay import ReplayFeed
+from perpscope.feeds.tape import Tape
+from perpscope.model.instrument import Instrument
+from perpscope.model.market import Tick
+from perpscope.ports import Sink, Venue
+from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
+
+#: Whose frames a recording holds when neither it nor the user says so.
+_DEFAULT_VENUE = "binance"
+#: If so many frames from the start all fail to decode, the file is no recording of this venue.
+_HOPELESS = 50
+
+
+class BookReport(msgspec.Struct, frozen=True):
+    """Books against the venue's own best bid and ask, by update id, once after every applied diff."""
+
+    compared: int
+    equal: int
+
+
+class ReplayReport(msgspec.Struct, frozen=True):
+    """What `perpscope replay --json` prints; frames = decoded + control + Σ ignored + rejected."""
+
+    frames: int
+    decoded: int
+    control: int
+    ignored: dict[str, int]
+    rejected: int
+    events: dict[str, int]
+    gaps: int
+    book: BookReport
+    seconds: float
+
+
+def replay_tape(recording: Path, *, venue: str | None = None, database: Path | None = None) -> ReplayReport:
+    """Replay a recording.
+
+    Args:
+        recording: file of any known form.
+        venue: whose frames they are; None = what the file says, else Binance.
+        database: store of kind "replay" to write; None = none.
+
+    Raises:
+        DataError: no file, or no recording of that venue.
+        ConfigError: an unknown venue.
+        StoreError: the store cannot be written.
+    """
+    started = time.perf_counter()
+    tape = Tape(recording)
+    dialect = venues.find(venue or _known(tape.venue) or _DEFAULT_VENUE)
+    catalogue = _catalogue(tape, dialect)
+    if database is None:
+        return asyncio.run(_replay(tape, dialect, catalogue, None, started))
+    store = SqliteStore.open(database, kind=StoreKind.REPLAY)
+    try:
+        store.register(catalogue.values())
+        report = asyncio.run(_replay(tape, dialect, catalogue, store, started))
+        store.flush()
+        return report
+    finally:
+        store.close()
+
+
+async def _replay(
+    tape: Tape, venue: Venue, catalogue: dict[str, Instrument], store: SqliteStore | None, started: float
+) -> ReplayReport:
+    sinks: list[Sink] = [] if store is None else [store.sink()]
+    engine = Engine(sinks=sinks, check_books=True)
+    feed = ReplayFeed(tape, venue, catalogue)
+    async for batch in feed.batches():
+        _refuse_hopeless(tape.path, venue, feed.counts)
+        if store is not None:
+            store.register(feed.new_instruments())
+        for event in batch:
+            engine.process(event)
+            if store is not None and type(event) is Tick:
+                _report(store, engine, event.ts_recv)
+    compared, equal = engine.book_check()
+    counts = feed.counts
+    return ReplayReport(
+        frames=counts.frames,
+        decoded=counts.decoded,
+        control=counts.control,
+        ignored=dict(counts.ignored),
+        rejected=counts.rejected,
+        events={kind: n for kind, n in engine.counts.items() if n},
+        gaps=engine.gaps,
+        book=BookReport(compared, equal),
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _report(store: SqliteStore, engine: Engine, now_ns: int) -> None:
+    gaps = engine.gaps_by_channel
+    feeds = [
+        FeedStatus(venue, channel, FeedState.REPLAY, ts_last, events, gaps.get((venue, channel), 0))
+        for (venue, channel), (events, ts_last) in engine.events_by_channel.items()
+    ]
+    store.report(feeds, HeartStatus(os.getpid(), now_ns, wall_ns(), 1.0, True))
+
+
+def _known(venue: str | None) -> str | None:
+    return venue if venue in venues.names() else None
+
+
+def _catalogue(tape: Tape, venue: Venue) -> dict[str, Instrument]:
+    instruments = [] if tape.catalogue is None else venue.instruments(tape.catalogue)
+    return {instrument.symbol: instrument for instrument in instruments}
+
+
+def _refuse_hopeless(path: Path, venue: Venue, counts: FrameCounts) -> None:
+    if counts.rejected >= min(_HOPELESS, counts.frames) > 0 and counts.rejected == counts.frames:
+        why = counts.samples[0][0]
+        raise DataError(
+            "recording-venue",
+            f"{str(path)!r}: not one of the first {counts.frames} frames is one of {venue.name}'s ({why})",
+            hint="name the right venue with --venue, or give another file",
+        )

@@ -1,0 +1,134 @@
+"""How each feed is doing, and the whole status as one answer for the CLI and programs.
+
+The heart judges its feeds at each Tick and stores the verdict; a reader in another process gets it back with the
+age of each feed in market time, and says "down" where the heart itself is gone.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import msgspec
+
+from perpscope.engine.engine import Engine
+from perpscope.feeds.clock import wall_ns
+from perpscope.feeds.connection import Connection
+from perpscope.model.stream import Channel
+from perpscope.stores.sqlite import SqliteReader
+from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
+
+_MS_NS = 1_000_000
+#: A heart that has not reported for so many real seconds is taken for dead, whatever it said last.
+_HEART_LOST_S = 15.0
+#: Channels without a bound on the time between two events: quiet is normal, their socket's other channels judge.
+_QUIET = frozenset({Channel.LIQUIDATIONS, Channel.CANDLES_1M, Channel.CANDLES_15M, Channel.CANDLES_1H})
+#: A busy channel is stale when its last event is older than this many times the bound for silence (by hand).
+_STALE_FACTOR = 2.0
+
+
+class FeedLine(msgspec.Struct, frozen=True):
+    """One channel of one venue."""
+
+    venue: str
+    channel: Channel
+    state: FeedState
+    age_ms: int | None  #: market time since its last event; None if there was none
+    events: int  #: since the heart started
+    gaps: int  #: since the heart started
+
+
+class Database(msgspec.Struct, frozen=True):
+    """The file that was read."""
+
+    path: str
+    bytes: int  #: with its write-ahead log
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `perpscope status --json` prints; `events` counts liquidations."""
+
+    events: EventCounts
+    feeds: list[FeedLine]
+    database: Database
+    data: StoreKind  #: observed, demo or replay
+
+
+def judge_feeds(
+    wanted: Mapping[str, Collection[Channel]],
+    connections: Collection[Connection],
+    engine: Engine,
+    now_ns: int,
+    rate: float,
+) -> list[FeedStatus]:
+    """How each wanted channel of each venue is doing.
+
+    Args:
+        wanted: venue → its channels.
+        connections: of all venues.
+        engine: counted the events.
+        now_ns: market time.
+        rate: market seconds per real second.
+    """
+    seen, gaps = engine.events_by_channel, engine.gaps_by_channel
+    lines = []
+    for venue, channels in wanted.items():
+        for channel in sorted(channels, key=list(Channel).index):
+            carrying = [
+                c for c in connections if c.venue == venue and any(s.channel is channel for s in c.plan.streams)
+            ]
+            events, ts_last = seen.get((venue, channel), (0, 0))
+            quiet_s = None if channel in _QUIET or not events else (now_ns - ts_last) / 1e9 / rate
+            state = _state(carrying, quiet_s)
+            lines.append(FeedStatus(venue, channel, state, ts_last or None, events, gaps.get((venue, channel), 0)))
+    return lines
+
+
+def _state(carrying: Collection[Connection], quiet_s: float | None) -> FeedState:
+    """The worst of the connections that carry a channel, then the channel's own quiet (real seconds)."""
+    if not carrying or not all(c.is_open for c in carrying):
+        return FeedState.DOWN
+    if any((c.silent_s or 0.0) > c.silent_after_s / 2 or not c.has_data for c in carrying):
+        return FeedState.SILENT
+    bound_s = max(c.silent_after_s for c in carrying) * _STALE_FACTOR
+    return FeedState.STALE if quiet_s is not None and quiet_s > bound_s else FeedState.LIVE
+
+
+def read_status(path: Path) -> Status:
+    """The status of a store, read beside whoever writes it.
+
+    Raises:
+        DataError: there is no such store.
+        StoreError: it cannot be read.
+    """
+    with SqliteReader.open(path) as reader:
+        heart = reader.heart()
+        now_ns = market_now(heart, reader.kind)
+        running = heart is not None and heart.is_running and _is_heard(heart)
+        return Status(
+            events=reader.counts(now_ns),
+            feeds=[_line(feed, now_ns, running=running) for feed in reader.feeds()],
+            database=Database(str(path), reader.bytes),
+            data=reader.kind,
+        )
+
+
+def market_now(heart: HeartStatus | None, kind: StoreKind) -> int:
+    """Market time as the store's reader should see it, ns UTC.
+
+    A real market goes on whether it is collected or not; a demo or a replay stands still when its heart stops.
+    """
+    now_ns = wall_ns()
+    if heart is None or kind is StoreKind.OBSERVED:
+        return now_ns
+    if not (heart.is_running and _is_heard(heart)):
+        return heart.ts_market
+    return heart.ts_market + int((now_ns - heart.ts_wall) * heart.rate)
+
+
+def _is_heard(heart: HeartStatus) -> bool:
+    return wall_ns() - heart.ts_wall < _HEART_LOST_S * 1e9
+
+
+def _line(feed: FeedStatus, now_ns: int, *, running: bool) -> FeedLine:
+    age_ms = None if feed.ts_last is None else max(0, now_ns - feed.ts_last) // _MS_NS
+    state = feed.state if running or feed.state is FeedState.REPLAY else FeedState.DOWN
+    return FeedLine(feed.venue, feed.channel, state, age_ms, feed.events, feed.gaps)

@@ -1,0 +1,52 @@
+"""`status` and `replay`: read a store, or a recording through the real pipeline."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from perpscope.cli.options import Config, Db, Json, settings
+
+
+def status(
+    db: Db = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw anew each second until Ctrl-C.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Feeds, counts and the database."""
+    from perpscope.app import places
+    from perpscope.app.status import read_status
+    from perpscope.cli.screen import print_status, watch_status
+
+    loaded = settings(config=config, db=db)
+    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
+    if watch and not json:
+        watch_status(path)
+        return
+    found = read_status(path)
+    print(f"database {path} ({why})", file=sys.stderr)
+    print_status(found, json=json, out=sys.stdout)
+
+
+def replay(
+    recording: Annotated[
+        Path, typer.Argument(help="Recording: perpscope's own, or lines of `<ns> <frame>`, or JSON lines.")
+    ],
+    db: Db = None,
+    venue: Annotated[
+        str | None, typer.Option("--venue", help="Whose frames these are, if the file does not say.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Replay a recording through the real decoders, engine and store."""
+    from perpscope.app.replay import replay_tape
+    from perpscope.cli.screen import print_replay
+
+    report = replay_tape(recording, venue=venue, database=db)
+    if json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        print_replay(report, recording, out=sys.stdout)

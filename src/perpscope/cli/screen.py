@@ -1,0 +1,183 @@
+"""Tables on the terminal: status, replay report, and the status drawn anew while a market is collected."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from perpscope.app.replay import ReplayReport
+from perpscope.app.status import FeedLine, Status, read_status
+from perpscope.model.stream import Channel
+from perpscope.stores.status import FeedState, StoreKind
+
+if TYPE_CHECKING:
+    from perpscope.app.collect import Collector
+
+#: Glyph and colour of each state; the word always stands beside them.
+_STATES = {
+    FeedState.LIVE: ("●", "green"),
+    FeedState.REPLAY: ("▷", "cyan"),
+    FeedState.STALE: ("◐", "yellow"),
+    FeedState.SILENT: ("◌", "red"),
+    FeedState.DOWN: ("✕", "red"),
+}
+_LABELS = {StoreKind.DEMO: "DEMO DATA: no real market", StoreKind.REPLAY: "REPLAY of a recording"}
+#: What a venue publishes of its liquidations, where that is not all.
+_SAMPLED = {"binance": "≤ 1 per symbol per s"}
+_WIDTH = 80
+#: Real seconds between lines where nothing can be drawn.
+_LINE_EVERY_S = 10.0
+_MOST_SYMBOLS = 8
+
+
+def age(ms: int | None) -> str:
+    """An age as people read it: `0.4 s`, `74 s`, `3 m 10 s`, `2 h`.
+
+    >>> age(400), age(74_000), age(190_000), age(7_200_000), age(None)
+    ('0.4 s', '74 s', '3 m 10 s', '2 h', '—')
+    """
+    if ms is None:
+        return "—"
+    seconds = ms / 1000
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} m {seconds % 60:.0f} s"
+    return f"{seconds / 3600:.0f} h"
+
+
+def print_status(status: Status, *, json: bool, out: TextIO) -> None:
+    """Print a status as one JSON object on one line, or as a table."""
+    if json:
+        out.write(msgspec.json.encode(status).decode() + "\n")
+    else:
+        _console(out).print(render(status))
+
+
+def print_replay(report: ReplayReport, recording: Path, *, out: TextIO) -> None:
+    """Print what became of a recording."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    ignored = {f"ignored: {reason}": n for reason, n in report.ignored.items()}
+    for name, n in {"frames": report.frames, "decoded": report.decoded, "control": report.control, **ignored}.items():
+        table.add_row(name, f"{n:,}")
+    table.add_row("rejected", f"{report.rejected:,}")
+    for kind, n in report.events.items():
+        table.add_row(f"event: {kind}", f"{n:,}")
+    table.add_row("gaps", f"{report.gaps:,}")
+    table.add_row("book equal to bid/ask", f"{report.book.equal:,} of {report.book.compared:,}")
+    table.add_row("seconds", f"{report.seconds:.2f}")
+    _console(out).print(Group(Text(f"replayed {recording}"), table))
+
+
+def render(status: Status) -> Group:
+    """The status as 80 columns: a note on the data, feeds, liquidation counts, the database."""
+    parts: list[Text | Table] = []
+    if (label := _LABELS.get(status.data)) is not None:
+        parts.append(Text(label, style="bold magenta"))
+    parts += [_feeds(status.feeds), _counts(status)]
+    size = f"{status.database.bytes / 1e6:,.2f} MB"
+    parts.append(Text(f"database  {status.database.path}  {size} · {status.events.total:,} liquidations", style="dim"))
+    return Group(*parts)
+
+
+def watch_status(path: Path) -> NoReturn:
+    """Draw the status of a store each second until Ctrl-C."""
+    with Live(render(read_status(path)), console=_console(sys.stdout), auto_refresh=False) as screen:
+        while True:
+            time.sleep(1.0)
+            screen.update(render(read_status(path)), refresh=True)
+
+
+class Screen:
+    """The status drawn while collecting; where stdout is no terminal, a line each ten seconds on stderr."""
+
+    def __init__(self, database: Path, *, shown: bool) -> None:
+        self._shown = shown
+        self._drawn_at = time.monotonic()
+        self._live: Live | None = None
+        self._database = database
+        if shown and sys.stdout.isatty():
+            self._live = Live(console=_console(sys.stdout), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> "Screen":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def draw(self, collector: "Collector") -> None:
+        """Draw anew if it is time."""
+        now = time.monotonic()
+        if not self._shown or now - self._drawn_at < (1.0 if self._live is not None else _LINE_EVERY_S):
+            return
+        self._drawn_at = now
+        status = collector.status()
+        if self._live is not None:
+            self._live.update(render(status), refresh=True)
+        else:
+            seen = sum(feed.events for feed in status.feeds)
+            print(f"{seen:,} events · {status.events.total:,} liquidations", file=sys.stderr, flush=True)
+
+
+def _console(out: TextIO) -> Console:
+    console = Console(file=out, highlight=False)
+    return console if console.is_terminal else Console(file=out, highlight=False, width=_WIDTH)
+
+
+def _feeds(feeds: list[FeedLine]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("feed", "state", "age", "events", "gaps", "note"):
+        table.add_column(name, justify="right" if name in {"age", "events", "gaps"} else "left", no_wrap=True)
+    for feed in feeds:
+        glyph, colour = _STATES[feed.state]
+        note = _SAMPLED.get(feed.venue, "") if feed.channel is Channel.LIQUIDATIONS else ""
+        table.add_row(
+            f"{feed.venue} {feed.channel.value}",
+            Text(f"{glyph} {feed.state.value}", style=colour),
+            age(feed.age_ms),
+            f"{feed.events:,}",
+            f"{feed.gaps:,}",
+            Text(note, style="dim"),
+        )
+    return table
+
+
+def _counts(status: Status) -> Text:
+    events = status.events
+    lines = [
+        "─" * _WIDTH,
+        f"liquidations  total {events.total:,}   last 24 h {events.last_24h:,}   last 1 h {events.last_1h:,}",
+        f"by side       BUY (shorts liquidated) {events.by_side.get('BUY', 0):,}   "
+        f"SELL (longs liquidated) {events.by_side.get('SELL', 0):,}",
+    ]
+    most = sorted(events.by_symbol.items(), key=lambda item: -item[1])
+    shown = [f"{symbol} {n:,}" for symbol, n in most[:_MOST_SYMBOLS]]
+    if len(most) > _MOST_SYMBOLS:
+        shown.append(f"+{len(most) - _MOST_SYMBOLS} more")
+    lines += [f"by symbol     {line}" if at == 0 else f"              {line}" for at, line in enumerate(_rows(shown))]
+    lines.append("─" * _WIDTH)
+    return Text("\n".join(lines))
+
+
+def _rows(cells: list[str]) -> list[str]:
+    """Cells joined into lines that fit beside the label."""
+    rows = [""]
+    for cell in cells:
+        if rows[-1] and len(rows[-1]) + len(cell) + 3 > _WIDTH - 14:
+            rows.append("")
+        rows[-1] += ("   " if rows[-1] else "") + cell
+    return rows

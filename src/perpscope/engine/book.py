@@ -1,0 +1,221 @@
+"""The order book of one instrument, kept by Binance's own rules and read only while it is known to be right.
+
+In: deltas and snapshots, in the order of receipt. Out: what became of each, as a `BookChange`; and best prices, levels
+and slippage while the book is readable, `None` otherwise. The rules cited by number are those of
+https://developers.binance.com/en/docs/catalog/core-trading-derivatives-trading-usd-s-m-futures/api/ws-streams/public
+"""
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from perpscope.engine.ladder import Ladder
+from perpscope.engine.slippage import Slippage, walk
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import BookDelta, BookSnapshot, Level, Side
+
+#: Deltas kept while a snapshot is awaited: over eight minutes of a 100 ms stream.
+BUFFER_DELTAS: Final = 5_000
+
+
+class Top(NamedTuple):
+    """Best bid and ask of a book."""
+
+    bid: float  #: quote per base
+    bid_size: float  #: base units
+    ask: float  #: quote per base
+    ask_size: float  #: base units
+
+    @property
+    def mid(self) -> float:
+        """Half way between bid and ask, quote per base."""
+        return (self.bid + self.ask) / 2.0
+
+
+#: Told the update id and the top after every delta applied, those replayed from the buffer included.
+OnApplied: TypeAlias = Callable[[int, Top | None], None]
+
+
+class BookChange(enum.Enum):
+    """What became of a delta or a snapshot."""
+
+    APPLIED = "applied"  #: the readable book moved on
+    BUFFERED = "buffered"  #: kept until there is a snapshot
+    LIVE = "live"  #: the book has become readable
+    HOLE = "hole"  #: a delta is missing: the book is unreadable from now on
+    CROSSED = "crossed"  #: bid >= ask: the book is wrong and unreadable from now on
+    HELD = "held"  #: a snapshot ahead of every delta seen; kept until the stream reaches it
+    STALE_SNAPSHOT = "stale_snapshot"  #: the stream begins after the snapshot: another one is needed
+    DUPLICATE = "duplicate"  #: contained in what is already there; harmless
+    IGNORED = "ignored"  #: a snapshot nobody asked for
+
+
+class OrderBook:
+    """Bids and asks of one instrument, with the venue's own proof that nothing is missing.
+
+    Args:
+        instrument: whose book it is.
+        on_applied: called after every applied delta.
+        buffer_deltas: kept while awaiting a snapshot; the oldest goes first, and then no older snapshot can bridge.
+    """
+
+    def __init__(
+        self, instrument: InstrumentId, on_applied: OnApplied | None = None, buffer_deltas: int = BUFFER_DELTAS
+    ) -> None:
+        self.instrument = instrument
+        self.is_readable = False  #: True while every read is served
+        self.ts_last = 0  #: ns UTC, `ts_recv` of the last delta applied, ever; 0 if there was none
+        self._on_applied = on_applied
+        self._bids = Ladder(is_bid=True)
+        self._asks = Ladder(is_bid=False)
+        self._last_id = 0
+        self._last_event = 0  # ts_event of the last delta applied or buffered
+        self._buffer: deque[BookDelta] = deque(maxlen=buffer_deltas)  # always one unbroken chain
+        self._held: BookSnapshot | None = None
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """True if a snapshot taken from now on could make the book readable (rules 1 and 2: buffer first, then ask)."""
+        return not self.is_readable and self._held is None and bool(self._buffer)
+
+    def apply(self, delta: BookDelta) -> BookChange:
+        """Take one delta."""
+        if not self.is_readable:
+            return self._await(delta)
+        # Rule 5: each event's `pu` must equal the previous event's `u`; otherwise begin again.
+        if delta.prev_update_id != self._last_id:
+            if self._is_repeat(delta, self._last_id):
+                return BookChange.DUPLICATE
+            self._lose(delta)
+            return BookChange.HOLE
+        return self._take(delta)
+
+    def restore(self, snapshot: BookSnapshot) -> BookChange:
+        """Take a snapshot; it counts only while one is awaited."""
+        if self.is_readable:
+            return BookChange.IGNORED
+        # Rule 3: drop any event where `u` < `lastUpdateId`.
+        while self._buffer and self._buffer[0].last_update_id < snapshot.last_update_id:
+            self._buffer.popleft()
+        if not self._buffer:
+            self._held = snapshot
+            return BookChange.HELD
+        if not _bridges(self._buffer[0], snapshot):
+            return BookChange.STALE_SNAPSHOT
+        return self._begin(snapshot)
+
+    def invalidate(self) -> None:
+        """Forget everything: the connection that kept the book true is gone."""
+        self.is_readable = False
+        self._clear()
+        self._buffer.clear()
+        self._held = None
+
+    @property
+    def last_update_id(self) -> int | None:
+        """The venue's id of the state that is read; None while unreadable."""
+        return self._last_id if self.is_readable else None
+
+    def best(self) -> Top | None:
+        """Best bid and ask; None while unreadable or if a side is empty."""
+        bids, asks = self._bids, self._asks
+        if not (self.is_readable and bids and asks):
+            return None
+        return Top(bids.touch, bids.size_at(bids.touch), asks.touch, asks.size_at(asks.touch))
+
+    def bids(self, levels: int | None = None) -> list[Level] | None:
+        """The best `levels` bids, or all, highest first; None while unreadable."""
+        return self._bids.top(levels) if self.is_readable else None
+
+    def asks(self, levels: int | None = None) -> list[Level] | None:
+        """The best `levels` asks, or all, lowest first; None while unreadable."""
+        return self._asks.top(levels) if self.is_readable else None
+
+    def slippage(self, side: Side, size: float) -> Slippage | None:
+        """Estimate what taking `size` base units would cost now; None while unreadable or if a side is empty.
+
+        Raises:
+            ValueError: size is not > 0.
+        """
+        if not size > 0.0:
+            raise ValueError(f"size {size} must be > 0 base units")
+        best = self.best()
+        if best is None:
+            return None
+        ladder = self._asks if side is Side.BUY else self._bids
+        return walk(side, size, ladder.top(size=size), best.mid)
+
+    def _await(self, delta: BookDelta) -> BookChange:
+        """Rule 1: buffer the events of the stream until a snapshot fits."""
+        held = self._held
+        if held is not None:
+            if delta.last_update_id < held.last_update_id:
+                return BookChange.DUPLICATE  # rule 3
+            self._held = None
+            self._restart_buffer(delta)
+            return self._begin(held) if _bridges(delta, held) else BookChange.STALE_SNAPSHOT
+        if not self._buffer or delta.prev_update_id != self._buffer[-1].last_update_id:
+            if self._buffer and self._is_repeat(delta, self._buffer[-1].last_update_id):
+                return BookChange.DUPLICATE
+            self._restart_buffer(delta)
+        else:
+            self._buffer.append(delta)
+            self._last_event = delta.ts_event
+        return BookChange.BUFFERED
+
+    def _begin(self, snapshot: BookSnapshot) -> BookChange:
+        """Load the snapshot, then what was buffered since; the first of it bridges and owes no `pu` (rule 4)."""
+        self._clear()
+        self._bids.update(snapshot.bids)
+        self._asks.update(snapshot.asks)
+        self._last_id = snapshot.last_update_id
+        if self._bids.touch >= self._asks.touch:
+            self._clear()
+            return BookChange.CROSSED
+        self.is_readable = True
+        waiting = list(self._buffer)
+        self._buffer.clear()
+        for n, delta in enumerate(waiting):
+            if self._take(delta) is BookChange.CROSSED:
+                self._buffer.extend(waiting[n + 1 :])
+                return BookChange.CROSSED
+        return BookChange.LIVE
+
+    def _take(self, delta: BookDelta) -> BookChange:
+        """Rule 6: sizes are absolute and 0 removes a level."""
+        self._bids.update(delta.bids)
+        self._asks.update(delta.asks)
+        if self._bids.touch >= self._asks.touch:
+            self._lose(delta)
+            return BookChange.CROSSED
+        self._last_id = delta.last_update_id
+        self._last_event = delta.ts_event
+        self.ts_last = delta.ts_recv
+        if self._on_applied is not None:
+            self._on_applied(delta.last_update_id, self.best())
+        return BookChange.APPLIED
+
+    def _is_repeat(self, delta: BookDelta, last_id: int) -> bool:
+        """True if the delta is an old one come again; a later one with a lower id means the venue numbers anew."""
+        return delta.last_update_id <= last_id and delta.ts_event <= self._last_event
+
+    def _lose(self, delta: BookDelta) -> None:
+        """Unreadable at once; `delta` is the first of a fresh buffer."""
+        self.is_readable = False
+        self._clear()
+        self._restart_buffer(delta)
+
+    def _restart_buffer(self, delta: BookDelta) -> None:
+        self._buffer.clear()
+        self._buffer.append(delta)
+        self._last_event = delta.ts_event
+
+    def _clear(self) -> None:
+        self._bids.clear()
+        self._asks.clear()
+
+
+def _bridges(delta: BookDelta, snapshot: BookSnapshot) -> bool:
+    """Rule 4: the first event must have `U` <= `lastUpdateId` and `u` >= `lastUpdateId`."""
+    return delta.first_update_id <= snapshot.last_update_id <= delta.last_update_id

@@ -1,0 +1,197 @@
+"""The coverage ledger: what was seen, and what was not, to the moment.
+
+In: acknowledgements, signs of life, Ticks and losses. Out: `Covered` intervals that only ever vouch for what has
+certainly been seen, and a `Gap` for everything between them. For each stream, covered intervals and gaps together leave
+no hole from its first coverage to its last.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick
+from perpscope.model.stream import Channel, Stream
+
+_Key: TypeAlias = tuple[str, Stream]  # venue, stream
+
+#: A recording that is over has no gap after it.
+_ENDS_WITHOUT_GAP: Final = frozenset({"end-of-recording"})
+
+
+class _Interval:
+    """Streams acknowledged together; `ts_to` is None until data has come after the acknowledgement."""
+
+    __slots__ = ("streams", "ts_from", "ts_to")
+
+    def __init__(self, streams: tuple[Stream, ...], ts_from: int) -> None:
+        self.streams = streams
+        self.ts_from = ts_from
+        self.ts_to: int | None = None
+
+
+class _Connection:
+    __slots__ = ("intervals", "name", "ts_last", "venue")
+
+    def __init__(self, name: str, venue: str) -> None:
+        self.name = name
+        self.venue = venue
+        self.ts_last = 0
+        self.intervals: list[_Interval] = []
+
+    def covered(self, interval: _Interval, ts_to: int, ts_recv: int, *, is_open: bool) -> Covered:
+        return Covered(self.venue, self.name, interval.streams, interval.ts_from, ts_to, is_open, ts_recv)
+
+
+class _Grouped:
+    """Gaps of one venue noticed together: streams that share cause and times share an event."""
+
+    def __init__(self, venue: str, ts_recv: int) -> None:
+        self._venue = venue
+        self._ts_recv = ts_recv
+        self._streams: dict[tuple[str, int, int | None], list[Stream]] = {}
+
+    def add(self, stream: Stream, cause: str, ts_from: int, ts_to: int | None) -> None:
+        self._streams.setdefault((cause, ts_from, ts_to), []).append(stream)
+
+    def events(self) -> Iterator[Gap]:
+        for (cause, ts_from, ts_to), streams in self._streams.items():
+            yield Gap(self._venue, tuple(streams), ts_from, ts_to, cause, self._ts_recv)
+
+
+class CoverageLedger:
+    """Keeps account of every stream of every connection.
+
+    Args:
+        resume: where an earlier run ended: (venue, stream) → (ns UTC of the end of its last coverage, cause).
+    """
+
+    def __init__(self, resume: Mapping[_Key, tuple[int, str]] | None = None) -> None:
+        self.gaps = 0  #: distinct gaps so far, those still open included
+        self.gaps_by_channel: dict[tuple[str, Channel], int] = {}  #: a gap counts once for each of its channels
+        self._before = dict(resume or {})
+        self._connections: dict[str, _Connection] = {}
+        self._covering: dict[_Key, list[_Interval]] = {}  # open intervals that have begun
+        self._lost: dict[_Key, tuple[int, str]] = {}  # open gaps: since when, and why
+        self._unreadable: dict[InstrumentId, tuple[int, str]] = {}  # open gaps of books
+        self._ts_tick: int | None = None
+
+    def subscribed(self, event: Subscribed) -> list[Covered | Gap]:
+        """Open an interval for these streams, to begin when data comes.
+
+        A stream acknowledged twice means that the connection was replaced without a word: the old one ends here.
+        """
+        ended: list[Covered | Gap] = []
+        connection = self._connections.get(event.connection)
+        if connection is not None and any(not set(i.streams).isdisjoint(event.streams) for i in connection.intervals):
+            ended = self.disconnected(Disconnected(event.connection, "disconnect", event.ts_recv))
+            connection = None
+        if connection is None:
+            connection = self._connections[event.connection] = _Connection(event.connection, event.venue)
+        connection.intervals.append(_Interval(event.streams, event.ts_recv))
+        return ended
+
+    def alive(self, event: Alive) -> list[Gap]:
+        """Note a connection's last data; intervals acknowledged before it begin, and gaps end where they do."""
+        connection = self._connections.get(event.connection)
+        if connection is None:
+            return []
+        connection.ts_last = event.ts_last
+        found = _Grouped(connection.venue, event.ts_recv)
+        before = _Grouped(connection.venue, event.ts_recv)
+        for interval in connection.intervals:
+            if interval.ts_to is None and interval.ts_from <= event.ts_last:
+                interval.ts_to = interval.ts_from
+                self._begin(connection.venue, interval, found, before)
+        earlier = list(before.events())
+        self._count(earlier)
+        return [*found.events(), *earlier]
+
+    def tick(self, event: Tick) -> list[Covered]:
+        """Move every interval's end to the last Tick or the last data, whichever came first; never back.
+
+        It lags one Tick, so that nothing is vouched for while it may still be in a socket's buffer.
+        """
+        moved = []
+        if self._ts_tick is not None:
+            for connection in self._connections.values():
+                ts_to = min(self._ts_tick, connection.ts_last)
+                for interval in connection.intervals:
+                    if interval.ts_to is not None and interval.ts_to < ts_to:
+                        interval.ts_to = ts_to
+                        moved.append(connection.covered(interval, ts_to, event.ts_recv, is_open=True))
+        self._ts_tick = event.ts_recv
+        return moved
+
+    def disconnected(self, event: Disconnected) -> list[Covered | Gap]:
+        """Close a connection's intervals where they stand; what no other connection covers is a gap from there on."""
+        connection = self._connections.pop(event.connection, None)
+        if connection is None:
+            return []
+        closed: list[Covered | Gap] = []
+        opened = _Grouped(connection.venue, event.ts_recv)
+        for interval in connection.intervals:
+            if interval.ts_to is None:
+                continue
+            if interval.ts_to > interval.ts_from:
+                closed.append(connection.covered(interval, interval.ts_to, event.ts_recv, is_open=False))
+            self._end(connection.venue, interval, interval.ts_to, event.cause, opened)
+        gaps = list(opened.events())
+        self._count(gaps)
+        return [*closed, *gaps]
+
+    def book_lost(self, venue: str, instrument: InstrumentId, ts_from: int, cause: str, ts_recv: int) -> list[Gap]:
+        """Open the gap of a book that has become unreadable, unless it is open already; `ts_from` = last good delta."""
+        if instrument in self._unreadable:
+            return []
+        self._unreadable[instrument] = (ts_from, cause)
+        gap = Gap(venue, (Stream(Channel.BOOK, instrument),), ts_from, None, cause, ts_recv)
+        self._count([gap])
+        return [gap]
+
+    def book_back(self, venue: str, instrument: InstrumentId, ts_recv: int) -> list[Gap]:
+        """Close the gap of a book that is readable again, if there was one."""
+        lost = self._unreadable.pop(instrument, None)
+        if lost is None:
+            return []
+        ts_from, cause = lost
+        return [Gap(venue, (Stream(Channel.BOOK, instrument),), ts_from, max(ts_from, ts_recv), cause, ts_recv)]
+
+    def noted(self, gap: Gap) -> None:
+        """Count a gap that somebody else found."""
+        self._count([gap])
+
+    def _begin(self, venue: str, interval: _Interval, found: _Grouped, before: _Grouped) -> None:
+        """An interval begins: end the open gaps of its streams there (`found`), and those since an earlier run."""
+        for stream in interval.streams:
+            key = (venue, stream)
+            self._covering.setdefault(key, []).append(interval)
+            if (lost := self._lost.pop(key, None)) is not None:
+                ts_from, cause = lost
+                found.add(stream, cause, ts_from, max(ts_from, interval.ts_from))
+            if (earlier := self._before.pop(key, None)) is not None:
+                ts_end, cause = earlier
+                if ts_end < interval.ts_from:  # else the clock went back between the runs: there is nothing to tell
+                    before.add(stream, cause, ts_end, interval.ts_from)
+
+    def _end(self, venue: str, interval: _Interval, ts_to: int, cause: str, opened: _Grouped) -> None:
+        """An interval ends at `ts_to`: note what nobody covers from there on."""
+        for stream in interval.streams:
+            key = (venue, stream)
+            others = self._covering[key]
+            others.remove(interval)
+            if others:
+                ts_next = min(other.ts_from for other in others)
+                if ts_next > ts_to:
+                    opened.add(stream, cause, ts_to, ts_next)
+                continue
+            del self._covering[key]
+            if cause not in _ENDS_WITHOUT_GAP:
+                self._lost[key] = (ts_to, cause)
+                opened.add(stream, cause, ts_to, None)
+
+    def _count(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            self.gaps += 1
+            for channel in {stream.channel for stream in gap.streams}:
+                key = (gap.venue, channel)
+                self.gaps_by_channel[key] = self.gaps_by_channel.get(key, 0) + 1

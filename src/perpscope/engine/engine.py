@@ -1,0 +1,235 @@
+"""The engine: one event at a time into the state of the market, then on to the sinks.
+
+In: every event of every feed, in the order of receipt. Out, to each sink: every liquidation, each closed candle once,
+mark prices once a minute, gaps, coverage, and each Tick after all that belongs before it. State comes first: whoever is
+told of an event finds it in the state already.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, assert_never
+
+from perpscope.engine.book import BookChange
+from perpscope.engine.coverage import CoverageLedger
+from perpscope.engine.premium import MinuteMarks
+from perpscope.engine.state import InstrumentState, MarketState
+from perpscope.engine.tally import Tally, venue_of
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import (
+    Alive,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Covered,
+    Disconnected,
+    Gap,
+    Interval,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    Quote,
+    Subscribed,
+    Tick,
+    Trade,
+)
+from perpscope.model.stream import Channel, Stream
+from perpscope.ports import Sink
+
+_CAUSES: Final = {BookChange.HOLE: "sequence", BookChange.CROSSED: "crossed"}
+#: What breaks off when its connection does: no later event makes good for a missed one.
+_CHAINED: Final = frozenset({Channel.BOOK, Channel.QUOTES})
+
+
+class Engine:
+    """Holds the market's state and tells the sinks.
+
+    Args:
+        sinks: take what is worth keeping, in this order.
+        instruments: those to know; None = learn them from their events.
+        on_1m_candle_close: called with each closed 1-minute candle, once, after the sinks.
+        resume: where an earlier run ended: (venue, stream) → (end of its last coverage in ns UTC, cause).
+        check_books: compare every book with its quotes (see `book_check`).
+    """
+
+    def __init__(
+        self,
+        *,
+        sinks: Sequence[Sink],
+        instruments: Iterable[InstrumentId] | None = None,
+        on_1m_candle_close: Callable[[Candle], None] | None = None,
+        resume: Mapping[tuple[str, Stream], tuple[int, str]] | None = None,
+        check_books: bool = False,
+    ) -> None:
+        self.unknown = 0  #: events of instruments that are not known; liquidations are passed on all the same
+        self._tally = Tally()
+        self.market = MarketState(self._tally, instruments, check_books=check_books)
+        self._sinks = tuple(sinks)
+        self._on_1m_candle_close = on_1m_candle_close
+        self._ledger = CoverageLedger(resume)
+        self._marks = MinuteMarks()
+        self._carried: dict[str, set[Stream]] = {}  # connection → its streams that make or check a book
+
+    def process(self, event: MarketEvent) -> None:
+        """Take one event: state first, then the sinks."""
+        match event:  # hottest kinds first
+            case Quote():
+                self._quote(event)
+            case Trade():
+                self._trade(event)
+            case BookDelta() | BookSnapshot():
+                self._book(event)
+            case MarkPrice():
+                self._mark_price(event)
+            case Candle():
+                self._candle(event)
+            case Liquidation():
+                self._tally.of(venue_of(event.instrument)).liquidations.note(event.ts_recv)
+                self._give(event)
+            case _:
+                self._account(event)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Events processed by kind: trade, quote, book_delta, book_snapshot, candle, mark_price, liquidation."""
+        return self._tally.counts
+
+    @property
+    def events_by_channel(self) -> dict[tuple[str, Channel], tuple[int, int]]:
+        """`(events, ts_recv of the last in ns UTC)` by venue and channel."""
+        return self._tally.by_channel
+
+    @property
+    def gaps(self) -> int:
+        """Distinct gaps so far."""
+        return self._ledger.gaps
+
+    @property
+    def gaps_by_channel(self) -> Mapping[tuple[str, Channel], int]:
+        """Distinct gaps by venue and channel."""
+        return self._ledger.gaps_by_channel
+
+    def snapshots_wanted(self) -> list[InstrumentId]:
+        """Instruments whose book has begun to buffer and awaits a snapshot."""
+        return [state.instrument for state in self.market if state.book.wants_snapshot]
+
+    def book_check(self) -> tuple[int, int]:
+        """How many book tops were compared with the venue's quotes, and how many were equal.
+
+        Call it when the feed is over: what still waits for its quote is judged now.
+        """
+        checks = [state.check for state in self.market if state.check is not None]
+        for check in checks:
+            check.finish()
+        return sum(check.compared for check in checks), sum(check.equal for check in checks)
+
+    def book_check_coinciding(self) -> tuple[int, int]:
+        """The same for the tops whose update id is the quote's own."""
+        checks = [state.check for state in self.market if state.check is not None]
+        return sum(check.coinciding for check in checks), sum(check.coinciding_equal for check in checks)
+
+    def _account(self, event: Tick | Alive | Subscribed | Disconnected | Gap | Covered) -> None:
+        match event:
+            case Alive():
+                self._give(*self._ledger.alive(event))
+            case Tick():
+                self._give(*self._marks.flush(event.ts_recv), *self._ledger.tick(event), event)
+            case Subscribed():
+                self._subscribed(event)
+            case Disconnected():
+                self._disconnected(event)
+            case Gap():
+                self._ledger.noted(event)
+                self._give(event)
+            case Covered():
+                self._give(event)
+            case _:
+                assert_never(event)
+
+    def _known(self, instrument: InstrumentId) -> InstrumentState | None:
+        state = self.market.admit(instrument)
+        if state is None:
+            self.unknown += 1
+        return state
+
+    def _quote(self, event: Quote) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        state.seen.quotes.note(event.ts_recv)
+        last = state.last_quote
+        if last is None or event.update_id >= last.update_id or event.ts_event > last.ts_event:
+            state.last_quote = event
+        if state.check is not None:
+            state.check.quoted(event)
+
+    def _trade(self, event: Trade) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        state.seen.trades.note(event.ts_recv)
+        if state.last_trade is None or event.ts_event >= state.last_trade.ts_event:
+            state.last_trade = event
+
+    def _book(self, event: BookDelta | BookSnapshot) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        book = state.book
+        if isinstance(event, BookDelta):
+            state.seen.book_deltas.note(event.ts_recv)
+            change = book.apply(event)
+        else:
+            state.seen.book_snapshots.note(event.ts_recv)
+            change = book.restore(event)
+        if change is BookChange.APPLIED:
+            return
+        if change is BookChange.LIVE:
+            self._give(*self._ledger.book_back(state.venue, state.instrument, event.ts_recv))
+        elif (cause := _CAUSES.get(change)) is not None:
+            since = book.ts_last or event.ts_recv
+            self._give(*self._ledger.book_lost(state.venue, state.instrument, since, cause, event.ts_recv))
+
+    def _mark_price(self, event: MarkPrice) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        state.seen.mark_prices.note(event.ts_recv)
+        if state.last_mark is None or event.ts_event >= state.last_mark.ts_event:
+            state.last_mark = event
+        finished = self._marks.accept(event)
+        if finished is not None:
+            self._give(finished)
+
+    def _candle(self, event: Candle) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        state.seen.candles[event.interval].note(event.ts_recv)
+        closed = self.market.candles.accept(event)
+        if closed is None:
+            return
+        self._give(closed)
+        if closed.interval is Interval.M1 and self._on_1m_candle_close is not None:
+            self._on_1m_candle_close(closed)
+
+    def _subscribed(self, event: Subscribed) -> None:
+        carried = self._carried.setdefault(event.connection, set())
+        carried.update(stream for stream in event.streams if stream.channel in _CHAINED)
+        self._give(*self._ledger.subscribed(event))
+
+    def _disconnected(self, event: Disconnected) -> None:
+        """A book nobody feeds any more must not be read, nor be judged by quotes that break off."""
+        orphans = self._carried.pop(event.connection, set()).difference(*self._carried.values())
+        for stream in orphans:
+            state = None if stream.instrument is None else self.market.get(stream.instrument)
+            if state is None:
+                continue
+            if stream.channel is Channel.BOOK:
+                state.book.invalidate()
+            if state.check is not None:
+                state.check.forget()
+        self._give(*self._ledger.disconnected(event))
+
+    def _give(self, *events: MarketEvent) -> None:
+        for event in events:
+            for sink in self._sinks:
+                sink.accept(event)

@@ -1,0 +1,190 @@
+"""The live feed: every planned connection of every venue, book snapshots on demand, and a Tick each market second.
+
+In: venues with what to listen to. Out: one stream of events in the order of receipt. The engine says which books
+await a snapshot; start, reconnect and a hole in the numbering are all healed by the same REST call.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
+
+import msgspec
+import structlog
+
+from perpscope.config import Feed
+from perpscope.errors import PerpscopeError
+from perpscope.feeds.clock import MarketClock
+from perpscope.feeds.connection import Connection
+from perpscope.feeds.counts import FrameCounts
+from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.recording import Recorder
+from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.market import Alive, MarketEvent, Tick
+from perpscope.model.stream import ConnectionPlan
+from perpscope.ports import Connector, Decoder, Http, Venue
+
+#: REST snapshots under way at once, and the real seconds between two tries for one book.
+_SNAPSHOTS_AT_ONCE = 4
+_RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
+
+_log = structlog.get_logger()
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """One venue and what to hear from it."""
+
+    venue: Venue
+    websocket_url: str  #: base URL
+    http: Http
+    instruments: tuple[Instrument, ...]
+    plans: tuple[ConnectionPlan, ...]
+
+
+class LiveFeed:
+    """A `Feed` over live connections.
+
+    Args:
+        clock: market time.
+        connector: opens sockets.
+        settings: timeouts and backoff.
+        recorder: keeps raw frames, if any.
+        rng: jitter; a seeded one makes waits repeatable.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: MarketClock,
+        connector: Connector,
+        settings: Feed,
+        recorder: Recorder | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.snapshots_wanted: Callable[[], list[InstrumentId]] = list
+        self.connections: list[Connection] = []
+        self._clock = clock
+        self._connector = connector
+        self._settings = settings
+        self._recorder = recorder
+        self._rng = rng or random.Random()  # noqa: S311  # jitter, not secrets
+        self._inbox = Inbox()
+        self._books: dict[InstrumentId, tuple[Listening, Instrument]] = {}
+        self._retry_at: dict[InstrumentId, tuple[float, float]] = {}  # (not before, next wait), real seconds
+        self._fetching: dict[InstrumentId, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def add(self, at: Listening) -> None:
+        """Listen to a venue from now on; the event loop must be running."""
+        if self._recorder is not None:
+            self._recorder.instruments(at.venue.name, self._clock.now_ns(), at.instruments)
+        self._books.update({instrument.id: (at, instrument) for instrument in at.instruments})
+        for plan in at.plans:
+            connection = Connection(
+                at.venue.name,
+                plan,
+                at.websocket_url.rstrip("/") + plan.path,
+                decoder=_decoder_of(at.venue, {i.symbol: i for i in at.instruments}),
+                connector=self._connector,
+                inbox=self._inbox,
+                clock=self._clock,
+                settings=self._settings,
+                recorder=self._recorder,
+                rng=self._rng,
+            )
+            self.connections.append(connection)
+            self._start(connection.run(), plan.name)
+
+    @property
+    def counts(self) -> FrameCounts:
+        """Frame counters of all connections together."""
+        total = FrameCounts()
+        for connection in self.connections:
+            total.add(connection.counts)
+        return total
+
+    async def batches(self) -> AsyncIterator[list[MarketEvent]]:
+        """Events as they come, until `stop()`.
+
+        Raises:
+            BaseException: whatever ended one of the feed's own tasks; none may die unseen.
+        """
+        self._start(self._tick(), "tick")
+        try:
+            async for batch in self._inbox.batches():
+                yield batch
+        finally:
+            await self._cancel()
+        for task in self._tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    def stop(self) -> None:
+        """Let the consumer finish what has been received, then end."""
+        for task in self._tasks:
+            task.cancel()
+        self._inbox.put(Tick(self._clock.now_ns()))
+        self._inbox.end()
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            self._inbox.end()
+
+    async def _cancel(self) -> None:
+        everything = [*self._tasks, *self._fetching.values()]
+        for task in everything:
+            task.cancel()
+        await asyncio.gather(*everything, return_exceptions=True)
+
+    async def _tick(self) -> None:
+        async for now_ns in self._clock.ticks():
+            for connection in self.connections:
+                if (alive := connection.pulse(now_ns)) is not None:
+                    self._mark(alive)
+            self._mark(Tick(now_ns))
+            self._fetch_snapshots()
+
+    def _mark(self, event: Alive | Tick) -> None:
+        if self._recorder is not None:
+            self._recorder.event(event)
+        self._inbox.put(event)
+
+    def _fetch_snapshots(self) -> None:
+        now = time.monotonic()
+        for instrument in self.snapshots_wanted():
+            if len(self._fetching) >= _SNAPSHOTS_AT_ONCE:
+                return
+            not_before, wait_s = self._retry_at.get(instrument, (0.0, _RETRY_FIRST_S))
+            if instrument in self._fetching or now < not_before or instrument not in self._books:
+                continue
+            self._retry_at[instrument] = (now + wait_s, min(2 * wait_s, _RETRY_MAX_S))
+            task = asyncio.create_task(self._fetch(instrument), name=f"snapshot {instrument}")
+            self._fetching[instrument] = task
+            task.add_done_callback(partial(self._fetched, instrument))
+
+    def _fetched(self, instrument: InstrumentId, _: "asyncio.Task[None]") -> None:
+        self._fetching.pop(instrument, None)
+
+    async def _fetch(self, instrument: InstrumentId) -> None:
+        at, record = self._books[instrument]
+        try:
+            body = await at.http.get(at.venue.snapshot_request(record))
+            ts_recv = self._clock.now_ns()
+            snapshot = at.venue.snapshot(body, instrument, ts_recv)
+        except PerpscopeError as error:
+            _log.warning("no book snapshot", instrument=instrument, error=error.message)
+            return
+        if self._recorder is not None:
+            self._recorder.reply(instrument, ts_recv, body)
+        self._inbox.put(snapshot)
+        self._retry_at[instrument] = (time.monotonic() + _RETRY_FIRST_S, _RETRY_FIRST_S)
+
+
+def _decoder_of(venue: Venue, catalogue: Mapping[str, Instrument]) -> Callable[[], Decoder]:
+    return lambda: venue.decoder(catalogue)

@@ -1,0 +1,208 @@
+"""perpscope's own recordings: raw frames and everything else that decides, so that a session can be replayed.
+
+A file is zstd frames one after another, each holding whole records, so what was flushed survives a crash and a torn
+tail costs only itself. A record is a msgpack array `[kind, ts_recv, source, payload]`; the first is the header.
+Frames are kept as received; acknowledgements, Ticks, closes and REST replies are kept beside them.
+"""
+
+import enum
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import zstandard
+
+from perpscope.errors import DataError, StoreError
+from perpscope.model.instrument import Instrument
+from perpscope.model.market import Alive, Disconnected, Subscribed, Tick
+
+FORMAT = "perpscope-recording"
+#: Bytes buffered before they are compressed and written.
+_FLUSH_BYTES = 1 << 20
+
+Mark = Subscribed | Alive | Disconnected | Tick
+
+
+class Kind(enum.IntEnum):
+    """What a record holds."""
+
+    HEADER = 0
+    FRAME = 1  #: source = connection, payload = the frame
+    REPLY = 2  #: source = instrument, payload = body of a REST book snapshot
+    EVENT = 3  #: payload = msgpack of a `Mark`
+    INSTRUMENTS = 4  #: payload = msgpack of the instruments listened to from here on
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One thing that came in."""
+
+    kind: int
+    ts_recv: int  #: ns UTC
+    source: str
+    payload: bytes
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recording is of."""
+
+    format: str = FORMAT
+    version: int = 1
+    venue: str
+    data: str  #: "observed", "demo"
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+_decode_mark: Callable[[bytes], Mark] = msgspec.msgpack.Decoder(Mark).decode
+_decode_instruments = msgspec.msgpack.Decoder(list[Instrument]).decode
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+
+
+def mark_of(record: Record) -> Mark:
+    """The event an EVENT record holds."""
+    return _decode_mark(record.payload)
+
+
+def instruments_of(record: Record) -> list[Instrument]:
+    """The instruments an INSTRUMENTS record holds."""
+    return _decode_instruments(record.payload)
+
+
+class Recorder:
+    """Writes one recording.
+
+    Args:
+        path: new file; an existing one is never overwritten.
+        header: what is recorded.
+
+    Raises:
+        StoreError: the file exists or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.dropped = 0  #: records lost because the disk did not take them
+        self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+        self._buffer = bytearray()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("xb")
+        except OSError as error:
+            raise StoreError(
+                "recording-folder",
+                f"cannot write a recording to {str(path)!r}: {error.strerror}",
+                hint="choose another folder",
+            ) from error
+        self._put(Record(Kind.HEADER, 0, header.venue, _encode(header)))
+        self.flush()
+
+    def frame(self, connection: str, ts_recv: int, raw: bytes | memoryview) -> None:
+        """Keep one frame."""
+        self._put(Record(Kind.FRAME, ts_recv, connection, bytes(raw)))
+
+    def reply(self, instrument: str, ts_recv: int, raw: bytes) -> None:
+        """Keep the REST book snapshot of an instrument."""
+        self._put(Record(Kind.REPLY, ts_recv, instrument, raw))
+
+    def instruments(self, venue: str, ts_recv: int, listed: Iterable[Instrument]) -> None:
+        """Keep what is listened to from here on."""
+        self._put(Record(Kind.INSTRUMENTS, ts_recv, venue, _encode(list(listed))))
+
+    def event(self, mark: Mark) -> None:
+        """Keep an acknowledgement, a close, a sign of life or a Tick."""
+        self._put(Record(Kind.EVENT, mark.ts_recv, "", _encode(mark)))
+
+    def flush(self) -> None:
+        """Write what is buffered as one zstd frame; safe against a crash of the process from here on."""
+        if not self._buffer:
+            return
+        block = self._compressor.compress(bytes(self._buffer))
+        self._buffer.clear()
+        try:
+            self._file.write(block)
+            self._file.flush()
+        except OSError:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Flush, make it durable, close."""
+        self.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _put(self, record: Record) -> None:
+        encoded = _encode(record)
+        self._buffer += len(encoded).to_bytes(4, "little")
+        self._buffer += encoded
+        if len(self._buffer) >= _FLUSH_BYTES:
+            self.flush()
+
+
+class RecordingReader:
+    """Reads one recording from its file, a block at a time; a torn tail ends it and sets `is_torn`.
+
+    Raises:
+        DataError: no file, or not a perpscope recording.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_torn = False
+        first = next(self._records(), None)
+        if first is None or first.kind != Kind.HEADER:
+            raise not_a_recording(path)
+        try:
+            self.header = _decode_header(first.payload)
+        except msgspec.MsgspecError as error:
+            raise not_a_recording(path) from error
+
+    def __iter__(self) -> Iterator[Record]:
+        records = self._records()
+        next(records, None)
+        yield from records
+
+    def _records(self) -> Iterator[Record]:
+        buffer = bytearray()
+        for chunk in self._chunks():
+            buffer += chunk
+            at = 0
+            while len(buffer) - at >= 4:
+                size = int.from_bytes(buffer[at : at + 4], "little")
+                if size > len(buffer) - at - 4:
+                    break
+                try:
+                    record = _decode_record(buffer[at + 4 : at + 4 + size])
+                except msgspec.MsgspecError:
+                    self.is_torn = True
+                    return
+                yield record
+                at += 4 + size
+            del buffer[:at]
+        self.is_torn = self.is_torn or bool(buffer)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Decompressed pieces, up to the end or the first damage."""
+        decompressor = None
+        with self.path.open("rb") as file:
+            while data := file.read(_FLUSH_BYTES):
+                while data:
+                    decompressor = decompressor or zstandard.ZstdDecompressor().decompressobj()
+                    try:
+                        yield decompressor.decompress(data)
+                    except zstandard.ZstdError:
+                        self.is_torn = True
+                        return
+                    data = decompressor.unused_data
+                    if decompressor.eof:
+                        decompressor = None
+        self.is_torn = decompressor is not None
+
+
+def not_a_recording(path: Path) -> DataError:
+    """The error for a file that holds no recording we can read."""
+    return DataError(
+        "recording-form",
+        f"{str(path)!r} is no recording perpscope can read",
+        hint="known: perpscope recordings, lines of `<ns> <frame>` (plain, .gz or .zst), JSON lines with a header",
+    )

@@ -1,0 +1,107 @@
+"""The WebSocket transport: picows behind the `Connector` port.
+
+Frames come in, whole text messages go out with the market time of the read they came in. Pings are answered by
+picows itself. Fragments are joined; a message over the limit ends the connection.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import picows
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from perpscope.ports import Clock, OnFrame, Socket
+
+
+class _Listener(WSListener):
+    """Joins fragments and stamps each read once: frames of one read were received together."""
+
+    def __init__(self, clock: Clock, on_frame: OnFrame, on_burst: Callable[[], None], max_bytes: int) -> None:
+        self._now = clock.now_ns
+        self._on_frame = on_frame
+        self._on_burst = on_burst
+        self._max_bytes = max_bytes
+        self._fragments = bytearray()
+        self._ts_recv = 0
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._ts_recv == 0:
+            self._ts_recv = self._now()
+        kind = frame.msg_type
+        if kind is WSMsgType.TEXT and frame.fin:
+            self._on_frame(frame.get_payload_as_memoryview(), self._ts_recv)
+        elif kind is WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._join(transport, frame)
+        if frame.last_in_buffer:
+            self._ts_recv = 0
+            self._on_burst()
+
+    def _join(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._fragments += frame.get_payload_as_memoryview()
+        if len(self._fragments) > self._max_bytes:
+            self._fragments.clear()
+            transport.disconnect()
+        elif frame.fin:
+            message = bytes(self._fragments)
+            self._fragments.clear()
+            self._on_frame(message, self._ts_recv)
+
+
+class PicowsSocket:
+    """A `Socket` over a picows transport."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send(self, payload: bytes) -> None:
+        """Send one text message."""
+        self._transport.send(WSMsgType.TEXT, payload)
+
+    def close(self) -> None:
+        """Give the connection up at once."""
+        self._transport.disconnect(graceful=False)
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone, whoever ended it."""
+        try:
+            await self._transport.wait_disconnected()
+        except (OSError, picows.WSError):
+            return  # how it ended makes no difference: it is gone
+
+
+class PicowsConnector:
+    """A `Connector` over picows.
+
+    Args:
+        clock: stamps frames.
+        timeout_s: seconds a connection may take to open.
+        max_frame_bytes: longer messages end the connection.
+    """
+
+    def __init__(self, clock: Clock, *, timeout_s: float, max_frame_bytes: int) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._max_frame_bytes = max_frame_bytes
+
+    async def __call__(self, url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
+        """Connect.
+
+        Raises:
+            OSError: no connection, or no WebSocket at the other end.
+            TimeoutError: neither in time.
+        """
+
+        def listener() -> _Listener:
+            return _Listener(self._clock, on_frame, on_burst, self._max_frame_bytes)
+
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                transport, _ = await picows.ws_connect(
+                    listener, url, max_frame_size=self._max_frame_bytes, websocket_handshake_timeout=self._timeout_s
+                )
+        except picows.WSError as error:
+            raise OSError(f"no WebSocket at {url}: {error}") from error
+        return PicowsSocket(transport)

@@ -1,0 +1,98 @@
+"""`python -m perpscope.lab --seed 7 --speed 60`: the seeded market as a process of its own.
+
+Prints one line of JSON when it is ready: `rest` and `websocket` base URLs and the `clock` anchor. Ends cleanly on
+SIGTERM, SIGINT, or when the pipe it was given as stdin closes, so that it dies with its parent.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from perpscope.errors import ConfigError
+from perpscope.lab.run import Lab, serve_market
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What is printed when the exchange can be used."""
+
+    rest: str  #: base URL
+    websocket: str  #: base URL, without a route
+    clock: msgspec.Raw  #: the anchor, as served at `/lab/clock`
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; exits with status 2 if it makes no sense."""
+    parser = argparse.ArgumentParser(
+        prog="python -m perpscope.lab", description="A seeded market on loopback, speaking Binance."
+    )
+    parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same market (default 7)")
+    parser.add_argument("--speed", type=float, default=60.0, help="market seconds per real second (default 60)")
+    parser.add_argument(
+        "--symbols", nargs="+", default=[], metavar="SYMBOL", help="what is traded (default: all eight)"
+    )
+    parser.add_argument("--start-ns", type=int, default=None, help="market time at the start, ns UTC (default: now)")
+    return parser.parse_args(argv)
+
+
+def ready_line(lab: Lab) -> bytes:
+    """One line of JSON."""
+    clock = msgspec.Raw(msgspec.json.encode(lab.clock.anchor()))
+    return msgspec.json.encode(Ready(lab.rest_url, lab.websocket_url, clock)) + b"\n"
+
+
+async def _parent_gone(stdin: int) -> None:
+    """Wait until the other end of a pipe closes; for ever where stdin is no pipe."""
+    mode = os.fstat(stdin).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        await asyncio.Event().wait()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdin, "rb", closefd=False)
+    )
+    while await reader.read(4096):
+        pass
+
+
+async def serve(asked: argparse.Namespace) -> None:
+    """Run the exchange until told to stop.
+
+    Raises:
+        ConfigError: a symbol is not traded here.
+        ValueError: the speed or start makes no sense.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with await serve_market(
+        asked.seed, asked.speed, symbols=tuple(asked.symbols), ts_start=asked.start_ns
+    ) as lab:
+        sys.stdout.buffer.write(ready_line(lab))
+        sys.stdout.buffer.flush()
+        ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_parent_gone(sys.stdin.fileno()))]
+        _, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in pending:
+            end.cancel()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    import uvloop  # noqa: PLC0415 (only this process wants it)
+
+    asked = arguments(sys.argv[1:] if argv is None else argv)
+    try:
+        uvloop.run(serve(asked))
+    except (ConfigError, ValueError) as error:
+        hint = getattr(error, "hint", None)
+        print(f"error: {error}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
+        return ConfigError.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

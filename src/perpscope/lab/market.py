@@ -1,0 +1,120 @@
+"""The seeded market: several symbols, one order of events, the same for the same seed whatever the pacing.
+
+In: how far market time has come. Out: everything that happened, in time order and at engine grain: every book change,
+every trade, every liquidation. What a venue's wire makes of it (diffs each 100 ms, one liquidation a second) is the
+publisher's business. It is a toy for demos and tests: whoever shows it says that the data is not real.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from perpscope.lab.pit import NS_PER_S, Pit
+from perpscope.lab.symbols import Contract, contracts
+from perpscope.lab.wire.binance.payloads import Listing
+from perpscope.model.market import Candle, Interval, MarketEvent, MarkPrice
+
+_FUNDING_NS = 8 * 3600 * NS_PER_S
+_MARKET_VOLATILITY_1S = 0.00007  # of the move all symbols share; about 2 % a day
+_SHOCK_EVERY_S = 420.0  # a move of the whole market that people notice
+_SHOCK_SIZE = 0.0035  # its standard deviation, log return
+_INTEREST = 0.0001  # funding per 8 h where perpetual and index agree
+_TIMER = -1  # comes before any symbol at the same instant
+
+
+class Market:
+    """A market made of chance and memory.
+
+    Args:
+        seed: the same seed gives the same market.
+        ts_start: ns UTC, on a whole second.
+        symbols: what is traded; all known contracts if empty.
+        activity: moments per second at which something happens in each symbol, in a calm market.
+
+    Raises:
+        ConfigError: a symbol is not traded here.
+        ValueError: the start is not on a whole second.
+    """
+
+    def __init__(self, seed: int, ts_start: int, symbols: tuple[str, ...] = (), activity: float = 6.0) -> None:
+        if ts_start % NS_PER_S:
+            raise ValueError(f"ts_start must be on a whole second, was {ts_start}")
+        self.ts_start = ts_start
+        self._activity = activity
+        self._rng = random.Random(f"{seed}/market")  # noqa: S311 (repeatable chance)
+        chosen: tuple[Contract, ...] = contracts(symbols)
+        self._pits = [Pit(contract, f"{seed}/{contract.symbol}", ts_start) for contract in chosen]
+        self._by_symbol = {pit.contract.symbol: pit for pit in self._pits}
+        self._marks: dict[str, MarkPrice] = {}
+        self._index_gap = dict.fromkeys(self._by_symbol, 0.0)
+        self._update_id = 1_000_000
+        self._ready: deque[tuple[int, MarketEvent]] = deque()
+        self._agenda = [(ts_start, _TIMER)]
+        for number, pit in enumerate(self._pits):
+            self._update_id += 1
+            self._ready.append((ts_start, pit.snapshot(ts_start, self._update_id)))
+            self._agenda.append((pit.next_arrival_ns(activity), number))
+        heapq.heapify(self._agenda)
+
+    @property
+    def listings(self) -> Sequence[Listing]:
+        """What is traded."""
+        return [pit.listing for pit in self._pits]
+
+    def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:
+        """Oldest first, the forming one last; as of the newest event."""
+        return self._by_symbol[symbol].candles.history(interval, self._agenda[0][0])
+
+    def mark(self, symbol: str) -> MarkPrice | None:
+        """The newest mark price; None before the first."""
+        return self._marks.get(symbol)
+
+    def events(self, until_ns: int) -> Iterator[tuple[int, MarketEvent]]:
+        """Everything not told yet that happens up to `until_ns`, with its time, in time order."""
+        ready, agenda = self._ready, self._agenda
+        while True:
+            while ready:
+                yield ready.popleft()
+            ts, number = agenda[0]
+            if ts > until_ns:
+                return
+            if number == _TIMER:
+                heapq.heapreplace(agenda, (ts + NS_PER_S, _TIMER))
+                self._second(ts)
+            else:
+                pit = self._pits[number]
+                events, self._update_id = pit.arrive(ts, self._update_id)
+                heapq.heapreplace(agenda, (pit.next_arrival_ns(self._activity), number))
+                ready.extend((ts, event) for event in events)
+
+    def _second(self, ts: int) -> None:
+        """What happens on the second: candles close, marks and forming candles come out, the whole market moves."""
+        shared = self._rng.gauss(0, _MARKET_VOLATILITY_1S)
+        if self._rng.random() < 1 / _SHOCK_EVERY_S:
+            shared += self._rng.gauss(0, _SHOCK_SIZE)
+        for pit in self._pits:
+            pit.push(pit.contract.beta * shared)
+            if ts % Interval.M1.ns == 0 and ts > self.ts_start:
+                self._ready.extend((ts, candle) for candle in pit.candles.close_minute(ts))
+            elif ts > self.ts_start:
+                self._ready.extend((ts, candle) for candle in pit.candles.forming(ts))
+            self._ready.append((ts, self._next_mark(pit, ts)))
+
+    def _next_mark(self, pit: Pit, ts: int) -> MarkPrice:
+        """Index = mid less a slowly wandering gap; mark half way; funding is the gap and the interest, clamped."""
+        symbol = pit.contract.symbol
+        gap = self._index_gap[symbol] = 0.999 * self._index_gap[symbol] + self._rng.gauss(0, 0.00001)
+        index = pit.mid * (1 - gap)
+        rate = gap + max(-0.0005, min(0.0005, _INTEREST - gap))
+        mark = MarkPrice(
+            pit.listing.instrument.id,
+            ts,
+            ts,
+            round((pit.mid + index) / 2, 8),
+            round(index, 8),
+            round(rate, 8),
+            ts - ts % _FUNDING_NS + _FUNDING_NS,
+        )
+        self._marks[symbol] = mark
+        return mark

@@ -1,0 +1,231 @@
+"""Every market event, on one page.
+
+All are frozen and never changed after birth. `ts_event` is the venue's own time and `ts_recv` ours, both int
+nanoseconds UTC. Prices are quote per base, sizes are **base units** (never contracts).
+"""
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.stream import Stream
+
+Level: TypeAlias = tuple[float, float]  #: (price, size); a size of 0 in a delta removes the price
+
+
+class Side(enum.Enum):
+    """Side of the taker of a trade, or of an order."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class PositionSide(enum.Enum):
+    """Whose position it was: LONG liquidated = forced selling."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class Completeness(enum.Enum):
+    """How much of what happened a feed publishes."""
+
+    COMPLETE = "complete"
+    SAMPLED = "sampled"
+    WATCHLIST = "watchlist"
+
+
+class Sampling(enum.Enum):
+    """How a sampled feed chooses what it publishes."""
+
+    LARGEST_1S = "largest_1s"
+    LATEST_1S = "latest_1s"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A taker hit the book."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, of the match
+    ts_recv: int  #: ns UTC
+    trade_id: int  #: the venue's id; contiguous where `is_aggregate` (Binance aggTrade), else as the venue likes
+    price: float  #: quote per base
+    size: float  #: base units
+    side: Side  #: of the taker
+    is_aggregate: bool  #: several fills of one price and side in one event
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Best bid and ask."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC
+    ts_recv: int  #: ns UTC
+    update_id: int  #: same numbering as the book's updates
+    bid: float  #: quote per base
+    bid_size: float  #: base units
+    ask: float  #: quote per base
+    ask_size: float  #: base units
+
+
+class BookDelta(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Levels that changed; sizes are absolute."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC
+    ts_recv: int  #: ns UTC
+    first_update_id: int
+    last_update_id: int
+    prev_update_id: int  #: `last_update_id` of the delta before this one
+    bids: list[Level]
+    asks: list[Level]
+
+
+class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The whole book, or its top, at one update id. Best levels first."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC
+    ts_recv: int  #: ns UTC
+    last_update_id: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+class Interval(enum.Enum):
+    """Length of a candle."""
+
+    M1 = "1m"
+    M15 = "15m"
+    H1 = "1h"
+
+    @property
+    def ns(self) -> int:
+        """Length in nanoseconds."""
+        return {"1m": 60, "15m": 900, "1h": 3600}[self.value] * 1_000_000_000
+
+
+class Candle(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Open, high, low, close and volumes of one interval; forming until `is_closed`."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, when the venue published this state of it
+    ts_recv: int  #: ns UTC
+    interval: Interval
+    ts_open: int  #: ns UTC, start of the interval
+    open: float  #: quote per base
+    high: float
+    low: float
+    close: float
+    volume: float  #: base units
+    quote_volume: float  #: quote units
+    trades: int  #: number of trades
+    taker_buy_volume: float  #: base units; taker sell volume is `volume - taker_buy_volume`
+    taker_buy_quote_volume: float  #: quote units
+    is_closed: bool
+
+
+class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The price positions are margined at, and the funding that is due."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC
+    ts_recv: int  #: ns UTC
+    mark: float  #: quote per base
+    index: float | None  #: quote per base, where published
+    funding_rate: float | None  #: fraction per interval; None for dated contracts
+    ts_next_funding: int | None  #: ns UTC; None for dated contracts
+
+
+class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A venue closed somebody's position by force."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, stamped by the venue
+    ts_recv: int  #: ns UTC, stamped by us on the frame
+    position_side: PositionSide  #: whose position was closed: LONG = forced selling
+    size: float  #: base units
+    fill_price: float | None  #: quote per base, average of the forced order's fills, where the venue tells
+    bankruptcy_price: float | None  #: quote per base, where the venue tells
+    completeness: Completeness
+    sampling: Sampling
+
+    @property
+    def price(self) -> float:
+        """Fill price where there is one, else bankruptcy price; quote per base. NaN if the venue told neither."""
+        if self.fill_price is not None:
+            return self.fill_price
+        return self.bankruptcy_price if self.bankruptcy_price is not None else float("nan")
+
+    @property
+    def notional_usd(self) -> float:
+        """`size × price`, dollars (USDT and USDC count as dollars)."""
+        return self.size * self.price
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Something was not seen: a hole in a venue's numbering, a lost connection, or an event we could not keep."""
+
+    venue: str
+    streams: tuple[Stream, ...]  #: what was not seen
+    ts_from: int  #: ns UTC, last moment vouched for
+    ts_to: int | None  #: ns UTC, first moment vouched for again; None while it lasts
+    cause: str  #: kebab-case: "sequence", "disconnect", "silent", "crossed", "restart", "stopped", "spilled"
+    ts_recv: int  #: ns UTC, when it was noticed
+
+
+class Subscribed(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A connection is open and the venue has acknowledged these streams on it."""
+
+    venue: str
+    connection: str  #: e.g. "binance/market/0"; a new connection of the same name replaces the old
+    streams: tuple[Stream, ...]
+    ts_recv: int  #: ns UTC, of the acknowledgement
+
+
+class Alive(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Data has arrived on a connection; sent before a `Tick` for each connection that had any since the last."""
+
+    connection: str
+    ts_last: int  #: ns UTC, `ts_recv` of its last data frame
+    frames: int  #: data frames since the connection opened
+    ts_recv: int  #: ns UTC
+
+
+class Covered(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Everything these streams published between two moments has been seen, as far as the venue publishes it.
+
+    Sent by the coverage ledger at each `Tick` for each open connection, and once more with `is_open=False` when the
+    connection is gone. `(streams, ts_from)` names the interval; only `ts_to` moves.
+    """
+
+    venue: str
+    connection: str
+    streams: tuple[Stream, ...]
+    ts_from: int  #: ns UTC
+    ts_to: int  #: ns UTC
+    is_open: bool
+    ts_recv: int  #: ns UTC
+
+
+class Disconnected(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A connection is gone, or was given up."""
+
+    connection: str
+    cause: str  #: "disconnect", "silent", "stopped", "end-of-recording", …
+    ts_recv: int  #: ns UTC
+
+
+class Tick(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Time passes, also in a quiet market."""
+
+    ts_recv: int  #: ns UTC
+
+
+MarketEvent: TypeAlias = (
+    Trade | Quote | BookDelta | BookSnapshot | Candle | MarkPrice | Liquidation | Gap | Subscribed | Alive | Covered | Disconnected | Tick
+)

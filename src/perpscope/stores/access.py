@@ -1,0 +1,208 @@
+"""May this file be opened? One lock per store for whoever writes it, and one clear error for each way it can go wrong.
+
+A path comes in; a connection that is known to be to one of our files, intact and not newer than this program, goes out.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from perpscope.errors import DataError, StoreError
+from perpscope.stores.schema import APPLICATION_ID, MIGRATIONS, is_legacy, version_of
+
+BUSY_TIMEOUT_MS = 5000  #: wait as long for another connection's lock before it counts as trouble
+QUICK_CHECK_BYTES = 256 * 1024 * 1024  #: larger files are not checked at opening: about 2 s per GiB
+_MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
+_HINT_OTHER = "choose another file with --db"
+
+
+class StoreLock:
+    """Held by the one process that writes a store; the system lets go of it when that process dies.
+
+    Raises:
+        StoreError: another writer holds it, or the lock file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise _bad_folder(path, f"{self._path.name} cannot be made there: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise StoreError(
+                "store-locked",
+                f"process {pid} is already writing {path}",
+                hint=f"stop it (kill {pid}), or {_HINT_OTHER}",
+            ) from error
+        os.truncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others write. Harmless when repeated."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def check_writable(path: Path, *, create: bool) -> None:
+    """Look at the path before anything is opened.
+
+    Raises:
+        DataError: there is no such file, and none is to be made.
+        StoreError: the folder or the file cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise _bad_folder(path, f"{path.parent} is not a folder")
+    if path.is_dir():
+        raise _bad_folder(path, "it is a folder, not a file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _bad_folder(path, f"{path.parent} is not writable")
+    if not path.exists():
+        if not create:
+            raise missing(path)
+    elif not os.access(path, os.W_OK):
+        raise StoreError(
+            "store-readonly", f"{path} is read-only", hint=f"make it writable (chmod u+w {path}), or {_HINT_OTHER}"
+        )
+
+
+def missing(path: Path) -> DataError:
+    """The error for a store that is not there."""
+    return DataError(
+        "store-missing",
+        f"there is no database at {path}",
+        hint="collect something first: perpscope collect, perpscope demo or perpscope replay; or name a file with --db",
+    )
+
+
+def open_for_writing(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
+    """Connect, for one thread at a time, in autocommit mode.
+
+    Raises:
+        StoreError: the file is no database, damaged, not ours, newer than this program, or held by another.
+    """
+    check_header(path)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        with _reading(path):
+            connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+            _check_whole(connection, path)
+            check_ours(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Connect without ever writing or checkpointing; usable from one thread at a time.
+
+    Raises:
+        DataError: there is no such file.
+        StoreError: it is no database, damaged, not ours, older or newer than this program.
+    """
+    if not path.exists():
+        raise missing(path)
+    check_header(path)
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        with _reading(path):
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            check_ours(connection, path)
+            if version_of(connection) < len(MIGRATIONS):
+                raise StoreError(
+                    "store-older",
+                    f"{path} was made by an older version and has not been brought up to date",
+                    hint=f"perpscope collect --db {path} does so as it starts, and keeps its rows",
+                )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_header(path: Path) -> None:
+    """Tell a database by its first bytes; an absent or empty file may become one.
+
+    Raises:
+        StoreError: it is something else, or cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise _corrupt(path, "is not a regular file")
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _corrupt(path, f"cannot be read: {error.strerror}") from error
+    if head not in (b"", _MAGIC):
+        raise _corrupt(path, "is not a SQLite database")
+
+
+def check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Accept an empty file, one of the older collector, or one of ours.
+
+    Raises:
+        StoreError: it is somebody else's, or newer than this program.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    version = version_of(connection)
+    if application != APPLICATION_ID and (version or (tables and not is_legacy(connection))):
+        raise StoreError(
+            "store-foreign", f"{path} is another program's database", hint=f"leave it be and {_HINT_OTHER}"
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            "store-newer",
+            f"{path} has schema {version}, this program knows up to {len(MIGRATIONS)}",
+            hint=f"use the newer perpscope that wrote it, or {_HINT_OTHER}",
+        )
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size < QUICK_CHECK_BYTES:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise _corrupt(path, f"is damaged: {found}")
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about a file into our own errors."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            "store-busy", f"{path} cannot be used: {error}", hint=f"end what holds it open, or {_HINT_OTHER}"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise _corrupt(path, f"is damaged: {error}") from error
+
+
+def _corrupt(path: Path, what: str) -> StoreError:
+    return StoreError("store-corrupt", f"{path} {what}", hint=f"move it aside and restore a backup, or {_HINT_OTHER}")
+
+
+def _bad_folder(path: Path, why: str) -> StoreError:
+    return StoreError(
+        "store-folder",
+        f"no database can be kept at {path}: {why}",
+        hint=f"make the folder (mkdir -p {path.parent}) or its permissions right, or {_HINT_OTHER}",
+    )

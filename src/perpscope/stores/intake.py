@@ -1,0 +1,193 @@
+"""The store's front door: events come in on the event loop, batches go out to the writer thread.
+
+A batch is handed over at each `Tick`, or sooner when it is large. When the writer cannot keep up, rows wait here up to
+a limit; beyond it new rows are dropped and counted, and what was covered so far ends: a `Gap` of cause "store-behind"
+runs from the last moment vouched for to the `Tick` at which there is room again, and coverage begins anew from there.
+No thread, file or clock here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, assert_never
+
+import msgspec
+
+from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.market import (
+    Alive,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Covered,
+    Disconnected,
+    Gap,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    Quote,
+    Subscribed,
+    Tick,
+    Trade,
+)
+from perpscope.stores.rows import Batch, IntervalKey, candle_row, liquidation_row, mark_row
+from perpscope.stores.status import FeedStatus, HeartStatus
+
+STORE_BEHIND = "store-behind"  #: cause of the gap left by dropped rows
+
+
+class BatchQueue(Protocol):
+    """Where batches go."""
+
+    def has_room(self) -> bool:
+        """False while the queue is at its limit."""
+        ...
+
+    def put(self, batch: Batch) -> None:
+        """Queue a batch; never blocks."""
+        ...
+
+
+class Intake:
+    """Collects rows into batches. A `Sink`; used from one thread.
+
+    Args:
+        queue: takes the batches.
+        batch_rows: a batch of as many rows is handed over without waiting for a `Tick`.
+        max_pending_rows: rows that may wait here while the queue is full; beyond, new rows are dropped.
+    """
+
+    def __init__(self, queue: BatchQueue, *, batch_rows: int, max_pending_rows: int) -> None:
+        self._queue = queue
+        self._batch_rows = batch_rows
+        self._max_pending_rows = max_pending_rows
+        self._batch = Batch()
+        self._names: dict[InstrumentId, tuple[str, str]] = {}
+        self._open: dict[IntervalKey, Covered] = {}
+        self._lost: dict[IntervalKey, Covered] | None = None  # while losing: what was vouched for before
+        self._resumed_at = 0
+        self.dropped = 0  #: rows lost because the writer was behind
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows not handed over yet."""
+        return self._batch.rows
+
+    def register(self, instruments: Iterable[Instrument]) -> None:
+        """Learn the venue's names of instruments, and keep them with the next batch."""
+        for instrument in instruments:
+            self._names[instrument.id] = (instrument.venue, instrument.symbol)
+            self._batch.instruments[instrument.id] = instrument
+
+    def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None:
+        """Keep how the feeds and the heart are doing with the next batch."""
+        self._batch.feeds.update({(feed.venue, feed.channel): feed for feed in feeds})
+        self._batch.heart = heart
+
+    def hand_over(self) -> None:
+        """Queue what is waiting, room or not."""
+        batch, self._batch = self._batch, Batch()
+        self._queue.put(batch)
+
+    def accept(self, event: MarketEvent) -> None:
+        """Take one event; those no table keeps are passed over.
+
+        Raises:
+            ValueError: a liquidation without any price.
+        """
+        match event:
+            case Quote() | Trade() | BookDelta():
+                return
+            case Liquidation():
+                row = liquidation_row(event, *self._name_of(event.instrument))
+                if self._has_room(event.ts_recv):
+                    self._batch.liquidations.append(row)
+                    self._batch.rows += 1
+            case Candle():
+                if event.is_closed and self._has_room(event.ts_recv):
+                    row = candle_row(event, *self._name_of(event.instrument))
+                    self._batch.candles[event.interval].append(row)
+                    self._batch.rows += 1
+            case MarkPrice():
+                if self._has_room(event.ts_recv):
+                    self._batch.marks.append(mark_row(event, *self._name_of(event.instrument)))
+                    self._batch.rows += 1
+            case Gap():
+                self._batch.gaps[event.venue, event.streams, event.ts_from] = event
+            case Covered():
+                self._take_coverage(event)
+            case Tick():
+                self._take_tick(event.ts_recv)
+            case BookSnapshot() | Subscribed() | Alive() | Disconnected():
+                return
+            case _:  # pragma: no cover
+                assert_never(event)
+
+    def _name_of(self, instrument: InstrumentId) -> tuple[str, str]:
+        """Venue and symbol; an instrument nobody registered (listed since the start) goes by our own name for it."""
+        name = self._names.get(instrument)
+        if name is None:
+            symbol, _, venue = instrument.rpartition(".")
+            name = self._names[instrument] = (venue.lower(), symbol)
+        return name
+
+    def _has_room(self, ts_recv: int) -> bool:
+        """Make room for one more row, or count it as dropped."""
+        if self._lost is None and self._batch.rows >= self._batch_rows:
+            if self._queue.has_room():
+                self.hand_over()
+            elif self._batch.rows >= self._max_pending_rows:
+                self._begin_loss(ts_recv)
+        if self._lost is None:
+            return True
+        self.dropped += 1
+        return False
+
+    def _begin_loss(self, ts_recv: int) -> None:
+        """End every covered interval at the last moment vouched for: every row before it is already waiting."""
+        self._lost, self._open = self._open, {}
+        for key, covered in self._lost.items():
+            self._batch.covered[key] = msgspec.structs.replace(covered, is_open=False)
+            self._put_gap(covered, None, ts_recv)
+
+    def _put_gap(self, covered: Covered, ts_to: int | None, ts_recv: int) -> None:
+        """A gap from the end of `covered`, lasting (None) or closed."""
+        gap = Gap(covered.venue, covered.streams, covered.ts_to, ts_to, STORE_BEHIND, ts_recv)
+        self._batch.gaps[gap.venue, gap.streams, gap.ts_from] = gap
+
+    def _take_coverage(self, event: Covered) -> None:
+        if event.ts_from < self._resumed_at:
+            ts_to = max(event.ts_to, self._resumed_at)
+            event = msgspec.structs.replace(event, ts_from=self._resumed_at, ts_to=ts_to)
+        key = (event.venue, event.streams, event.ts_from)
+        if self._lost is not None:
+            self._lose_coverage(self._lost, key, event)
+            return
+        self._batch.covered[key] = event
+        if event.is_open:
+            self._open[key] = event
+        else:
+            self._open.pop(key, None)
+
+    def _lose_coverage(self, lost: dict[IntervalKey, Covered], key: IntervalKey, event: Covered) -> None:
+        """While rows are dropped nothing is vouched for: note intervals that begin, end the gap of those that end."""
+        if key not in lost:
+            lost[key] = msgspec.structs.replace(event, ts_to=event.ts_from)
+            self._put_gap(lost[key], None, event.ts_recv)
+        if not event.is_open:
+            vouched = lost.pop(key)
+            self._put_gap(vouched, max(event.ts_to, vouched.ts_to), event.ts_recv)
+
+    def _take_tick(self, ts_recv: int) -> None:
+        self._batch.ts_tick = ts_recv
+        if not self._queue.has_room():
+            return
+        if self._lost is not None:
+            self._end_loss(self._lost, ts_recv)
+        self.hand_over()
+
+    def _end_loss(self, lost: dict[IntervalKey, Covered], ts_recv: int) -> None:
+        """Close the gaps at this Tick, and cover anew from it."""
+        self._lost, self._resumed_at = None, ts_recv
+        for covered in lost.values():
+            self._put_gap(covered, ts_recv, ts_recv)
+            anew = msgspec.structs.replace(covered, ts_from=ts_recv, ts_to=ts_recv, is_open=True, ts_recv=ts_recv)
+            self._take_coverage(anew)

@@ -1,0 +1,155 @@
+"""Reading a store from any process, while another writes it: read-only, never checkpoints, never waits for the writer.
+
+Rows go out as the events they came from, oldest first.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import Candle, Interval, Liquidation, MarkPrice
+from perpscope.stores.access import open_for_reading
+from perpscope.stores.status import (
+    Aggregate,
+    CoverageRow,
+    EventCounts,
+    FeedStatus,
+    HeartStatus,
+    StoreKind,
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+DEFAULT_LIMIT = 1000
+_HOUR_NS = 3_600_000_000_000
+
+
+class SqliteReader:
+    """A store opened read-only. To be used from one thread at a time; close it, or use it in a `with`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an existing store.
+
+        Raises:
+            DataError: there is none ("store-missing").
+            StoreError: it cannot be trusted or read.
+        """
+        return cls(path, open_for_reading(path))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk, with what is still in the write-ahead log."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return self.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+    @property
+    def kind(self) -> StoreKind:
+        """Where the data came from."""
+        (value,) = self._connection.execute("SELECT value FROM meta WHERE key = 'kind'").fetchone()
+        return StoreKind(value)
+
+    def counts(self, now_ns: int) -> EventCounts:
+        """Count liquidations; the last 24 h and 1 h are those before `now_ns` (ns UTC) and whatever is later."""
+        by_symbol: dict[str, int] = {}
+        by_side = {"BUY": 0, "SELL": 0}
+        groups = "SELECT symbol, side, count(*) FROM liquidation_events GROUP BY venue, symbol, side ORDER BY symbol"
+        for symbol, side, count in self._connection.execute(groups):
+            by_symbol[symbol] = by_symbol.get(symbol, 0) + count
+            by_side[side] += count
+        last_24h, last_1h = (self._count_since(now_ns - hours * _HOUR_NS) for hours in (24, 1))
+        return EventCounts(sum(by_side.values()), last_24h, last_1h, by_symbol, by_side)
+
+    def _count_since(self, ts: int) -> int:
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM liquidation_events WHERE ts_event > ?", (ts,)
+        ).fetchone()
+        return int(count)
+
+    def feeds(self) -> list[FeedStatus]:
+        """How each feed was doing when the heart last said so."""
+        return self._select(FeedStatus, "SELECT * FROM feeds ORDER BY venue, channel")
+
+    def heart(self) -> HeartStatus | None:
+        """The process that writes, or wrote, this store; None if it never said anything."""
+        hearts = self._select(HeartStatus, "SELECT * FROM heart")
+        return hearts[0] if hearts else None
+
+    def liquidations(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[Liquidation]:
+        """The newest liquidations, of one of the venues' symbols or all, from `since_ns` (ns UTC) on."""
+        where, values = _where({"symbol = ?": symbol, "ts_event >= ?": since_ns})
+        newest = f"SELECT * FROM liquidation_events {where} ORDER BY ts_event DESC, id DESC LIMIT ?"  # noqa: S608 -- ours
+        return self._select(Liquidation, newest, (*values, limit))[::-1]
+
+    def aggregates(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[Aggregate]:
+        """The newest minutes of liquidations, from the one starting at `since_ns` (ns UTC) on."""
+        where, values = _where({"symbol = ?": symbol, "ts_start >= ?": since_ns})
+        order = "ts_start DESC, venue DESC, symbol DESC, side DESC"
+        newest = f"SELECT * FROM liquidation_aggregates {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        return self._select(Aggregate, newest, (*values, limit))[::-1]
+
+    def candles(
+        self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[Candle]:
+        """The newest closed candles, from the one opening at `since_ns` (ns UTC) on."""
+        where, values = _where({**self._named(instrument), "ts_open >= ?": since_ns})
+        columns = f"*, '{interval.value}' AS interval, 1 AS is_closed"
+        newest = f"SELECT {columns} FROM candles_{interval.value} {where} ORDER BY ts_open DESC LIMIT ?"  # noqa: S608 -- ours
+        return self._select(Candle, newest, (*values, limit))[::-1]
+
+    def marks(
+        self, instrument: InstrumentId, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[MarkPrice]:
+        """The newest mark prices, the last one of each minute, from the minute starting at `since_ns` (ns UTC) on."""
+        where, values = _where({**self._named(instrument), "ts_minute >= ?": since_ns})
+        columns = '*, mark_price AS mark, index_price AS "index", next_funding_time AS ts_next_funding'
+        newest = f"SELECT {columns} FROM premium_index {where} ORDER BY ts_minute DESC LIMIT ?"  # noqa: S608 -- ours
+        return self._select(MarkPrice, newest, (*values, limit))[::-1]
+
+    def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]:
+        """What was seen (`covered`) and missed (`gap`) of each stream, in order of time."""
+        where, values = _where({"venue = ?": venue, "kind = ?": kind})
+        order = "venue, channel, coalesce(instrument, ''), ts_from, kind"
+        return self._select(CoverageRow, f"SELECT * FROM coverage {where} ORDER BY {order}", values)  # noqa: S608 -- ours
+
+    def _named(self, instrument: InstrumentId) -> dict[str, str | int | None]:
+        """Conditions for the name an instrument is stored under."""
+        row = self._connection.execute("SELECT venue, symbol FROM instruments WHERE id = ?", (instrument,)).fetchone()
+        symbol, _, venue = instrument.rpartition(".")
+        stored_venue, stored_symbol = row or (venue.lower(), symbol)
+        return {"venue = ?": stored_venue, "symbol = ?": stored_symbol}
+
+    def _select(self, record: type[T], query: str, values: Sequence[str | int] = ()) -> list[T]:
+        """Rows as records: columns by the names of their fields, others left out."""
+        cursor = self._connection.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        return msgspec.convert(rows, list[record], strict=False)  # type: ignore[valid-type]  # known at run time only
+
+
+def _where(filters: dict[str, str | int | None]) -> tuple[str, list[str | int]]:
+    """Conditions that were asked for, and their values."""
+    given = {condition: value for condition, value in filters.items() if value is not None}
+    return (f"WHERE {' AND '.join(given)}" if given else "", list(given.values()))

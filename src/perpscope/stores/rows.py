@@ -1,0 +1,198 @@
+"""From an event to the row that keeps it, and the batch the rows travel in.
+
+Events come in from `intake`, tuples in column order go out to `statements`. Sides are turned here, once: the tables
+promise the side of the *order* that closed a position, the model has the position's own.
+"""
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeAlias, cast
+
+from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.market import Candle, Covered, Gap, Interval, Liquidation, MarkPrice, PositionSide
+from perpscope.model.stream import Channel, Stream
+from perpscope.stores.status import FeedStatus, HeartStatus
+
+Row: TypeAlias = tuple[str | int | float | None, ...]
+#: What names an interval of coverage: venue, streams, ts_from.
+IntervalKey: TypeAlias = tuple[str, tuple[Stream, ...], int]
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+_MS_NS = 1_000_000
+
+
+class Batch:
+    """Rows that are committed together, and the coverage that vouches for them and for those before them."""
+
+    __slots__ = (
+        "candles",
+        "covered",
+        "feeds",
+        "gaps",
+        "heart",
+        "instruments",
+        "liquidations",
+        "marks",
+        "rows",
+        "ts_tick",
+    )
+
+    def __init__(self) -> None:
+        self.rows = 0  #: liquidations, candles and mark prices
+        self.ts_tick: int | None = None  #: ns UTC, newest Tick
+        self.liquidations: list[Row] = []
+        self.candles: dict[Interval, list[Row]] = {interval: [] for interval in Interval}
+        self.marks: list[Row] = []
+        self.covered: dict[IntervalKey, Covered] = {}
+        self.gaps: dict[IntervalKey, Gap] = {}
+        self.instruments: dict[InstrumentId, Instrument] = {}
+        self.feeds: dict[tuple[str, Channel], FeedStatus] = {}
+        self.heart: HeartStatus | None = None
+
+
+@lru_cache(maxsize=4096)
+def _text_of_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def text_of(ts: int) -> str:
+    """Write a time (ns UTC) the way the tables promise, in milliseconds.
+
+    >>> text_of(1_723_118_400_123_456_789)
+    '2024-08-08 12:00:00.123'
+    """
+    return f"{_text_of_second(ts // SECOND_NS)}.{ts // _MS_NS % 1000:03d}"
+
+
+def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
+    """Row of `liquidation_events`; its last column is the key by which the same liquidation is known again.
+
+    Raises:
+        ValueError: the venue told no price.
+    """
+    price = event.price
+    if not math.isfinite(price):
+        raise ValueError(f"a liquidation needs a price, {event.instrument} at {event.ts_event} has {price}")
+    side = "SELL" if event.position_side is PositionSide.LONG else "BUY"
+    size, fill, bankruptcy, ts_event = event.size, event.fill_price, event.bankruptcy_price, event.ts_event
+    return (
+        symbol,
+        side,
+        size,
+        price,
+        text_of(ts_event),
+        venue,
+        event.instrument,
+        event.position_side.value,
+        ts_event,
+        event.ts_recv,
+        fill,
+        bankruptcy,
+        event.completeness.value,
+        event.sampling.value,
+        f"{symbol}|{ts_event}|{side}|{size!r}|{fill!r}|{bankruptcy!r}",
+    )
+
+
+def minute_of(row: Row) -> Row:
+    """The aggregate a row of `liquidation_events` belongs to: venue, symbol, side, start of the minute (ns UTC)."""
+    ts_event = cast("int", row[8])
+    return (row[5], row[0], row[1], ts_event - ts_event % MINUTE_NS)
+
+
+def candle_row(event: Candle, venue: str, symbol: str) -> Row:
+    """Row of `candles_1m`, `candles_15m` or `candles_1h`."""
+    return (
+        venue,
+        symbol,
+        event.instrument,
+        text_of(event.ts_open),
+        event.ts_open,
+        event.open,
+        event.high,
+        event.low,
+        event.close,
+        event.volume,
+        event.quote_volume,
+        event.trades,
+        event.taker_buy_volume,
+        event.taker_buy_quote_volume,
+        event.ts_event,
+        event.ts_recv,
+    )
+
+
+def mark_row(event: MarkPrice, venue: str, symbol: str) -> Row:
+    """Row of `premium_index`."""
+    ts_minute = event.ts_event - event.ts_event % MINUTE_NS
+    return (
+        venue,
+        symbol,
+        event.instrument,
+        text_of(ts_minute),
+        ts_minute,
+        event.mark,
+        event.index,
+        event.funding_rate,
+        event.ts_next_funding,
+        event.ts_event,
+        event.ts_recv,
+    )
+
+
+def covered_rows(event: Covered) -> Iterable[Row]:
+    """Rows of `coverage`, one per stream."""
+    for stream in event.streams:
+        yield (
+            event.venue,
+            stream.channel.value,
+            stream.instrument,
+            "covered",
+            event.ts_from,
+            event.ts_to,
+            int(event.is_open),
+            event.connection,
+            None,
+        )
+
+
+def gap_rows(event: Gap) -> Iterable[Row]:
+    """Rows of `coverage`, one per stream."""
+    for stream in event.streams:
+        yield (
+            event.venue,
+            stream.channel.value,
+            stream.instrument,
+            "gap",
+            event.ts_from,
+            event.ts_to,
+            int(event.ts_to is None),
+            None,
+            event.cause,
+        )
+
+
+def instrument_row(instrument: Instrument) -> Row:
+    """Row of `instruments`."""
+    return (
+        instrument.id,
+        instrument.venue,
+        instrument.symbol,
+        instrument.base,
+        instrument.quote,
+        instrument.expiry,
+        instrument.contract.value,
+    )
+
+
+def feed_row(feed: FeedStatus) -> Row:
+    """Row of `feeds`."""
+    return (feed.venue, feed.channel.value, feed.state.value, feed.ts_last, feed.events, feed.gaps)
+
+
+def heart_row(heart: HeartStatus) -> Row:
+    """The row of `heart`."""
+    return (1, heart.pid, heart.ts_market, heart.ts_wall, heart.rate, int(heart.is_running))

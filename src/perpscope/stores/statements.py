@@ -1,0 +1,146 @@
+"""The SQL by which a batch becomes rows: every statement may be repeated without harm.
+
+One transaction holds the rows, the minutes they change and the coverage that vouches for them, so that a covered
+interval never ends later than the rows in it. Minutes are reckoned anew from the events, whatever came late or twice.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+
+from perpscope.model.market import Interval
+from perpscope.stores.rows import (
+    MINUTE_NS,
+    Batch,
+    covered_rows,
+    feed_row,
+    gap_rows,
+    heart_row,
+    instrument_row,
+    minute_of,
+)
+
+INSERT_LIQUIDATION = """
+INSERT INTO liquidation_events (symbol, side, size, price, timestamp, venue, instrument, position_side, ts_event,
+    ts_recv, fill_price, bankruptcy_price, completeness, sampling, venue_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, venue_key) DO NOTHING
+"""
+
+_AGGREGATE = f"""
+INSERT INTO liquidation_aggregates (symbol, side, total_size, avg_price, avg_lpi, event_count, period_start, period_end,
+    venue, ts_start, total_notional_usd)
+SELECT symbol, side, sum(size), coalesce(sum(size * price) / nullif(sum(size), 0), avg(price)), avg(lpi), count(*),
+    strftime('%Y-%m-%d %H:%M:%S.000', ts_event / {MINUTE_NS} * 60, 'unixepoch'),
+    strftime('%Y-%m-%d %H:%M:%S.000', ts_event / {MINUTE_NS} * 60 + 60, 'unixepoch'),
+    venue, ts_event / {MINUTE_NS} * {MINUTE_NS}, sum(size * price)
+FROM liquidation_events
+"""  # noqa: S608 -- numbers only
+AGGREGATE_ALL = f"{_AGGREGATE} GROUP BY venue, symbol, side, ts_event / {MINUTE_NS}"
+AGGREGATE_MINUTE = f"""{_AGGREGATE}
+WHERE venue = ?1 AND symbol = ?2 AND side = ?3 AND ts_event >= ?4 AND ts_event < ?4 + {MINUTE_NS}
+GROUP BY venue, symbol, side
+ON CONFLICT (venue, symbol, side, ts_start) DO UPDATE SET total_size = excluded.total_size,
+    avg_price = excluded.avg_price, avg_lpi = excluded.avg_lpi, event_count = excluded.event_count,
+    total_notional_usd = excluded.total_notional_usd
+"""
+
+INSERT_CANDLE = {
+    interval: f"""
+INSERT INTO candles_{interval.value} (venue, symbol, instrument, timestamp, ts_open, open, high, low, close, volume,
+    quote_volume, trades, taker_buy_volume, taker_buy_quote_volume, ts_event, ts_recv)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, symbol, ts_open) DO NOTHING
+"""  # noqa: S608 -- the tables are ours
+    for interval in Interval
+}
+
+INSERT_MARK = """
+INSERT INTO premium_index (venue, symbol, instrument, timestamp, ts_minute, mark_price, index_price, funding_rate,
+    next_funding_time, ts_event, ts_recv)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, symbol, ts_minute) DO UPDATE SET mark_price = excluded.mark_price,
+    index_price = excluded.index_price, funding_rate = excluded.funding_rate,
+    next_funding_time = excluded.next_funding_time, ts_event = excluded.ts_event, ts_recv = excluded.ts_recv
+WHERE excluded.ts_event > ts_event
+"""
+
+_INSERT_COVERAGE = """
+INSERT INTO coverage (venue, channel, instrument, kind, ts_from, ts_to, is_open, connection, cause)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, channel, coalesce(instrument, ''), kind, ts_from) DO UPDATE SET
+"""
+UPSERT_COVERED = f"""{_INSERT_COVERAGE}
+    ts_to = excluded.ts_to, is_open = excluded.is_open, connection = excluded.connection, cause = NULL
+WHERE excluded.ts_to >= ts_to
+"""
+UPSERT_GAP = f"""{_INSERT_COVERAGE}
+    ts_to = max(coalesce(ts_to, excluded.ts_to), excluded.ts_to), is_open = 0
+WHERE excluded.ts_to IS NOT NULL
+"""
+_ANY_OPEN_GAP = "SELECT 1 FROM coverage WHERE kind = 'gap' AND is_open LIMIT 1"
+#: A stream seen again after a gap nobody closed (the process died meanwhile) ends that gap.
+_END_GAP = """
+UPDATE coverage SET ts_to = ?1, is_open = 0
+WHERE kind = 'gap' AND is_open AND venue = ?2 AND channel = ?3 AND coalesce(instrument, '') = coalesce(?4, '')
+    AND ts_from <= ?1
+"""
+
+#: At opening: what a crash left open is closed where it stood, and remembered as cut off.
+CLOSE_COVERED = "UPDATE coverage SET is_open = 0, cause = 'restart' WHERE is_open AND kind = 'covered'"
+#: The end of what was seen of each stream, and why it ended.
+LAST_COVERED = """
+SELECT venue, channel, instrument, max(ts_to), coalesce(cause, 'stopped') FROM coverage
+WHERE kind = 'covered' GROUP BY venue, channel, instrument
+"""
+
+UPSERT_INSTRUMENT = """
+INSERT INTO instruments (id, venue, symbol, base, quote, expiry, contract) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET symbol = excluded.symbol, contract = excluded.contract
+"""
+UPSERT_FEED = """
+INSERT INTO feeds (venue, channel, state, ts_last, events, gaps) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, channel) DO UPDATE SET state = excluded.state, ts_last = excluded.ts_last,
+    events = excluded.events, gaps = excluded.gaps
+"""
+REPLACE_HEART = "REPLACE INTO heart (id, pid, ts_market, ts_wall, rate, is_running) VALUES (?, ?, ?, ?, ?, ?)"
+STOP_HEART = "UPDATE heart SET is_running = 0"
+
+
+def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
+    """Commit batches, oldest first, in one transaction.
+
+    Raises:
+        sqlite3.Error: nothing was committed; the transaction may still be open.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    for batch in batches:
+        _write_rows(connection, batch)
+    minutes = {minute_of(row) for batch in batches for row in batch.liquidations}
+    connection.executemany(AGGREGATE_MINUTE, minutes)
+    _write_coverage(connection, batches)
+    for batch in batches:
+        connection.executemany(UPSERT_FEED, map(feed_row, batch.feeds.values()))
+        if batch.heart is not None:
+            connection.execute(REPLACE_HEART, heart_row(batch.heart))
+    connection.execute("COMMIT")
+
+
+def _write_rows(connection: sqlite3.Connection, batch: Batch) -> None:
+    connection.executemany(UPSERT_INSTRUMENT, map(instrument_row, batch.instruments.values()))
+    connection.executemany(INSERT_LIQUIDATION, batch.liquidations)
+    for interval, candles in batch.candles.items():
+        connection.executemany(INSERT_CANDLE[interval], candles)
+    connection.executemany(INSERT_MARK, batch.marks)
+
+
+def _write_coverage(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
+    """Intervals last, each once however often it grew."""
+    gaps = chain.from_iterable(batch.gaps.values() for batch in batches)
+    connection.executemany(UPSERT_GAP, chain.from_iterable(map(gap_rows, gaps)))
+    covered = {key: event for batch in batches for key, event in batch.covered.items()}
+    rows = [row for event in covered.values() for row in covered_rows(event)]
+    connection.executemany(UPSERT_COVERED, rows)
+    if rows and connection.execute(_ANY_OPEN_GAP).fetchone():
+        seen = (row for row in rows if row[5] != row[4])
+        connection.executemany(_END_GAP, ((row[4], *row[:3]) for row in seen))

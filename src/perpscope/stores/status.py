@@ -1,0 +1,96 @@
+"""What a store says about itself and about what it holds: plain records, the same for every engine.
+
+`app` fills `FeedStatus` and `HeartStatus` and hands them to the writer; readers in other processes get them back,
+with counts, coverage and aggregates, without ever speaking to the heart.
+"""
+
+import enum
+
+import msgspec
+
+from perpscope.model.stream import Channel
+
+
+class StoreKind(enum.Enum):
+    """Where the data of a store came from. A store never mixes kinds."""
+
+    OBSERVED = "observed"
+    DEMO = "demo"
+    REPLAY = "replay"
+
+
+class FeedState(enum.Enum):
+    """How a feed is doing."""
+
+    LIVE = "live"
+    STALE = "stale"
+    SILENT = "silent"
+    DOWN = "down"
+    REPLAY = "replay"
+
+
+class FeedStatus(msgspec.Struct, frozen=True):
+    """One channel of one venue, as the heart last saw it."""
+
+    venue: str
+    channel: Channel
+    state: FeedState
+    ts_last: int | None  #: ns UTC, receipt of its last event; None if there was none
+    events: int  #: since the heart started
+    gaps: int  #: since the heart started
+
+
+class HeartStatus(msgspec.Struct, frozen=True):
+    """The process that writes the store."""
+
+    pid: int
+    ts_market: int  #: ns UTC, market time of this report
+    ts_wall: int  #: ns UTC, wall time of this report
+    rate: float  #: market seconds per wall second; 1.0 when live
+    is_running: bool  #: False once it has closed the store in good order
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Why nothing can be written at the moment; it is tried again, nothing is lost."""
+
+    code: str  #: "store-busy", "store-full" or "store-io"
+    what: str  #: the engine's own words
+    ts_since: int | None  #: ns UTC, market time of the newest `Tick` waiting when it began; None before the first
+    tries: int
+
+
+class EventCounts(msgspec.Struct, frozen=True):
+    """How many liquidations are stored."""
+
+    total: int
+    last_24h: int
+    last_1h: int
+    by_symbol: dict[str, int]
+    by_side: dict[str, int]  #: by order side: BUY = a short was liquidated, SELL = a long; both always present
+
+
+class CoverageRow(msgspec.Struct, frozen=True):
+    """An interval of one stream that was seen (`covered`) or missed (`gap`)."""
+
+    venue: str
+    channel: Channel
+    instrument: str | None  #: None = every instrument of the channel
+    kind: str  #: "covered" or "gap"
+    ts_from: int  #: ns UTC
+    ts_to: int | None  #: ns UTC; None for a gap that lasts
+    is_open: bool
+    connection: str | None  #: of a covered interval
+    cause: str | None  #: of a gap; "restart" on a covered interval that a crash cut off
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """One minute of liquidations of one side of one symbol."""
+
+    venue: str
+    symbol: str
+    side: str  #: order side, BUY or SELL
+    ts_start: int  #: ns UTC, start of the minute
+    total_size: float  #: base units
+    avg_price: float  #: quote per base, weighted by size
+    event_count: int
+    total_notional_usd: float

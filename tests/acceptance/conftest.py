@@ -1,0 +1,67 @@
+"""Runs the command line as a user does: a process of its own, with an empty home."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Real seconds any one command may take before the test gives it up.
+_DEADLINE_S = 90.0
+
+
+class Ran:
+    """One finished command: exit code, both streams, and the JSON object it printed."""
+
+    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
+        self.code = done.returncode
+        self.out = done.stdout
+        self.err = done.stderr
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on the one line of stdout."""
+        lines = self.out.splitlines()
+        assert len(lines) == 1, f"expected one line on stdout, got {lines!r}; stderr: {self.err}"
+        found = json.loads(lines[0])
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home folder."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a user without any settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERPSCOPE_", "XDG_"))}
+    return {**kept, "HOME": str(home), "COLUMNS": "80", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def perpscope(tmp_path: Path, environment: dict[str, str]) -> Callable[..., Ran]:
+    """Run `perpscope …` in an empty folder and wait for its end."""
+
+    def run(*words: str | Path, **variables: str) -> Ran:
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-m", "perpscope", *map(str, words)],
+            cwd=tmp_path,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        return Ran(done)
+
+    return run

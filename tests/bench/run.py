@@ -1,0 +1,36 @@
+"""`./check bench`: every figure with its floor or peer, in one run. A missed goal is told, and makes the exit code 1."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_book
+import bench_start
+import bench_store
+import bench_wire
+
+
+def main() -> int:
+    """Run every bench, or those named on the command line."""
+    benches = {
+        "handler": bench_wire.handler,
+        "socket": bench_wire.socket,
+        "book": bench_book.book,
+        "store": bench_store.store,
+        "help": bench_start.help_text,
+    }
+    wanted = sys.argv[1:] or list(benches)
+    load = os.getloadavg()[0]
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f}; medians of interleaved rounds"
+    )
+    met = [benches[name]() for name in wanted]
+    print(f"\n{sum(met)} of {len(met)} goals met")
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""The liquidation-collector document's old flags are understood, with a hint."""
+
+import pytest
+
+from perpscope.cli.spellings import modern
+from perpscope.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("--mock --test-duration 30", "collect --mock --duration 30"),
+        ("--collect", "collect"),
+        ("--status", "status"),
+        ("--status --db-path x.db", "status --db x.db"),
+        ("--collect --symbols BTCUSDT ETHUSDT ADAUSDT", "collect --symbols BTCUSDT,ETHUSDT,ADAUSDT"),
+        ("--collect --db-path /custom/path/liquidations.db", "collect --db /custom/path/liquidations.db"),
+        ("collect --symbols A B --duration 3", "collect --symbols A,B --duration 3"),
+        ("--symbols A, B --collect", "collect --symbols A,B"),
+    ],
+)
+def test_old_flags_become_todays_commands(old: str, new: str) -> None:
+    """Keeps S1-22, S1-23, S1-24, S1-29, S1-34, S1-35."""
+    words, hint = modern(old.split())
+    assert words == new.split()
+    assert hint == (None if old.startswith("collect") else f"perpscope {new}")
+
+
+@pytest.mark.parametrize("words", ["--version", "status --json", "", "--help", "replay f --db x"])
+def test_todays_commands_pass_unchanged(words: str) -> None:
+    """Nothing is said where nothing was changed."""
+    assert modern(words.split()) == (words.split(), None)
+
+
+@pytest.mark.parametrize(
+    "words", ["--analyze", "--analyze --all", "--trends --symbol BTCUSDT", "backtest burst", "map BTC"]
+)
+def test_commands_that_do_not_exist_yet_say_so(words: str) -> None:
+    """A planned command is refused by its name, not as a typing error."""
+    with pytest.raises(ConfigError) as caught:
+        modern(words.split())
+    assert caught.value.code == "command-not-yet"
+    assert caught.value.exit_code == 2
