@@ -35,6 +35,11 @@ class Decoder(Protocol):
         """
         ...
 
+    @property
+    def named(self) -> Mapping[str, Instrument]:
+        """Instruments known so far by their symbol alone; a catalogue's are not among them."""
+        ...
+
 
 class Venue(Protocol):
     """An exchange's dialect: what to send, and what came. No I/O, no clock.

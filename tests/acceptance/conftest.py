@@ -52,7 +52,7 @@ def perpscope(tmp_path: Path, environment: dict[str, str]) -> Callable[..., Ran]
     """Run `perpscope …` in an empty folder and wait for its end."""
 
     def run(*words: str | Path, **variables: str) -> Ran:
-        done = subprocess.run(  # noqa: S603  # our own program
+        done = subprocess.run(  # our own program
             [sys.executable, "-m", "perpscope", *map(str, words)],
             cwd=tmp_path,
             env={**environment, **variables},

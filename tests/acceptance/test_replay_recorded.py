@@ -36,13 +36,13 @@ def test_a_recorded_session_is_digested_whole(perpscope: Callable[..., Ran], rec
     }
     with SqliteReader.open(tmp_path / "r.db") as reader:
         covered = [row for row in reader.coverage() if row.kind == "covered"]
-    assert {row.channel for row in covered} == {"quotes", "trades", "book"}
+    assert {row.channel.value for row in covered} == {"quotes", "trades", "book"}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_one_missing_diff_is_one_gap_and_an_unreadable_book(recordings: Path, tmp_path: Path, seed: int) -> None:
     """Any one diff line after the bridge removed, save the last: exactly one gap, nothing compared after it."""
-    lines = gzip.open(recordings / SESSION).read().splitlines(keepends=True)
+    lines = gzip.decompress((recordings / SESSION).read_bytes()).splitlines(keepends=True)
     diffs = [at for at, line in enumerate(lines) if b'"depthUpdate"' in line]
     bridge = diffs.index(41)
     removed = random.Random(seed).choice(diffs[bridge + 1 : -1])

@@ -1,49 +1,52 @@
-"""A bare WebSocket server that sends a canned mix as fast as it is read; a process of its own.
+"""A bare WebSocket server that sends a canned mix much faster than it can be read; a process of its own.
 
-`python blast.py MESSAGES` prints its port, sends each client MESSAGES frames after its first message, then closes.
+`python blast.py MESSAGES` prints its port. To each client it sends, after the client's first message, one
+acknowledgement and MESSAGES frames framed beforehand in large writes, then a close: the client's cost is all there is.
 """
 
 import asyncio
+import base64
+import hashlib
 import sys
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 from wire_frames import mix
 
-#: Frames of one turn; the transport's own buffer is the pace.
-_TURN = 200
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_WRITE_BYTES = 1 << 16
+_CLOSE = b"\x88\x02\x03\xe8"
 
 
-class _Blaster(WSListener):
-    def __init__(self, messages: int) -> None:
-        self._messages = messages
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._task: asyncio.Task[None] | None = None
+def _framed(payload: bytes) -> bytes:
+    """One unmasked text frame."""
+    size = len(payload)
+    head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
+    return head + payload
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type == WSMsgType.TEXT and self._task is None:
-            transport.send(WSMsgType.TEXT, b'{"result":null,"id":1}')
-            self._task = asyncio.get_running_loop().create_task(self._send(transport))
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    async def _send(self, transport: WSTransport) -> None:
-        tape = mix()
-        for start in range(0, self._messages, _TURN):
-            await self._writable.wait()
-            for number in range(start, start + _TURN):
-                transport.send(WSMsgType.TEXT, tape[number % len(tape)])
-            await asyncio.sleep(0)
-        transport.send_close()
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tape: bytes) -> None:
+    request = await reader.readuntil(b"\r\n\r\n")
+    key = next(
+        line.split(b": ", 1)[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+    )
+    accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    await reader.read(64)
+    writer.write(_framed(b'{"result":null,"id":1}'))
+    for start in range(0, len(tape), _WRITE_BYTES):
+        writer.write(tape[start : start + _WRITE_BYTES])
+        await writer.drain()
+    writer.write(_CLOSE)
+    await writer.drain()
+    await reader.read()
+    writer.close()
 
 
 async def main(messages: int) -> None:
     """Serve until standard input ends."""
-    server = await ws_create_server(lambda _: _Blaster(messages), "127.0.0.1", 0)
+    frames = mix()
+    tape = b"".join(_framed(frame) for frame in frames) * (messages // len(frames))
+    server = await asyncio.start_server(lambda r, w: _serve(r, w, tape), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

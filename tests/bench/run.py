@@ -1,4 +1,4 @@
-"""`./check bench`: every figure with its floor or peer, in one run. A missed goal is told, and makes the exit code 1."""
+"""`./check bench`: every figure with its floor or peer, in one run; a missed goal is told and makes the exit code 1."""
 
 import os
 import platform

@@ -92,7 +92,7 @@ def test_symbols_are_read_or_refused(venue: Venue) -> None:
 
 
 def test_golden_frames_decode_as_stated(venue: Venue) -> None:
-    """5: each quirk of side, unit and time stands in a frame with its meaning beside it (B22, S2-22, S4-32)."""
+    """5: each quirk of side, unit and time stands in a frame with its meaning beside it. Keeps S4-32."""
     cases = golden(venue.name)
     assert cases
     for case in cases:
@@ -104,7 +104,7 @@ def test_golden_frames_decode_as_stated(venue: Venue) -> None:
             assert isinstance(decoded, list)
             assert [event.ts_recv for event in decoded] == [TS_RECV] * len(decoded)
             stated = [event | {"ts_recv": TS_RECV} for event in case.events]
-            assert msgspec.to_builtins(decoded) == stated, case.note
+            assert json.loads(msgspec.json.encode(decoded)) == stated, case.note
 
 
 def test_a_catalogue_decides_what_is_known(venue: Venue) -> None:
@@ -130,7 +130,7 @@ def test_a_fresh_decoder_remembers_nothing_of_another(venue: Venue) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"7", b'"text"', b"\xff\xfe", b"[" * 200_000, b'{"a":' * 200_000])
 def test_nonsense_costs_one_frame(venue: Venue, raw: bytes) -> None:
-    """8: what is no message is a FrameError naming the venue, whatever broke inside; the decoder goes on."""
+    """8: what is no message is a FrameError naming the venue, whatever broke; the decoder goes on. Keeps S2-22."""
     decoder = venue.decoder({})
     with pytest.raises(FrameError) as caught:
         decoder.decode(raw, TS_RECV)

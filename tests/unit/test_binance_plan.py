@@ -51,7 +51,7 @@ def test_thirty_instruments_of_five_streams_are_150_on_two_sockets() -> None:
     ],
 )
 def test_each_channel_has_its_route_and_name(channel: Channel, route: str, stream: str) -> None:
-    """On the wrong route a stream is acknowledged and silent, so each has its own. Keeps S2-01, S2-02, S2-03."""
+    """On the wrong route a stream is acknowledged and silent, so each has its own."""
     (plan,) = VENUE.plan(named("BTCUSDT"), [channel])
     (request,) = plan.requests
     assert plan.path == f"/{route}/stream"
@@ -67,7 +67,7 @@ def test_raw_trades_go_to_the_public_route() -> None:
 
 
 def test_without_instruments_the_whole_market_liquidations_are_asked_for() -> None:
-    """`!forceOrder@arr` on the route where it lives; other channels need instruments. Keeps S0-20, S1-01."""
+    """`!forceOrder@arr` on the route where it lives; other channels need instruments. Keeps S0-20."""
     (plan,) = VENUE.plan([], [Channel.LIQUIDATIONS, Channel.QUOTES])
     assert plan.path == "/market/stream"
     assert names(plan.requests[0].payload) == ["!forceOrder@arr"]

@@ -137,7 +137,7 @@ EVENTS: list[tuple[str, Json, MarketEvent]] = [
 def test_messages_mean_these_events(data: Json, event: MarketEvent) -> None:
     """Each channel and quirk gives exactly this event, combined or raw, as bytes or a view of them.
 
-    Keeps S2-04, S2-05, S2-24, S2-29, S2-33, S4-32, S4-34.
+    Keeps S2-24, S2-29, S2-33, S4-32, S4-34.
     """
     for raw in (frame(data), json.dumps(data).encode()):
         assert decode(raw) == [event]

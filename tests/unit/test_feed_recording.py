@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from perpscope.errors import DataError, StoreError
-from perpscope.feeds.recording import Header, Kind, Record, Recorder, instruments_of, mark_of
+from perpscope.feeds.recording import Header, Kind, Mark, Record, Recorder, instruments_of, mark_of
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, instrument_id
 from perpscope.model.market import Alive, Disconnected, Subscribed, Tick
@@ -17,7 +17,7 @@ from perpscope.model.stream import Channel, Stream
 BTC = Instrument(
     id=instrument_id("binance", "BTC", "USDT"), venue="binance", symbol="BTCUSDT", base="BTC", quote="USDT"
 )
-MARKS = [
+MARKS: list[Mark] = [
     Subscribed("binance", "binance/market/0", (Stream(Channel.TRADES, BTC.id), Stream(Channel.LIQUIDATIONS, None)), 5),
     Alive("binance/market/0", 6, 1, 7),
     Tick(7),
@@ -81,9 +81,9 @@ def test_flipped_bits_end_a_recording(tmp_path: Path) -> None:
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     """An existing file or an impossible folder is refused with the path."""
     record(tmp_path / "r.perpscope").close()
-    with pytest.raises(StoreError, match="r.perpscope"):
+    with pytest.raises(StoreError, match=r"r\.perpscope"):
         record(tmp_path / "r.perpscope")
-    with pytest.raises(StoreError, match="x.perpscope"):
+    with pytest.raises(StoreError, match=r"x\.perpscope"):
         record(tmp_path / "r.perpscope" / "x.perpscope")
 
 

@@ -120,7 +120,9 @@ def mended(row: Row, claimed_by: list[str], root: Path) -> Row:
     if disagreement(row, claimed_by, root) is None:
         return row
     if claimed_by:
-        return row._replace(status=f"kept: {claimed_by[0]}")
+        named = [place.strip() for place in row.status.partition("kept:")[2].split(",") if place.strip()]
+        places = [place for place in named if not place.startswith("tests/")]
+        return row._replace(status=f"kept: {', '.join([*places, claimed_by[0]])}")
     return row._replace(status="not yet") if row.status.startswith("kept: tests/") else row
 
 
@@ -162,6 +164,21 @@ def test_a_row_is_judged_by_tests_and_files(
     (tmp_path / "LICENSE").touch()
     found = disagreement(Row("S0-01", "words", status), claimed_by, tmp_path)
     assert found is None if reason is None else found is not None and reason in found
+
+
+def test_a_row_is_put_right_by_what_tests_say(tmp_path: Path) -> None:
+    """Mending adds the test to the places, withdraws a test's lost claim, and leaves the rest alone."""
+    test = "tests/unit/test_a.py::test_b"
+    (tmp_path / "LICENSE").touch()
+
+    def status(before: str, *claimed_by: str) -> str:
+        return mended(Row("S0-01", "words", before), list(claimed_by), tmp_path).status
+
+    assert status("not yet: analytics", test) == f"kept: {test}"
+    assert status("kept: LICENSE", test) == f"kept: LICENSE, {test}"
+    assert status(f"kept: {test}") == "not yet"
+    assert status("kept: nowhere.py") == "kept: nowhere.py"
+    assert status("kept: LICENSE") == "kept: LICENSE"
 
 
 def test_rows_missing_doubled_or_invented_are_named(tmp_path: Path) -> None:

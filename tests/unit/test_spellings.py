@@ -1,7 +1,10 @@
 """The liquidation-collector document's old flags are understood, with a hint."""
 
 import pytest
+from typer.testing import CliRunner
 
+from perpscope.cli.commands import app
+from perpscope.cli.main import run
 from perpscope.cli.spellings import modern
 from perpscope.errors import ConfigError
 
@@ -41,3 +44,11 @@ def test_commands_that_do_not_exist_yet_say_so(words: str) -> None:
         modern(words.split())
     assert caught.value.code == "command-not-yet"
     assert caught.value.exit_code == 2
+
+
+def test_the_stored_help_page_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` is answered from a file to be quick; the file is what the command tree renders."""
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.split() == CliRunner().invoke(app, ["--help"], prog_name="perpscope").output.split()

@@ -6,6 +6,7 @@ told to stop; a venue that cannot be reached is named and tried again, the other
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,14 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from perpscope.app import venues
+from perpscope.app import places, venues
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.config import Settings
 from perpscope.engine.engine import Engine
 from perpscope.errors import VenueError
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import full_jitter
+from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.limits import WeightLimiter
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Header, Recorder
@@ -36,10 +38,20 @@ from perpscope.stores.status import HeartStatus, StoreKind
 _log = structlog.get_logger()
 
 
+def calm_collector() -> None:
+    """Let the garbage collector look less often: events are born and gone by the hundred thousand, without cycles.
+
+    Python's default looks after 700 new objects, which costs the path from socket to event a sixth of its time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """How a collection ended."""
 
     market_events: int  #: events decoded, of every kind
+    frames: FrameCounts  #: what became of every frame
     unreachable: tuple[str, ...]  #: venues that never answered, with the reason
 
 
@@ -101,6 +113,8 @@ class Collector:
         Raises:
             PerpscopeError: settings, store or symbols are wrong.
         """
+        calm_collector()
+        places.make_own_folder(self.database)
         for url in self._labs:
             self._clock.follow(await market_clock(url))
         store = SqliteStore.open(self.database, kind=self._kind, batch_rows=self._settings.database.batch_rows)
@@ -154,7 +168,7 @@ class Collector:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return Outcome(market_events, tuple(f"{name}: {why}" for name, why in sorted(self._unreachable.items())))
+        return Outcome(market_events, feed.counts, tuple(f"{name}: {why}" for name, why in sorted(self._unreachable.items())))
 
     async def _end_after(
         self, duration_s: float | None, feed: LiveFeed, joining: Sequence["asyncio.Task[None]"]

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from perpscope.errors import StoreError
+
 #: Where the liquidation-collector document keeps its database; used where it exists.
 LEGACY_DATABASE = Path("data/liquidations.db")
 
@@ -14,6 +16,24 @@ def data_folder(environment: Mapping[str, str] | None = None) -> Path:
     environment = os.environ if environment is None else environment
     base = environment.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "perpscope"
+
+
+def make_own_folder(file: Path) -> None:
+    """Make the folder of a file that lies in our own data folder; anybody else's folder must be there already.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    if not file.is_relative_to(data_folder()):
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "store-folder",
+            f"cannot make the folder {str(file.parent)!r}: {error.strerror}",
+            hint="name a file with --db",
+        ) from error
 
 
 def database(configured: str, origin: str = "configuration") -> tuple[Path, str]:

@@ -22,8 +22,10 @@ from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKin
 
 #: Whose frames a recording holds when neither it nor the user says so.
 _DEFAULT_VENUE = "binance"
-#: If so many frames from the start all fail to decode, the file is no recording of this venue.
+#: If none of so many frames from the start decodes, and most are rejected, the recording is not of this venue.
 _HOPELESS = 50
+#: Rows that may wait for the store: a recording can wait, and must not lose what a market would have.
+_MOST_PENDING = 20_000
 
 
 class BookReport(msgspec.Struct, frozen=True):
@@ -68,7 +70,6 @@ def replay_tape(recording: Path, *, venue: str | None = None, database: Path | N
         return asyncio.run(_replay(tape, dialect, catalogue, None, started))
     store = SqliteStore.open(database, kind=StoreKind.REPLAY)
     try:
-        store.register(catalogue.values())
         report = asyncio.run(_replay(tape, dialect, catalogue, store, started))
         store.flush()
         return report
@@ -83,13 +84,16 @@ async def _replay(
     engine = Engine(sinks=sinks, check_books=True)
     feed = ReplayFeed(tape, venue, catalogue)
     async for batch in feed.batches():
-        _refuse_hopeless(tape.path, venue, feed.counts)
+        _refuse_hopeless(tape.path, venue, feed.counts, is_over=False)
         if store is not None:
             store.register(feed.new_instruments())
         for event in batch:
             engine.process(event)
             if store is not None and type(event) is Tick:
                 _report(store, engine, event.ts_recv)
+        if store is not None and store.pending_rows > _MOST_PENDING:
+            await store.aflush()
+    _refuse_hopeless(tape.path, venue, feed.counts, is_over=True)
     compared, equal = engine.book_check()
     counts = feed.counts
     return ReplayReport(
@@ -123,11 +127,11 @@ def _catalogue(tape: Tape, venue: Venue) -> dict[str, Instrument]:
     return {instrument.symbol: instrument for instrument in instruments}
 
 
-def _refuse_hopeless(path: Path, venue: Venue, counts: FrameCounts) -> None:
-    if counts.rejected >= min(_HOPELESS, counts.frames) > 0 and counts.rejected == counts.frames:
+def _refuse_hopeless(path: Path, venue: Venue, counts: FrameCounts, *, is_over: bool) -> None:
+    if counts.decoded == 0 and counts.rejected > counts.frames / 2 and (is_over or counts.frames >= _HOPELESS):
         why = counts.samples[0][0]
         raise DataError(
             "recording-venue",
-            f"{str(path)!r}: not one of the first {counts.frames} frames is one of {venue.name}'s ({why})",
+            f"{str(path)!r}: not one of the first {counts.frames} frames is {venue.name}'s ({why})",
             hint="name the right venue with --venue, or give another file",
         )

@@ -15,8 +15,8 @@ from perpscope.ports import Venue, venue_of
 #: Coins listened to when none are named: thirty liquid USD-M perpetuals, chosen by hand until the catalogue picks
 #: them by volume. Those a venue does not list are left out and named.
 DEFAULT_COINS = (
-    "BTC ETH SOL XRP BNB DOGE ADA AVAX LINK LTC TRX DOT BCH SUI NEAR APT ARB OP FIL ATOM UNI AAVE ETC XLM HBAR INJ TIA SEI "
-    "WLD ENA"
+    "BTC ETH SOL XRP BNB DOGE ADA AVAX LINK LTC TRX DOT BCH SUI NEAR APT ARB OP FIL ATOM UNI AAVE ETC XLM HBAR "
+    "INJ TIA SEI WLD ENA"
 ).split()
 #: The name that means every perpetual a venue trades.
 EVERYTHING = "all"

@@ -124,6 +124,13 @@ async def _run(collector: "Collector", duration: float | None, *, headless: bool
 
 
 def _exit_code(outcome: "Outcome") -> int:
+    frames = outcome.frames
+    _say(
+        f"frames: {frames.frames:,} total, {frames.routed:,} routed, {frames.unhandled:,} unhandled, "
+        f"{frames.control:,} control, {frames.rejected:,} rejected"
+    )
+    for why, raw in frames.samples:
+        _say(f"rejected: {why[:160]} ({len(raw)} bytes kept)")
     for venue in outcome.unreachable:
         _say(f"never reached: {venue}")
     if outcome.market_events == 0:

@@ -17,7 +17,7 @@ def config(
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the settings, check them, or write a commented ./perpscope.toml."""
+    """Show the settings, check them, or write a commented file."""
     if action == "init":
         _init(file or Path("perpscope.toml"))
     from perpscope.app import venues

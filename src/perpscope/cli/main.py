@@ -1,41 +1,18 @@
 """`perpscope`: reads the command line, runs one command, turns errors into words and an exit code.
 
 Exit codes: 0 ok · 1 failed · 2 usage or configuration · 3 data missing · 4 venue or network · 130 Ctrl-C.
-Commands import what they run when they run, so that `--help` stays quick.
+`perpscope --help` is answered from `help.txt`, the page as the command tree renders it (a test compares the two):
+building the tree costs ten times what an idle interpreter does.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
-import typer
-
-from perpscope import __version__
-from perpscope.cli import collecting, configuring, reading
 from perpscope.cli.spellings import modern
 from perpscope.errors import PerpscopeError
 
-app = typer.Typer(
-    name="perpscope",
-    help="Where leverage in crypto perpetual futures will break, and what was not seen.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("demo")(collecting.demo)
-app.command("live")(collecting.live)
-app.command("collect")(collecting.collect)
-app.command("replay")(reading.replay)
-app.command("status")(reading.status)
-app.command("config")(configuring.config)
-
-
-@app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    if version:
-        typer.echo(f"perpscope {__version__}")
-        raise typer.Exit
+_HELP_PAGE = os.path.join(os.path.dirname(__file__), "help.txt")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,7 +26,10 @@ def run(arguments: Sequence[str]) -> int:
         words, hint = modern(arguments)
         if hint is not None:
             print(f"old spelling; today: {hint}", file=sys.stderr)
-        app(words, prog_name="perpscope")
+        if words == ["--help"]:
+            _print_help()
+        else:
+            _run_command(words)
     except PerpscopeError as error:
         return _tell(error)
     except SystemExit as ended:
@@ -60,6 +40,17 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody to tell it to
         return 1
     return 0
+
+
+def _print_help() -> None:
+    with open(_HELP_PAGE, encoding="utf-8") as page:  # pathlib alone would cost a tenth of the budget
+        sys.stdout.write(page.read())
+
+
+def _run_command(words: Sequence[str]) -> None:
+    from perpscope.cli.commands import app
+
+    app(words, prog_name="perpscope")
 
 
 def _tell(error: PerpscopeError) -> int:

@@ -1,5 +1,6 @@
 """Options many commands share, and how they become settings."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,19 @@ def settings(
         "collect.venues": _names(venues),
         "recording.folder": None if record is None else str(record),
     }
-    return load(file=config, flags=flags)
+    loaded = load(file=config, flags=flags)
+    _log_to_stderr(loaded.settings.log.level)
+    return loaded
+
+
+def _log_to_stderr(level: str) -> None:
+    import structlog
+
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,
+    )
 
 
 def _names(text: str | None) -> list[str] | None:

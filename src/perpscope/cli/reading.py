@@ -25,7 +25,6 @@ def status(
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
     if watch and not json:
         watch_status(path)
-        return
     found = read_status(path)
     print(f"database {path} ({why})", file=sys.stderr)
     print_status(found, json=json, out=sys.stdout)

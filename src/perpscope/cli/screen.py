@@ -87,7 +87,8 @@ def render(status: Status) -> Group:
         parts.append(Text(label, style="bold magenta"))
     parts += [_feeds(status.feeds), _counts(status)]
     size = f"{status.database.bytes / 1e6:,.2f} MB"
-    parts.append(Text(f"database  {status.database.path}  {size} · {status.events.total:,} liquidations", style="dim"))
+    parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))
+    parts.append(Text(f"          {status.database.path}", style="dim", overflow="fold"))
     return Group(*parts)
 
 

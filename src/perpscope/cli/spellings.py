@@ -10,8 +10,8 @@ from perpscope.errors import ConfigError
 
 #: Commands of the plan that do not exist yet.
 NOT_YET = frozenset(
-    "backfill analyze map heatmap sentiment tape signals serve backtest runs paper trade positions halt alerts telegram "
-    "report export keys symbols backup restore cleanup db doctor import study".split()
+    "backfill analyze map heatmap sentiment tape signals serve backtest runs paper trade positions halt alerts "
+    "telegram report export keys symbols backup restore cleanup db doctor import study".split()
 )
 #: Old flags that only refine `--analyze`.
 _ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report", "--hours"})

@@ -18,7 +18,7 @@ from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.recording import Recorder
 from perpscope.model.market import Alive, Disconnected, Subscribed
-from perpscope.model.stream import Channel, ConnectionPlan, Control, SubscribeRequest
+from perpscope.model.stream import Channel, ConnectionPlan, Control, Ignored, SubscribeRequest
 from perpscope.ports import Clock, Connector, Decoder, Socket
 
 #: Channels that speak at least once a second in any healthy market; the others may be quiet for long.
@@ -152,20 +152,33 @@ class Connection:
 class _Session:
     """One open socket: its decoder, its acknowledgements, its silence."""
 
+    __slots__ = (
+        *("_bad", "_bad_since", "_counted", "_counts", "_decode", "_extend", "_fault", "_first_heard_at", "_of"),
+        *("_recorder", "_sent_at", "_waiting", "acknowledged", "heard_at", "ts_last", "ts_pulsed"),
+    )
+
     def __init__(self, connection: Connection, decoder: Decoder) -> None:
         self.acknowledged = False
-        self.frames = 0  #: data frames
         self.ts_last = 0  #: ns UTC, of the last data frame
         self.ts_pulsed = 0
         self.heard_at = time.monotonic()  #: real time of the last data, or of the opening
         self._first_heard_at: float | None = None
         self._of = connection
         self._decode = decoder.decode
+        self._counts = connection.counts
+        self._counted = self._counts.data
+        self._extend = connection._inbox.extend
+        self._recorder = connection._recorder
         self._waiting: dict[int | str, SubscribeRequest] = {r.id: r for r in connection.plan.requests}
         self._sent_at: dict[int | str, float] = {}
         self._bad_since = time.monotonic()
         self._bad = 0
         self._fault: str | None = None
+
+    @property
+    def frames(self) -> int:
+        """Data frames: decoded or passed over, not answers to us."""
+        return self._counts.data - self._counted
 
     @property
     def healthy_s(self) -> float:
@@ -174,25 +187,23 @@ class _Session:
 
     def on_frame(self, raw: bytes | memoryview, ts_recv: int) -> None:
         """Decode one frame and pass on what it holds."""
-        of = self._of
-        if of._recorder is not None:
-            of._recorder.frame(of.plan.name, ts_recv, raw)
+        if self._recorder is not None:
+            self._recorder.frame(self._of.plan.name, ts_recv, raw)
         try:
             decoded = self._decode(raw, ts_recv)
         except FrameError as error:
             self._reject(error, raw)
             return
         if type(decoded) is list:
-            of.counts.decoded += 1
-            of._inbox.extend(decoded)
-        elif type(decoded) is Control:
-            of.counts.control += 1
+            self._counts.decoded += 1
+            self._extend(decoded)
+            self.ts_last = ts_recv
+        elif isinstance(decoded, Control):
+            self._counts.control += 1
             self._answer(decoded, ts_recv)
-            return
-        else:
-            of.counts.ignored[decoded.reason] += 1  # type: ignore[union-attr]  # narrowed by type(), which mypy does not follow
-        self.frames += 1
-        self.ts_last = ts_recv
+        elif isinstance(decoded, Ignored):
+            self._counts.ignored[decoded.reason] += 1
+            self.ts_last = ts_recv
 
     async def serve(self, socket: Socket) -> str:
         """Subscribe, then watch until something is wrong; returns the cause."""

@@ -9,6 +9,8 @@ _SAMPLES, _SAMPLE_BYTES = 20, 512
 class FrameCounts:
     """Counters of one feed; `frames` always equals the sum of the parts."""
 
+    __slots__ = ("control", "decoded", "ignored", "rejected", "samples")
+
     def __init__(self) -> None:
         self.decoded = 0
         self.control = 0
@@ -20,6 +22,11 @@ class FrameCounts:
     def frames(self) -> int:
         """Frames received."""
         return self.decoded + self.control + self.rejected + self.ignored.total()
+
+    @property
+    def data(self) -> int:
+        """Frames that hold data, ours or not: neither answers to us nor broken."""
+        return self.decoded + self.ignored.total()
 
     @property
     def routed(self) -> int:

@@ -27,7 +27,7 @@ class WeightLimiter:
         async with self._turn:
             self._refill()
             needed = min(weight, self._burst)
-            if self._left < needed:
+            while self._left < needed:  # again after each wait: `pause` may have come in between
                 await asyncio.sleep((needed - self._left) / self._rate)
                 self._refill()
             self._left -= weight

@@ -116,6 +116,9 @@ class LiveFeed:
                 yield batch
         finally:
             await self._cancel()
+        self._inbox.end()
+        async for batch in self._inbox.batches():
+            yield batch  # what came, and was recorded, while the sockets were being closed
         for task in self._tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -124,7 +127,7 @@ class LiveFeed:
         """Let the consumer finish what has been received, then end."""
         for task in self._tasks:
             task.cancel()
-        self._inbox.put(Tick(self._clock.now_ns()))
+        self._mark(Tick(self._clock.now_ns()))
         self._inbox.end()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:

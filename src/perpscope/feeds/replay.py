@@ -5,7 +5,7 @@ marks (acknowledgements, Ticks, closes) they are replayed as they were; where it
 listened to from its first event on.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
 from perpscope.errors import FrameError
 from perpscope.feeds.clock import SECOND_NS
@@ -60,8 +60,9 @@ class ReplayFeed:
         self._heard: set[Stream] = set()
         self._last: dict[str, tuple[int, int]] = {}  # connection → (ts of its last data, frames)
         self._next_tick = 0
+        self._met: set[InstrumentId] = set()
         self._fresh: list[Instrument] = []
-        self._named: set[InstrumentId] = set()
+        self._meet(self.catalogue.values())
 
     async def batches(self) -> AsyncIterator[list[MarketEvent]]:
         """Everything on the tape, as fast as it is taken."""
@@ -80,7 +81,9 @@ class ReplayFeed:
         yield batch
 
     def new_instruments(self) -> list[Instrument]:
-        """Instruments met since the last call, by name or in the catalogue."""
+        """Instruments met since the last call, in a catalogue or by name; ask before processing a batch."""
+        for decoder in self._decoders.values():
+            self._meet(decoder.named.values())
         fresh, self._fresh = self._fresh, []
         return fresh
 
@@ -90,12 +93,20 @@ class ReplayFeed:
         if record.kind == Kind.REPLY:
             return self._reply(record)
         if record.kind == Kind.INSTRUMENTS:
-            self.catalogue.update({instrument.symbol: instrument for instrument in instruments_of(record)})
+            listed = instruments_of(record)
+            self.catalogue.update({instrument.symbol: instrument for instrument in listed})
+            self._meet(listed)
             return []
         mark = mark_of(record)
-        if isinstance(mark, Disconnected):
-            self._decoders.pop(mark.connection, None)
+        if isinstance(mark, Disconnected) and (decoder := self._decoders.pop(mark.connection, None)) is not None:
+            self._meet(decoder.named.values())
         return [mark]
+
+    def _meet(self, instruments: Iterable[Instrument]) -> None:
+        for instrument in instruments:
+            if instrument.id not in self._met:
+                self._met.add(instrument.id)
+                self._fresh.append(instrument)
 
     def _frame(self, record: Record) -> list[MarketEvent]:
         decoder = self._decoders.get(record.source)
@@ -120,13 +131,25 @@ class ReplayFeed:
         return []
 
     def _reply(self, record: Record) -> list[MarketEvent]:
-        known = self.catalogue.get(record.source) or self._venue.instrument_named(record.source)
-        instrument = known.id if known is not None else InstrumentId(record.source)
+        instrument = self._replied_about(record.source)
+        if instrument is None:
+            return []
         try:
             return [self._venue.snapshot(record.payload, instrument, record.ts_recv)]
         except FrameError as error:
             self.counts.samples.append((str(error), record.payload[:200]))
             return []
+
+    def _replied_about(self, name: str) -> InstrumentId | None:
+        """The instrument a reply's symbol, or our own name for it, stands for; None if it is none of ours."""
+        for known in self.catalogue.values():
+            if name in (known.id, known.symbol):
+                return known.id
+        named = None if self.catalogue else self._venue.instrument_named(name)
+        if named is None:
+            return None
+        self._meet([named])
+        return named.id
 
     def _first_heard(self, events: list[MarketEvent], record: Record) -> Iterator[MarketEvent]:
         for event in events:

@@ -12,6 +12,8 @@ from perpscope.model.stream import HttpRequest
 
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 64 << 20
+#: Longest wait a venue may ask for: Binance bans an address for three days at most.
+_LONGEST_WAIT_S = 3 * 86_400.0
 #: Statuses that mean this place or address is refused, whatever is asked.
 _REFUSED = {403: "forbidden", 451: "not available where you are"}
 
@@ -52,7 +54,7 @@ class RestClient:
         url = self._base_url + request.path
         try:
             async with self._session.request(request.method, url, params=dict(request.params)) as response:
-                body = await response.content.read(_MAX_BYTES)
+                body = await _whole(response)
                 self._judge(response, body)
                 return body
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -97,8 +99,19 @@ async def market_clock(url: str) -> Anchor:
         raise VenueUnreachable(f"no market clock at {url}: {why}", venue="lab", hint="is the lab running?") from error
 
 
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body, in however many pieces it comes."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_BYTES:
+            raise aiohttp.ClientPayloadError(f"the answer is longer than {_MAX_BYTES:,} bytes")
+    return bytes(body)
+
+
 def _seconds(header: str | None, otherwise: float) -> float:
+    """Seconds to wait: those of `Retry-After`, where it gives seconds."""
     try:
-        return max(0.0, float(header)) if header is not None else otherwise
+        return min(max(0.0, float(header)), _LONGEST_WAIT_S) if header is not None else otherwise
     except ValueError:
         return otherwise

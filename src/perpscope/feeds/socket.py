@@ -12,9 +12,14 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from perpscope.ports import Clock, OnFrame, Socket
 
+# Looked up once: a member of an enum costs more than the rest of the dispatch.
+_TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+
 
 class _Listener(WSListener):
     """Joins fragments and stamps each read once: frames of one read were received together."""
+
+    __slots__ = ("_fragments", "_max_bytes", "_now", "_on_burst", "_on_frame", "_ts_recv")
 
     def __init__(self, clock: Clock, on_frame: OnFrame, on_burst: Callable[[], None], max_bytes: int) -> None:
         self._now = clock.now_ns
@@ -25,15 +30,16 @@ class _Listener(WSListener):
         self._ts_recv = 0
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if self._ts_recv == 0:
-            self._ts_recv = self._now()
+        ts_recv = self._ts_recv
+        if ts_recv == 0:
+            ts_recv = self._ts_recv = self._now()
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:
-            self._on_frame(frame.get_payload_as_memoryview(), self._ts_recv)
-        elif kind is WSMsgType.CLOSE:
+        if kind is _TEXT and frame.fin:
+            self._on_frame(frame.get_payload_as_memoryview(), ts_recv)
+        elif kind is _CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._join(transport, frame)
         if frame.last_in_buffer:
             self._ts_recv = 0

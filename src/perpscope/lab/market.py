@@ -10,10 +10,10 @@ import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from perpscope.lab.pit import NS_PER_S, Pit
+from perpscope.lab.pit import NS_PER_S, Happening, Pit
 from perpscope.lab.symbols import Contract, contracts
 from perpscope.lab.wire.binance.payloads import Listing
-from perpscope.model.market import Candle, Interval, MarketEvent, MarkPrice
+from perpscope.model.market import Candle, Interval, MarkPrice
 
 _FUNDING_NS = 8 * 3600 * NS_PER_S
 _MARKET_VOLATILITY_1S = 0.00007  # of the move all symbols share; about 2 % a day
@@ -49,7 +49,7 @@ class Market:
         self._marks: dict[str, MarkPrice] = {}
         self._index_gap = dict.fromkeys(self._by_symbol, 0.0)
         self._update_id = 1_000_000
-        self._ready: deque[tuple[int, MarketEvent]] = deque()
+        self._ready: deque[tuple[int, Happening]] = deque()
         self._agenda = [(ts_start, _TIMER)]
         for number, pit in enumerate(self._pits):
             self._update_id += 1
@@ -70,7 +70,7 @@ class Market:
         """The newest mark price; None before the first."""
         return self._marks.get(symbol)
 
-    def events(self, until_ns: int) -> Iterator[tuple[int, MarketEvent]]:
+    def events(self, until_ns: int) -> Iterator[tuple[int, Happening]]:
         """Everything not told yet that happens up to `until_ns`, with its time, in time order."""
         ready, agenda = self._ready, self._agenda
         while True:

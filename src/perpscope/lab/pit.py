@@ -7,6 +7,7 @@ a trade eats the level it hits, the best price is the book's best level, a liqui
 import math
 import random
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from perpscope.lab.candles import CandleStack
 from perpscope.lab.prices import LiquidationHazard, StochasticVolatility
@@ -15,16 +16,20 @@ from perpscope.lab.wire.binance.payloads import Listing
 from perpscope.model.market import (
     BookDelta,
     BookSnapshot,
+    Candle,
     Completeness,
     Level,
     Liquidation,
-    MarketEvent,
+    MarkPrice,
     PositionSide,
     Quote,
     Sampling,
     Side,
     Trade,
 )
+
+#: what the seeded market is made of
+Happening: TypeAlias = Trade | Quote | BookDelta | BookSnapshot | Candle | MarkPrice | Liquidation
 
 NS_PER_S = 1_000_000_000
 _LEVELS = 250  # per side at the start
@@ -97,7 +102,7 @@ class Pit:
 
     # what happens --------------------------------------------------------------------------------------------------
 
-    def arrive(self, ts: int, update_id: int) -> tuple[list[MarketEvent], int]:
+    def arrive(self, ts: int, update_id: int) -> tuple[list[Happening], int]:
         """Everything that happens at `ts`, and the last update id used; `update_id` is the last one used before."""
         dt_s = (ts - self._ts) / NS_PER_S
         self._ts = ts
@@ -105,7 +110,7 @@ class Pit:
         self._push -= absorbed
         log_return = self._volatility.step(dt_s) + absorbed
         self._log_price += log_return
-        events: list[MarketEvent] = []
+        events: list[Happening] = []
         bids: dict[int, int] = {}
         asks: dict[int, int] = {}
         forced = self._hazard.step(log_return, dt_s)
@@ -116,8 +121,8 @@ class Pit:
         return self._published(ts, update_id, bids, asks, events)
 
     def _published(
-        self, ts: int, update_id: int, bids: dict[int, int], asks: dict[int, int], events: list[MarketEvent]
-    ) -> tuple[list[MarketEvent], int]:
+        self, ts: int, update_id: int, bids: dict[int, int], asks: dict[int, int], events: list[Happening]
+    ) -> tuple[list[Happening], int]:
         last = update_id + len(bids) + len(asks)
         delta = BookDelta(
             self._id,
@@ -137,7 +142,7 @@ class Pit:
         events.append(self._quote(ts, last))
         return events, last
 
-    def _reprice(self, ts: int, bids: dict[int, int], asks: dict[int, int], events: list[MarketEvent]) -> None:
+    def _reprice(self, ts: int, bids: dict[int, int], asks: dict[int, int], events: list[Happening]) -> None:
         """Move the best prices to where the price has gone; whoever stood in the way was traded with or left."""
         bid = int(math.exp(self._log_price) / self._tick)
         ask = bid + 1 + int(self._rng.random() ** 4 * 3)
@@ -168,7 +173,7 @@ class Pit:
             if tick in side and self._rng.random() < _WITHDRAWN:
                 del side[tick]
                 changes[tick] = 0
-            elif tick > 0:
+            else:
                 side[tick] = changes[tick] = self._lots()
         if len(side) > _MOST_LEVELS:
             for far in sorted(side, key=lambda tick: abs(tick - best))[_LEVELS:]:
@@ -189,7 +194,7 @@ class Pit:
         tick = self._best_ask if side is Side.BUY else self._best_bid
         return Trade(self._id, ts, ts, self.last_trade_id, self._price(tick), self._size(lots), side, True)
 
-    def _liquidate(self, side: PositionSide, ts: int, bids: dict[int, int], asks: dict[int, int]) -> list[MarketEvent]:
+    def _liquidate(self, side: PositionSide, ts: int, bids: dict[int, int], asks: dict[int, int]) -> list[Happening]:
         """Close somebody's position: an order that eats the best level and pushes the price on."""
         usd = min(
             _MOST_LIQUIDATED_USD, self._rng.lognormvariate(math.log(_MEDIAN_LIQUIDATION_USD), _LIQUIDATION_SPREAD)

@@ -48,7 +48,6 @@ class Playback:
         self._books = RecordedBooks()
         self._is_told = False
         self.listings = [Listing(instrument) for instrument in known or instruments(prefix, self._reader)]
-        self.finished = asyncio.Event()
         self.played: Counter[str] = Counter()  #: frames by what became of them: "stream", "snapshot", "skipped"
 
     # what REST asks ------------------------------------------------------------------------------------------------
@@ -73,7 +72,7 @@ class Playback:
         self._server.changed.set()
 
     async def run(self) -> None:
-        """Wait for the start, play every frame at its time, then set `finished`. Connections stay open."""
+        """Wait for the start, play every frame at its time. Connections stay open at the end."""
         await self._started()
         clock = self._server.clock
         clock.start()
@@ -88,7 +87,6 @@ class Playback:
                 await asyncio.sleep(0)
                 await self._server.all_caught_up()
         await self._server.all_caught_up()
-        self.finished.set()
 
     async def _started(self) -> None:
         changed = self._server.changed

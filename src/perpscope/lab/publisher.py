@@ -7,10 +7,12 @@ liquidation a symbol and second, mark prices per second and per three. Also answ
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import assert_never
 
 from perpscope.lab.book import LabBook, TextLevel
 from perpscope.lab.clock import NS_PER_MS, NS_PER_S
 from perpscope.lab.market import Market
+from perpscope.lab.pit import Happening
 from perpscope.lab.server import LabServer
 from perpscope.lab.wire.binance import payloads
 from perpscope.lab.wire.binance.payloads import Listing
@@ -21,7 +23,6 @@ from perpscope.model.market import (
     Interval,
     Level,
     Liquidation,
-    MarketEvent,
     MarkPrice,
     Quote,
     Sampling,
@@ -118,7 +119,6 @@ class Publisher:
         self._chosen: dict[str, Liquidation] = {}
         self._all_marks: list[bytes] = []
         self._marks_ms = 0
-        self.finished = asyncio.Event()  #: never set: a seeded market has no end
 
     # what REST asks ------------------------------------------------------------------------------------------------
 
@@ -150,13 +150,13 @@ class Publisher:
                 self.publish(ts, event)
                 if count % _BATCH == 0:
                     await asyncio.sleep(0)
-            self._pass_time(now)
+            self.pass_time(now)
             await asyncio.sleep(_PACE_S)
 
-    def publish(self, ts: int, event: MarketEvent) -> None:
+    def publish(self, ts: int, event: Happening) -> None:
         """Tell one event; what gathers in windows comes out when a later one, or time, closes them."""
         if ts >= self._next_tick_ns:
-            self._pass_time(ts)
+            self.pass_time(ts)
         self._server.ledger.events[type(event).__name__] += 1
         match event:
             case BookDelta():
@@ -173,8 +173,10 @@ class Publisher:
                 self._liquidation(self._desks[event.instrument], event)
             case BookSnapshot():
                 self._snapshot(self._desks[event.instrument], event)
+            case _:  # pragma: no cover
+                assert_never(event)
 
-    def _pass_time(self, ts: int) -> None:
+    def pass_time(self, ts: int) -> None:
         """Close every window that ends at or before `ts`, in order."""
         while self._next_tick_ns <= ts:
             tick_ms = self._next_tick_ns // NS_PER_MS

@@ -29,8 +29,6 @@ _UNPACED_BUFFER = 1024 * 1024
 class Source(Protocol):
     """Where the exchange's market comes from: a seed or a tape."""
 
-    finished: asyncio.Event
-
     def start(self) -> None:
         """Let it begin, if it waits."""
         ...
@@ -70,11 +68,7 @@ class Lab:
         Raises:
             Exception: whatever ended it early.
         """
-        ended = asyncio.ensure_future(self.source.finished.wait())
-        await asyncio.wait([ended, self._running], return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if self._running.done():
-            self._running.result()
+        await asyncio.shield(self._running)
 
     async def aclose(self) -> None:
         """Cut every connection and stop listening.

@@ -124,6 +124,11 @@ class LabServer:
         """Streams subscribed, over all connections, heard or silent."""
         return sum(len(session.streams) for session in self._sessions)
 
+    @property
+    def slow(self) -> int:
+        """Clients that are behind and waited for."""
+        return len(self._slow)
+
     def is_wanted(self, stream: str) -> bool:
         """True if somebody would receive this stream."""
         return stream in self._subscribers

@@ -68,7 +68,8 @@ class Session(WSListener):
         self.is_combined = asked.is_combined
         self.is_muted = False
         self.streams: dict[str, None] = dict.fromkeys(asked.streams)
-        self._transport: WSTransport | None = None
+        self._transport: WSTransport
+        self._is_open = False
         self._timers: list[asyncio.TimerHandle] = []
         self._received: deque[float] = deque()
         self._heard_s = 0.0
@@ -80,6 +81,7 @@ class Session(WSListener):
         """The handshake is done."""
         rules = self._exchange.rules
         self._transport = transport
+        self._is_open = True
         self._heard_s = real_seconds()
         transport.underlying_transport.set_write_buffer_limits(high=rules.buffer_bytes)
         self._exchange.ledger.mark(self.name, Moment.OPEN)
@@ -113,9 +115,7 @@ class Session(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 (picows' signature)
         """The connection is gone."""
-        for timer in self._timers:
-            timer.cancel()
-        self._transport = None
+        self._end(self._cause)
         self._exchange.ledger.mark(self.name, Moment.CLOSE, self._cause)
         self._exchange.session_closed(self)
 
@@ -131,30 +131,36 @@ class Session(WSListener):
 
     def send(self, payload: bytes) -> bool:
         """Write one frame; False if the connection is mute or gone."""
-        if self.is_muted or self._transport is None:
+        if self.is_muted or not self._is_open:
             return False
         self._transport.send(WSMsgType.TEXT, payload)
         return True
 
     def close(self, cause: str, code: WSCloseCode = WSCloseCode.GOING_AWAY, reason: bytes = b"") -> None:
         """Say goodbye and close, as the venue does at the end of a connection's lifetime."""
-        if self._transport is not None:
-            self._cause = cause
-            self._transport.send_close(code, reason)
-            self._transport.disconnect()
+        self._end(cause)
+        self._transport.send_close(code, reason)
+        self._transport.disconnect()
 
     def abort(self, cause: str) -> None:
         """Cut the TCP connection without a word."""
-        if self._transport is not None:
-            self._cause = cause
+        if self._end(cause):
             self._transport.underlying_transport.abort()
+
+    def _end(self, cause: str) -> bool:
+        """Send and expect nothing more; False if that was so already, and then the first cause counts."""
+        if not self._is_open:
+            return False
+        self._is_open = False
+        self._cause = cause
+        for timer in self._timers:
+            timer.cancel()
+        return True
 
     # the venue's rules ---------------------------------------------------------------------------------------------
 
     def _ping(self) -> None:
         rules = self._exchange.rules
-        if self._transport is None:
-            return
         if real_seconds() - self._heard_s > rules.pong_timeout_s:
             self.close("no-pong", WSCloseCode.POLICY_VIOLATION, b"Pong timeout")
             return

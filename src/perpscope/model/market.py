@@ -227,5 +227,17 @@ class Tick(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 MarketEvent: TypeAlias = (
-    Trade | Quote | BookDelta | BookSnapshot | Candle | MarkPrice | Liquidation | Gap | Subscribed | Alive | Covered | Disconnected | Tick
+    Trade
+    | Quote
+    | BookDelta
+    | BookSnapshot
+    | Candle
+    | MarkPrice
+    | Liquidation
+    | Gap
+    | Subscribed
+    | Alive
+    | Covered
+    | Disconnected
+    | Tick
 )

@@ -68,5 +68,3 @@ class Ignored(msgspec.Struct, frozen=True):
     """A well-formed frame that is none of our business, and why."""
 
     reason: str  #: kebab-case: "coin-m", "unlisted-channel", "unknown-symbol", "insurance-fund", "retired-api"
-
-

@@ -16,6 +16,7 @@ from perpscope.stores.schema import APPLICATION_ID, MIGRATIONS, is_legacy, versi
 
 BUSY_TIMEOUT_MS = 5000  #: wait as long for another connection's lock before it counts as trouble
 QUICK_CHECK_BYTES = 256 * 1024 * 1024  #: larger files are not checked at opening: about 2 s per GiB
+CACHE_KIB = 64 * 1024  #: of the writer; keeps the indexes' pages at hand
 _MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
 _HINT_OTHER = "choose another file with --db"
 
@@ -47,10 +48,8 @@ class StoreLock:
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let others write. Harmless when repeated."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Let others write. Once only."""
+        os.close(self._file)
 
 
 def check_writable(path: Path, *, create: bool) -> None:
@@ -93,12 +92,13 @@ def open_for_writing(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
     check_header(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        with _reading(path):
+        with trusting(path):
             connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
             _check_whole(connection, path)
             check_ours(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
     except BaseException:
         connection.close()
@@ -119,7 +119,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        with _reading(path):
+        with trusting(path):
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -184,8 +184,12 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about a file into our own errors."""
+def trusting(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about a file into our own errors.
+
+    Raises:
+        StoreError: the file is held by another, cannot be read or written ("store-busy"), or is damaged.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:

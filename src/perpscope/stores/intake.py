@@ -111,7 +111,7 @@ class Intake:
                     self._batch.marks.append(mark_row(event, *self._name_of(event.instrument)))
                     self._batch.rows += 1
             case Gap():
-                self._batch.gaps[event.venue, event.streams, event.ts_from] = event
+                self._batch.miss(event)
             case Covered():
                 self._take_coverage(event)
             case Tick():
@@ -144,28 +144,36 @@ class Intake:
     def _begin_loss(self, ts_recv: int) -> None:
         """End every covered interval at the last moment vouched for: every row before it is already waiting."""
         self._lost, self._open = self._open, {}
-        for key, covered in self._lost.items():
-            self._batch.covered[key] = msgspec.structs.replace(covered, is_open=False)
+        for covered in self._lost.values():
+            self._batch.cover(msgspec.structs.replace(covered, is_open=False))
             self._put_gap(covered, None, ts_recv)
 
     def _put_gap(self, covered: Covered, ts_to: int | None, ts_recv: int) -> None:
         """A gap from the end of `covered`, lasting (None) or closed."""
-        gap = Gap(covered.venue, covered.streams, covered.ts_to, ts_to, STORE_BEHIND, ts_recv)
-        self._batch.gaps[gap.venue, gap.streams, gap.ts_from] = gap
+        self._batch.miss(Gap(covered.venue, covered.streams, covered.ts_to, ts_to, STORE_BEHIND, ts_recv))
 
     def _take_coverage(self, event: Covered) -> None:
         if event.ts_from < self._resumed_at:
-            ts_to = max(event.ts_to, self._resumed_at)
-            event = msgspec.structs.replace(event, ts_from=self._resumed_at, ts_to=ts_to)
+            event = self._cover_anew(event)
         key = (event.venue, event.streams, event.ts_from)
         if self._lost is not None:
             self._lose_coverage(self._lost, key, event)
             return
-        self._batch.covered[key] = event
+        self._batch.cover(event)
         if event.is_open:
             self._open[key] = event
         else:
             self._open.pop(key, None)
+
+    def _cover_anew(self, event: Covered) -> Covered:
+        """An interval that began before the last loss ended goes on as one that began there.
+
+        If it is heard of for the first time, what it had seen until then was lost too.
+        """
+        anew = self._resumed_at
+        if (event.venue, event.streams, anew) not in (self._open if self._lost is None else self._lost):
+            self._put_gap(msgspec.structs.replace(event, ts_to=event.ts_from), anew, event.ts_recv)
+        return msgspec.structs.replace(event, ts_from=anew, ts_to=max(event.ts_to, anew))
 
     def _lose_coverage(self, lost: dict[IntervalKey, Covered], key: IntervalKey, event: Covered) -> None:
         """While rows are dropped nothing is vouched for: note intervals that begin, end the gap of those that end."""

@@ -12,7 +12,7 @@ import msgspec
 
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, Liquidation, MarkPrice
-from perpscope.stores.access import open_for_reading
+from perpscope.stores.access import open_for_reading, trusting
 from perpscope.stores.status import (
     Aggregate,
     CoverageRow,
@@ -26,6 +26,25 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 DEFAULT_LIMIT = 1000
 _HOUR_NS = 3_600_000_000_000
+
+
+class _Group(msgspec.Struct):
+    symbol: str
+    side: str
+    count: int
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+class _Name(msgspec.Struct):
+    venue: str
+    symbol: str
+
+
+class _Kind(msgspec.Struct):
+    value: StoreKind
 
 
 class SqliteReader:
@@ -64,25 +83,22 @@ class SqliteReader:
     @property
     def kind(self) -> StoreKind:
         """Where the data came from."""
-        (value,) = self._connection.execute("SELECT value FROM meta WHERE key = 'kind'").fetchone()
-        return StoreKind(value)
+        return self._select(_Kind, "SELECT value FROM meta WHERE key = 'kind'")[0].value
 
     def counts(self, now_ns: int) -> EventCounts:
         """Count liquidations; the last 24 h and 1 h are those before `now_ns` (ns UTC) and whatever is later."""
         by_symbol: dict[str, int] = {}
         by_side = {"BUY": 0, "SELL": 0}
-        groups = "SELECT symbol, side, count(*) FROM liquidation_events GROUP BY venue, symbol, side ORDER BY symbol"
-        for symbol, side, count in self._connection.execute(groups):
-            by_symbol[symbol] = by_symbol.get(symbol, 0) + count
-            by_side[side] += count
+        groups = "SELECT symbol, side, count(*) AS count FROM liquidation_events GROUP BY venue, symbol, side"
+        for group in self._select(_Group, groups):
+            by_symbol[group.symbol] = by_symbol.get(group.symbol, 0) + group.count
+            by_side[group.side] += group.count
         last_24h, last_1h = (self._count_since(now_ns - hours * _HOUR_NS) for hours in (24, 1))
-        return EventCounts(sum(by_side.values()), last_24h, last_1h, by_symbol, by_side)
+        return EventCounts(sum(by_side.values()), last_24h, last_1h, dict(sorted(by_symbol.items())), by_side)
 
     def _count_since(self, ts: int) -> int:
-        (count,) = self._connection.execute(
-            "SELECT count(*) FROM liquidation_events WHERE ts_event > ?", (ts,)
-        ).fetchone()
-        return int(count)
+        query = "SELECT count(*) AS count FROM liquidation_events WHERE ts_event > ?"
+        return self._select(_Count, query, (ts,))[0].count
 
     def feeds(self) -> list[FeedStatus]:
         """How each feed was doing when the heart last said so."""
@@ -136,16 +152,17 @@ class SqliteReader:
 
     def _named(self, instrument: InstrumentId) -> dict[str, str | int | None]:
         """Conditions for the name an instrument is stored under."""
-        row = self._connection.execute("SELECT venue, symbol FROM instruments WHERE id = ?", (instrument,)).fetchone()
+        names = self._select(_Name, "SELECT venue, symbol FROM instruments WHERE id = ?", (instrument,))
         symbol, _, venue = instrument.rpartition(".")
-        stored_venue, stored_symbol = row or (venue.lower(), symbol)
-        return {"venue = ?": stored_venue, "symbol = ?": stored_symbol}
+        name = names[0] if names else _Name(venue.lower(), symbol)
+        return {"venue = ?": name.venue, "symbol = ?": name.symbol}
 
     def _select(self, record: type[T], query: str, values: Sequence[str | int] = ()) -> list[T]:
         """Rows as records: columns by the names of their fields, others left out."""
-        cursor = self._connection.execute(query, values)
-        names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        with trusting(self.path):
+            cursor = self._connection.execute(query, values)
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor]
         return msgspec.convert(rows, list[record], strict=False)  # type: ignore[valid-type]  # known at run time only
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Candle, Covered, Gap, Interval, Liquidation, MarkPrice, PositionSide
@@ -22,6 +22,7 @@ IntervalKey: TypeAlias = tuple[str, tuple[Stream, ...], int]
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 _MS_NS = 1_000_000
+_MS_TEXT = tuple(f".{ms:03d}" for ms in range(1000))
 
 
 class Batch:
@@ -52,6 +53,19 @@ class Batch:
         self.feeds: dict[tuple[str, Channel], FeedStatus] = {}
         self.heart: HeartStatus | None = None
 
+    def cover(self, event: Covered) -> None:
+        """Keep the furthest state of an interval: its end never moves back."""
+        key = (event.venue, event.streams, event.ts_from)
+        held = self.covered.get(key)
+        if held is None or event.ts_to >= held.ts_to:
+            self.covered[key] = event
+
+    def miss(self, event: Gap) -> None:
+        """Keep the last state of a gap: one that was closed does not open again."""
+        key = (event.venue, event.streams, event.ts_from)
+        if event.ts_to is not None or key not in self.gaps:
+            self.gaps[key] = event
+
 
 @lru_cache(maxsize=4096)
 def _text_of_second(second: int) -> str:
@@ -64,7 +78,7 @@ def text_of(ts: int) -> str:
     >>> text_of(1_723_118_400_123_456_789)
     '2024-08-08 12:00:00.123'
     """
-    return f"{_text_of_second(ts // SECOND_NS)}.{ts // _MS_NS % 1000:03d}"
+    return _text_of_second(ts // SECOND_NS) + _MS_TEXT[ts // _MS_NS % 1000]
 
 
 def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
@@ -73,11 +87,11 @@ def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
     Raises:
         ValueError: the venue told no price.
     """
-    price = event.price
-    if not math.isfinite(price):
-        raise ValueError(f"a liquidation needs a price, {event.instrument} at {event.ts_event} has {price}")
-    side = "SELL" if event.position_side is PositionSide.LONG else "BUY"
     size, fill, bankruptcy, ts_event = event.size, event.fill_price, event.bankruptcy_price, event.ts_event
+    price = fill if fill is not None else bankruptcy
+    if price is None or not math.isfinite(price):
+        raise ValueError(f"a liquidation needs a price, {event.instrument} at {ts_event} has {price}")
+    side, position_side = ("SELL", "LONG") if event.position_side is PositionSide.LONG else ("BUY", "SHORT")
     return (
         symbol,
         side,
@@ -86,21 +100,15 @@ def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
         text_of(ts_event),
         venue,
         event.instrument,
-        event.position_side.value,
+        position_side,
         ts_event,
         event.ts_recv,
         fill,
         bankruptcy,
-        event.completeness.value,
-        event.sampling.value,
-        f"{symbol}|{ts_event}|{side}|{size!r}|{fill!r}|{bankruptcy!r}",
+        event.completeness._value_,  # a tenth of the time of .value
+        event.sampling._value_,
+        f"{ts_event}|{symbol}|{side}|{size!r}|{fill!r}|{bankruptcy!r}",
     )
-
-
-def minute_of(row: Row) -> Row:
-    """The aggregate a row of `liquidation_events` belongs to: venue, symbol, side, start of the minute (ns UTC)."""
-    ts_event = cast("int", row[8])
-    return (row[5], row[0], row[1], ts_event - ts_event % MINUTE_NS)
 
 
 def candle_row(event: Candle, venue: str, symbol: str) -> Row:

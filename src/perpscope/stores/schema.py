@@ -107,7 +107,7 @@ _TABLES = (
     cause TEXT
 )""",
     "CREATE UNIQUE INDEX coverage_key ON coverage (venue, channel, coalesce(instrument, ''), kind, ts_from)",
-    "CREATE INDEX coverage_open ON coverage (kind, venue, channel) WHERE is_open",
+    "CREATE INDEX coverage_open ON coverage (kind) WHERE is_open",
     """CREATE TABLE feeds (
     venue TEXT NOT NULL,
     channel TEXT NOT NULL,

@@ -14,11 +14,11 @@ from perpscope.errors import StoreError
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
-from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing
+from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing, trusting
 from perpscope.stores.intake import Intake
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.schema import is_legacy, migrate
-from perpscope.stores.statements import CLOSE_COVERED, LAST_COVERED
+from perpscope.stores.statements import CLOSE_COVERED, CLOSE_GAPS, LAST_COVERED
 from perpscope.stores.status import FeedStatus, HeartStatus, StoreKind, Trouble
 from perpscope.stores.writer import QUEUE_BATCHES, BatchWriter
 
@@ -85,8 +85,9 @@ class SqliteStore:
         try:
             connection = open_for_writing(path, busy_timeout_ms)
             try:
-                _check_kind(connection, path, kind)
-                last_covered = _prepare(connection, kind)
+                with trusting(path):
+                    _check_kind(connection, path, kind)
+                    last_covered = _prepare(connection, kind)
             except BaseException:
                 connection.close()
                 raise
@@ -192,6 +193,7 @@ def _prepare(connection: sqlite3.Connection, kind: StoreKind) -> dict[tuple[str,
     migrate(connection)
     connection.execute("INSERT INTO meta VALUES ('kind', ?) ON CONFLICT DO NOTHING", (kind.value,))
     connection.execute(CLOSE_COVERED)
+    connection.execute(CLOSE_GAPS)
     return {
         (venue, Stream(Channel(channel), instrument and InstrumentId(instrument))): (ts_to, cause)
         for venue, channel, instrument, ts_to, cause in connection.execute(LAST_COVERED)

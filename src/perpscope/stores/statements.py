@@ -1,7 +1,7 @@
 """The SQL by which a batch becomes rows: every statement may be repeated without harm.
 
 One transaction holds the rows, the minutes they change and the coverage that vouches for them, so that a covered
-interval never ends later than the rows in it. Minutes are reckoned anew from the events, whatever came late or twice.
+interval never ends later than the rows in it. Minutes grow by the rows that were really new.
 """
 
 import sqlite3
@@ -17,7 +17,6 @@ from perpscope.stores.rows import (
     gap_rows,
     heart_row,
     instrument_row,
-    minute_of,
 )
 
 INSERT_LIQUIDATION = """
@@ -37,13 +36,18 @@ SELECT symbol, side, sum(size), coalesce(sum(size * price) / nullif(sum(size), 0
 FROM liquidation_events
 """  # noqa: S608 -- numbers only
 AGGREGATE_ALL = f"{_AGGREGATE} GROUP BY venue, symbol, side, ts_event / {MINUTE_NS}"
-AGGREGATE_MINUTE = f"""{_AGGREGATE}
-WHERE venue = ?1 AND symbol = ?2 AND side = ?3 AND ts_event >= ?4 AND ts_event < ?4 + {MINUTE_NS}
-GROUP BY venue, symbol, side
-ON CONFLICT (venue, symbol, side, ts_start) DO UPDATE SET total_size = excluded.total_size,
-    avg_price = excluded.avg_price, avg_lpi = excluded.avg_lpi, event_count = excluded.event_count,
-    total_notional_usd = excluded.total_notional_usd
+#: Adds the events after an id to their minutes. Ids only grow, and an event that came twice has but one: so whatever
+#: comes late or again, a minute is the sum of its events. NOT INDEXED: by id, not along
+#: the index that is in GROUP BY order.
+ADD_TO_AGGREGATES = f"""{_AGGREGATE}
+NOT INDEXED WHERE id > ? GROUP BY venue, symbol, side, ts_event / {MINUTE_NS}
+ON CONFLICT (venue, symbol, side, ts_start) DO UPDATE SET
+    avg_price = coalesce((total_notional_usd + excluded.total_notional_usd)
+        / nullif(total_size + excluded.total_size, 0), avg_price),
+    total_size = total_size + excluded.total_size, event_count = event_count + excluded.event_count,
+    total_notional_usd = total_notional_usd + excluded.total_notional_usd
 """
+LAST_ID = "SELECT coalesce(max(id), 0) FROM liquidation_events"
 
 INSERT_CANDLE = {
     interval: f"""
@@ -78,16 +82,20 @@ UPSERT_GAP = f"""{_INSERT_COVERAGE}
     ts_to = max(coalesce(ts_to, excluded.ts_to), excluded.ts_to), is_open = 0
 WHERE excluded.ts_to IS NOT NULL
 """
-_ANY_OPEN_GAP = "SELECT 1 FROM coverage WHERE kind = 'gap' AND is_open LIMIT 1"
-#: A stream seen again after a gap nobody closed (the process died meanwhile) ends that gap.
-_END_GAP = """
-UPDATE coverage SET ts_to = ?1, is_open = 0
-WHERE kind = 'gap' AND is_open AND venue = ?2 AND channel = ?3 AND coalesce(instrument, '') = coalesce(?4, '')
-    AND ts_from <= ?1
-"""
 
 #: At opening: what a crash left open is closed where it stood, and remembered as cut off.
 CLOSE_COVERED = "UPDATE coverage SET is_open = 0, cause = 'restart' WHERE is_open AND kind = 'covered'"
+#: At opening: a gap that lasted (of a book, whose stream went on) ends where its stream's coverage does; the gap of the
+#: restart follows. One that began there is left open, and that gap will close it.
+CLOSE_GAPS = """
+UPDATE coverage AS gap SET is_open = 0, ts_to = stream.ts_to
+FROM (
+    SELECT venue, channel, coalesce(instrument, '') AS instrument, max(ts_to) AS ts_to
+    FROM coverage WHERE kind = 'covered' GROUP BY 1, 2, 3
+) AS stream
+WHERE gap.kind = 'gap' AND gap.is_open AND gap.ts_from < stream.ts_to
+    AND (gap.venue, gap.channel, coalesce(gap.instrument, '')) = (stream.venue, stream.channel, stream.instrument)
+"""
 #: The end of what was seen of each stream, and why it ended.
 LAST_COVERED = """
 SELECT venue, channel, instrument, max(ts_to), coalesce(cause, 'stopped') FROM coverage
@@ -114,10 +122,10 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
         sqlite3.Error: nothing was committed; the transaction may still be open.
     """
     connection.execute("BEGIN IMMEDIATE")
+    (last_id,) = connection.execute(LAST_ID).fetchone()
     for batch in batches:
         _write_rows(connection, batch)
-    minutes = {minute_of(row) for batch in batches for row in batch.liquidations}
-    connection.executemany(AGGREGATE_MINUTE, minutes)
+    connection.execute(ADD_TO_AGGREGATES, (last_id,))
     _write_coverage(connection, batches)
     for batch in batches:
         connection.executemany(UPSERT_FEED, map(feed_row, batch.feeds.values()))
@@ -135,12 +143,10 @@ def _write_rows(connection: sqlite3.Connection, batch: Batch) -> None:
 
 
 def _write_coverage(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
-    """Intervals last, each once however often it grew."""
+    """Each interval once, however often it grew."""
+    merged = Batch()
+    for event in chain.from_iterable(batch.covered.values() for batch in batches):
+        merged.cover(event)
+    connection.executemany(UPSERT_COVERED, chain.from_iterable(map(covered_rows, merged.covered.values())))
     gaps = chain.from_iterable(batch.gaps.values() for batch in batches)
     connection.executemany(UPSERT_GAP, chain.from_iterable(map(gap_rows, gaps)))
-    covered = {key: event for batch in batches for key, event in batch.covered.items()}
-    rows = [row for event in covered.values() for row in covered_rows(event)]
-    connection.executemany(UPSERT_COVERED, rows)
-    if rows and connection.execute(_ANY_OPEN_GAP).fetchone():
-        seen = (row for row in rows if row[5] != row[4])
-        connection.executemany(_END_GAP, ((row[4], *row[:3]) for row in seen))

@@ -36,8 +36,8 @@ _MARKET = re.compile(
 
 def route_of(stream: str) -> Route | None:
     """The route a stream is published on; None if there is no such stream. Symbols are lower case in stream names."""
-    symbol = stream.partition("@")[0]
-    if not stream.startswith("!") and symbol.lower() != symbol:
+    symbol, at, _ = stream.partition("@")
+    if at and symbol.lower() != symbol and not symbol.startswith("!"):
         return None
     if _PUBLIC.fullmatch(stream):
         return Route.PUBLIC

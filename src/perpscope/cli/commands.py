@@ -1,0 +1,28 @@
+"""Every command under its name. What a command runs is imported when it runs."""
+
+import typer
+
+from perpscope import __version__
+from perpscope.cli import collecting, configuring, reading
+
+app = typer.Typer(
+    name="perpscope",
+    help="Where leverage in crypto perpetual futures will break, and what was not seen.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(collecting.demo)
+app.command("live")(collecting.live)
+app.command("collect")(collecting.collect)
+app.command("replay")(reading.replay)
+app.command("status")(reading.status)
+app.command("config")(configuring.config)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        typer.echo(f"perpscope {__version__}")
+        raise typer.Exit

@@ -1,0 +1,89 @@
+"""Events for the store's tests: two instruments, one connection, times in seconds after noon of 2024-08-08 UTC."""
+
+from perpscope.model.instrument import Instrument, InstrumentId, instrument_id
+from perpscope.model.market import (
+    Candle,
+    Completeness,
+    Covered,
+    Gap,
+    Interval,
+    Liquidation,
+    MarkPrice,
+    PositionSide,
+    Sampling,
+    Tick,
+)
+from perpscope.model.stream import Channel, Stream
+from perpscope.stores.status import HeartStatus
+
+NOON = 1_723_118_400_000_000_000
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+CONNECTION = "binance/market/0"
+
+
+def instrument(base: str) -> Instrument:
+    """A perpetual of Binance."""
+    name = instrument_id("binance", base, "USDT")
+    return Instrument(id=name, venue="binance", symbol=f"{base}USDT", base=base, quote="USDT")
+
+
+BTC, ETH = instrument("BTC"), instrument("ETH")
+LIQUIDATIONS = (Stream(Channel.LIQUIDATIONS, None),)
+BOTH = (*LIQUIDATIONS, Stream(Channel.CANDLES_1M, BTC.id))
+
+
+def at(second: float) -> int:
+    """A time, ns UTC."""
+    return NOON + round(second * SECOND)
+
+
+def liquidation(
+    second: float,
+    size: float = 1.0,
+    price: float = 60_000.0,
+    *,
+    side: PositionSide = PositionSide.LONG,
+    of: InstrumentId = BTC.id,
+) -> Liquidation:
+    """A sampled liquidation, as Binance publishes them, received 5 ms later."""
+    ts = at(second)
+    kinds = (Completeness.SAMPLED, Sampling.LARGEST_1S)
+    return Liquidation(of, ts, ts + SECOND // 200, side, size, price, price - 1.0, *kinds)
+
+
+def candle(minute: int, *, interval: Interval = Interval.M1, close: float = 2.0, is_closed: bool = True) -> Candle:
+    """A candle of BTC that opened so many minutes after noon."""
+    ts_open = at(60 * minute)
+    ts = ts_open + interval.ns
+    return Candle(BTC.id, ts, ts + 1, interval, ts_open, 1.0, 3.0, 0.5, close, 10.0, 20.0, 7, 4.0, 8.0, is_closed)
+
+
+def mark(second: float, price: float = 60_000.0) -> MarkPrice:
+    """A mark price of BTC with everything published."""
+    return MarkPrice(BTC.id, at(second), at(second) + 1, price, price + 1.0, 0.0001, at(4 * 3600))
+
+
+def covered(begin: float, end: float, *, is_open: bool = True, streams: tuple[Stream, ...] = LIQUIDATIONS) -> Covered:
+    """What the coverage ledger says of the connection."""
+    return Covered("binance", CONNECTION, streams, at(begin), at(end), is_open, at(end))
+
+
+def gap(
+    begin: float, end: float | None, cause: str = "disconnect", *, streams: tuple[Stream, ...] = LIQUIDATIONS
+) -> Gap:
+    """What the coverage ledger says was missed."""
+    return Gap(
+        "binance", streams, at(begin), None if end is None else at(end), cause, at(begin if end is None else end)
+    )
+
+
+def tick(second: float) -> Tick:
+    """A second passes."""
+    return Tick(at(second))
+
+
+def heart(second: float) -> HeartStatus:
+    """A heart in good health."""
+    return HeartStatus(pid=7, ts_market=at(second), ts_wall=at(second) + 1, rate=1.0, is_running=True)

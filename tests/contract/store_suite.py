@@ -1,0 +1,383 @@
+"""What every store owes, as numbered cards. An engine is plugged in by its module; see `docs/add-a-store.md`.
+
+A card takes a `Plug` (how to open the engine at one fresh location) and asserts through the reader only, so that
+nothing here knows of files, tables or SQL.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import Protocol, TypeAlias
+
+import msgspec
+import pytest
+from tests.contract.store_events import (
+    BOTH,
+    BTC,
+    ETH,
+    HOUR,
+    LIQUIDATIONS,
+    MINUTE,
+    NOON,
+    at,
+    candle,
+    covered,
+    gap,
+    heart,
+    liquidation,
+    mark,
+    tick,
+)
+
+from perpscope.errors import StoreError
+from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.market import (
+    Alive,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Disconnected,
+    Interval,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    PositionSide,
+    Quote,
+    Side,
+    Subscribed,
+    Trade,
+)
+from perpscope.model.stream import Channel, Stream
+from perpscope.ports import Sink
+from perpscope.stores.status import (
+    Aggregate,
+    CoverageRow,
+    EventCounts,
+    FeedState,
+    FeedStatus,
+    HeartStatus,
+    StoreKind,
+    Trouble,
+)
+
+
+class StoreWriter(Protocol):
+    """What an engine's `open_writer` returns."""
+
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def pending_rows(self) -> int: ...
+    @property
+    def trouble(self) -> Trouble | None: ...
+    @property
+    def committed(self) -> int | None: ...
+    def sink(self) -> Sink: ...
+    def register(self, instruments: Iterable[Instrument]) -> None: ...
+    def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None: ...
+    def last_covered(self) -> dict[tuple[str, Stream], tuple[int, str]]: ...
+    def check(self) -> None: ...
+    def flush(self) -> None: ...
+    async def aflush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class StoreReader(Protocol):
+    """What an engine's `open_reader` returns."""
+
+    @property
+    def kind(self) -> StoreKind: ...
+    @property
+    def bytes(self) -> int: ...
+    def counts(self, now_ns: int) -> EventCounts: ...
+    def feeds(self) -> list[FeedStatus]: ...
+    def heart(self) -> HeartStatus | None: ...
+    def liquidations(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = 1000
+    ) -> list[Liquidation]: ...
+    def aggregates(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = 1000
+    ) -> list[Aggregate]: ...
+    def candles(
+        self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = 1000
+    ) -> list[Candle]: ...
+    def marks(self, instrument: InstrumentId, since_ns: int | None = None, limit: int = 1000) -> list[MarkPrice]: ...
+    def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]: ...
+    def close(self) -> None: ...
+
+
+class Plug:
+    """One engine at one fresh location."""
+
+    def __init__(self, open_writer: Callable[[StoreKind], StoreWriter], open_reader: Callable[[], StoreReader]) -> None:
+        self.open_writer = open_writer
+        self.open_reader = open_reader
+
+    def write(self, *events: MarketEvent, kind: StoreKind = StoreKind.OBSERVED) -> None:
+        """One run: open, accept, close."""
+        with closing(self.open_writer(kind)) as store:
+            store.register([BTC, ETH])
+            for event in events:
+                store.sink().accept(event)
+
+
+Card: TypeAlias = Callable[[Plug], None]
+
+
+def card_01_liquidations_come_back_as_they_went_in(plug: Plug) -> None:
+    """Every field survives; oldest first; filtered by symbol, time and number."""
+    events = [liquidation(0), liquidation(1.5, side=PositionSide.SHORT), liquidation(2, of=ETH.id)]
+    plug.write(*reversed(events))
+    with closing(plug.open_reader()) as reader:
+        assert reader.liquidations() == events
+        assert reader.liquidations("BTCUSDT") == events[:2]
+        assert reader.liquidations(since_ns=at(1.5)) == events[1:]
+        assert reader.liquidations(limit=1) == events[2:]
+
+
+def card_02_the_same_liquidation_is_one_row(plug: Plug) -> None:
+    """Twice in a run, in two runs, or received at another time: one row. Anything else that differs is another."""
+    same = [liquidation(0), liquidation(0), msgspec.structs.replace(liquidation(0), ts_recv=at(9))]
+    others = [liquidation(0, 2.0), liquidation(0, price=1.0), liquidation(0.001), liquidation(0, of=ETH.id)]
+    plug.write(*same, *others, liquidation(0, side=PositionSide.SHORT))
+    plug.write(*same, *others)
+    with closing(plug.open_reader()) as reader:
+        assert len(reader.liquidations()) == len(others) + 2
+
+
+def card_03_minutes_are_sums_of_their_events(plug: Plug) -> None:
+    """Keeps S1-44. One row per venue, symbol, order side and minute; late and repeated events do no harm."""
+    plug.write(liquidation(59.999, 1.0, 100.0), liquidation(60, 2.0, 100.0), tick(61), liquidation(119, 1.0, 400.0))
+    plug.write(liquidation(90, 1.0, 200.0), liquidation(60, 2.0, 100.0), liquidation(3, of=ETH.id))
+    with closing(plug.open_reader()) as reader:
+        assert reader.aggregates("BTCUSDT") == [
+            Aggregate("binance", "BTCUSDT", "SELL", NOON, 1.0, 100.0, 1, 100.0),
+            Aggregate("binance", "BTCUSDT", "SELL", NOON + MINUTE, 4.0, 200.0, 3, 800.0),
+        ]
+        assert len(reader.aggregates()) == 3
+        assert [row.ts_start for row in reader.aggregates(since_ns=at(60), limit=5)] == [NOON + MINUTE]
+
+
+def card_04_counts(plug: Plug) -> None:
+    """Keeps S1-36, S1-37, S1-38, S1-40, S1-41. Totals, last 24 h and 1 h, by symbol, by order side."""
+    hours_ago = {30: BTC.id, 20: BTC.id, 2: ETH.id, 0.5: BTC.id}
+    plug.write(*(liquidation(-3600 * hours, of=name) for hours, name in hours_ago.items()))
+    plug.write(liquidation(-1, side=PositionSide.SHORT))
+    with closing(plug.open_reader()) as reader:
+        found = reader.counts(NOON)
+    assert found == EventCounts(5, 4, 2, {"BTCUSDT": 4, "ETHUSDT": 1}, {"BUY": 1, "SELL": 4})
+
+
+def card_05_an_empty_store_counts_nothing(plug: Plug) -> None:
+    """Both sides are told even before anything is stored."""
+    plug.write()
+    with closing(plug.open_reader()) as reader:
+        assert reader.counts(NOON) == EventCounts(0, 0, 0, {}, {"BUY": 0, "SELL": 0})
+        assert (reader.feeds(), reader.heart(), reader.coverage(), reader.liquidations()) == ([], None, [], [])
+
+
+def card_06_closed_candles_once_per_interval(plug: Plug) -> None:
+    """Keeps S2-43, S2-44, S2-45. Forming candles are passed over, the first closed one stays."""
+    for interval in Interval:
+        first = candle(0, interval=interval)
+        plug.write(candle(0, interval=interval, is_closed=False), first, candle(0, interval=interval, close=9.0))
+        plug.write(candle(60, interval=interval), first)
+        with closing(plug.open_reader()) as reader:
+            assert reader.candles(BTC.id, interval) == [first, candle(60, interval=interval)]
+            assert reader.candles(BTC.id, interval, since_ns=at(1), limit=9) == [candle(60, interval=interval)]
+            assert reader.candles(ETH.id, interval) == []
+
+
+def card_07_the_last_mark_price_of_a_minute_stays(plug: Plug) -> None:
+    """Keeps S2-31, S2-46. One row per minute, the latest by the venue's time, in whatever order they come."""
+    plug.write(mark(30, 2.0), mark(10, 1.0), mark(60, 3.0))
+    plug.write(mark(20, 9.0))
+    bare = MarkPrice(ETH.id, at(5), at(6), 7.0, None, None, None)
+    plug.write(bare)
+    with closing(plug.open_reader()) as reader:
+        assert reader.marks(BTC.id) == [mark(30, 2.0), mark(60, 3.0)]
+        assert reader.marks(BTC.id, since_ns=at(60)) == [mark(60, 3.0)]
+        assert reader.marks(ETH.id) == [bare]
+
+
+def card_08_coverage_grows_and_closes(plug: Plug) -> None:
+    """One row per stream and start; only its end moves, and never back."""
+    plug.write(covered(0, 1, streams=BOTH), tick(1), covered(0, 3, streams=BOTH), covered(0, 2, streams=BOTH))
+    plug.write(covered(5, 6, is_open=False))
+    with closing(plug.open_reader()) as reader:
+        rows = reader.coverage(kind="covered")
+    ends = [(row.channel, row.instrument, row.ts_from, row.ts_to, row.is_open, row.cause) for row in rows]
+    assert ends == [
+        (Channel.CANDLES_1M, BTC.id, at(0), at(3), False, "restart"),
+        (Channel.LIQUIDATIONS, None, at(0), at(3), False, "restart"),
+        (Channel.LIQUIDATIONS, None, at(5), at(6), False, None),
+    ]
+
+
+def card_09_gaps_open_and_close(plug: Plug) -> None:
+    """A gap that lasts is closed by the one that names the same streams and start; a closed one stays closed."""
+    plug.write(gap(1, None, streams=BOTH), tick(2), gap(1, 4), gap(1, None), gap(7, 9, "sequence"))
+    with closing(plug.open_reader()) as reader:
+        rows = reader.coverage("binance", "gap")
+        assert reader.coverage("okx") == []
+    assert [(row.channel, row.ts_from, row.ts_to, row.is_open, row.cause) for row in rows] == [
+        (Channel.CANDLES_1M, at(1), None, True, "disconnect"),
+        (Channel.LIQUIDATIONS, at(1), at(4), False, "disconnect"),
+        (Channel.LIQUIDATIONS, at(7), at(9), False, "sequence"),
+    ]
+
+
+def card_10_where_coverage_ended(plug: Plug) -> None:
+    """The next run learns the end of what was seen, and whether it was cut off or stopped in good order."""
+    candles = Stream(Channel.CANDLES_1M, BTC.id)
+    plug.write(covered(0, 3, streams=(candles,)), covered(0, 2, is_open=False), covered(4, 5, is_open=False))
+    for _ in range(2):  # a run that saw nothing changes nothing
+        with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+            assert store.last_covered() == {
+                ("binance", LIQUIDATIONS[0]): (at(5), "stopped"),
+                ("binance", candles): (at(3), "restart"),
+            }
+    plug.write(covered(0, 3, streams=(candles,), is_open=False))
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        assert store.last_covered()["binance", candles] == (at(3), "stopped")
+
+
+def card_11_a_gap_left_open_ends_with_its_stream(plug: Plug) -> None:
+    """A book's gap that outlived the process ends where the stream does; a disconnection's waits for its close."""
+    book = (Stream(Channel.BOOK, BTC.id),)
+    plug.write(covered(0, 9, streams=book), gap(5, None, "sequence", streams=book))
+    plug.write(covered(0, 9, is_open=False), gap(9, None))
+    plug.write(gap(9, 12, "restart"))
+    with closing(plug.open_reader()) as reader:
+        rows = reader.coverage(kind="gap")
+    assert [(row.channel, row.ts_from, row.ts_to, row.is_open, row.cause) for row in rows] == [
+        (Channel.BOOK, at(5), at(9), False, "sequence"),
+        (Channel.LIQUIDATIONS, at(9), at(12), False, "disconnect"),
+    ]
+
+
+def card_12_status_of_feeds_and_heart(plug: Plug) -> None:
+    """Readers see the last report; a heart that closes in good order is no longer running."""
+    first = FeedStatus("binance", Channel.LIQUIDATIONS, FeedState.SILENT, None, 0, 0)
+    last = FeedStatus("binance", Channel.LIQUIDATIONS, FeedState.LIVE, at(2), 5, 1)
+    other = FeedStatus("binance", Channel.CANDLES_1M, FeedState.LIVE, at(1), 2, 0)
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.report([first, other], heart(1))
+        store.sink().accept(tick(1))
+        store.report([last], heart(2))
+        store.sink().accept(tick(2))
+        store.flush()
+        with closing(plug.open_reader()) as reader:
+            assert reader.feeds() == [other, last]
+            assert reader.heart() == heart(2)
+    with closing(plug.open_reader()) as reader:
+        stopped = reader.heart()
+        assert stopped is not None
+        assert not stopped.is_running
+
+
+def card_13_kinds_are_never_mixed(plug: Plug) -> None:
+    """Demo and replayed data cannot get into a store of observed data, nor the other way round."""
+    plug.write(liquidation(0), kind=StoreKind.DEMO)
+    for kind in (StoreKind.OBSERVED, StoreKind.REPLAY):
+        with pytest.raises(StoreError, match="demo") as caught:
+            plug.open_writer(kind)
+        assert caught.value.code == "store-kind"
+        assert caught.value.hint
+    with closing(plug.open_reader()) as reader:
+        assert reader.kind is StoreKind.DEMO
+
+
+def card_14_one_writer(plug: Plug) -> None:
+    """A second writer is refused until the first has closed; readers are welcome all the while."""
+    with closing(plug.open_writer(StoreKind.OBSERVED)):
+        with pytest.raises(StoreError) as caught:
+            plug.open_writer(StoreKind.OBSERVED)
+        assert caught.value.code == "store-locked"
+        plug.open_reader().close()
+    plug.open_writer(StoreKind.OBSERVED).close()
+
+
+def card_15_what_no_table_keeps_is_passed_over(plug: Plug) -> None:
+    """Ticks of the market and words about connections cost nothing and store nothing."""
+    price = (1.0, 1.0)
+    passed: list[MarketEvent] = [
+        Trade(BTC.id, at(0), at(0), 1, *price, Side.BUY, True),
+        Quote(BTC.id, at(0), at(0), 1, *price, *price),
+        BookDelta(BTC.id, at(0), at(0), 1, 2, 0, [price], []),
+        BookSnapshot(BTC.id, at(0), at(0), 2, [price], []),
+        Subscribed("binance", "c", LIQUIDATIONS, at(0)),
+        Alive("c", at(0), 1, at(0)),
+        Disconnected("c", "stopped", at(0)),
+    ]
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        for event in passed:
+            store.sink().accept(event)
+        assert (store.pending_rows, store.dropped) == (0, 0)
+
+
+def card_16_committed_follows_the_ticks(plug: Plug) -> None:
+    """Keeps S2-49. What came before the watermark can be read by others; trouble and loss are told, here none."""
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        assert _said(store) == (None, 0, None, 0)
+        store.register([BTC])
+        store.sink().accept(liquidation(0))
+        assert store.pending_rows == 1
+        store.sink().accept(tick(1))
+        store.flush()
+        assert _said(store) == (at(1), 0, None, 0)
+        store.sink().accept(liquidation(1))
+        store.flush()
+        assert _said(store) == (at(1), 0, None, 0)
+        store.check()
+        with closing(plug.open_reader()) as reader:
+            assert len(reader.liquidations()) == 2
+            assert reader.bytes > 0
+
+
+def _said(store: StoreWriter) -> tuple[int | None, int, Trouble | None, int]:
+    return store.committed, store.pending_rows, store.trouble, store.dropped
+
+
+def card_17_closing_twice_is_closing_once(plug: Plug) -> None:
+    """`close` commits what was accepted, and is harmless when repeated."""
+    store = plug.open_writer(StoreKind.OBSERVED)
+    store.sink().accept(liquidation(0))
+    store.close()
+    store.close()
+    with closing(plug.open_reader()) as reader:
+        assert len(reader.liquidations()) == 1
+
+
+def card_18_an_instrument_nobody_registered(plug: Plug) -> None:
+    """A contract listed since the start is kept under our own name for it, and can be read back."""
+    name = InstrumentId("NEW-USDT-PERP.BINANCE")
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.sink().accept(liquidation(0, of=name))
+        store.sink().accept(MarkPrice(name, at(0), at(0), 1.0, None, None, None))
+    with closing(plug.open_reader()) as reader:
+        assert [event.instrument for event in reader.liquidations("NEW-USDT-PERP")] == [name]
+        assert len(reader.marks(name)) == 1
+
+
+def card_19_a_session_twice_is_a_session_once(plug: Plug) -> None:
+    """Keeps S2-26. A replay over what is stored, in another order, adds and changes nothing."""
+    session: list[MarketEvent] = []
+    for second in range(0, 180, 7):
+        session += [liquidation(second, second + 1.0), mark(second), covered(0, second), tick(second)]
+    session += [candle(0), candle(1), gap(180, 185), covered(0, 180, is_open=False)]
+    plug.write(*session)
+    before = _everything(plug)
+    random.Random(5).shuffle(session)
+    plug.write(*session)
+    assert _everything(plug) == before
+
+
+def _everything(plug: Plug) -> list[object]:
+    with closing(plug.open_reader()) as reader:
+        minutes = [(row.symbol, row.side, row.ts_start, row.event_count) for row in reader.aggregates()]
+        candles = reader.candles(BTC.id, Interval.M1)
+        return [reader.liquidations(), minutes, candles, reader.marks(BTC.id), reader.coverage(), reader.counts(HOUR)]
+
+
+CARDS: list[Card] = [card for name, card in sorted(globals().items()) if name.startswith("card_")]

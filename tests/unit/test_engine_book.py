@@ -1,0 +1,284 @@
+"""The order book: Binance's numbered rules, one by one, and reads refused while it is not known to be right."""
+
+import math
+
+import pytest
+
+from perpscope.engine.book import BookChange, OrderBook, Top
+from perpscope.engine.ladder import Ladder
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import BookDelta, BookSnapshot, Level, Side
+
+BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
+MS = 1_000_000
+
+
+def delta(
+    first: int,
+    last: int,
+    prev: int,
+    bids: list[Level] | None = None,
+    asks: list[Level] | None = None,
+    ts_event: int | None = None,
+) -> BookDelta:
+    """A diff whose event time follows its id unless told otherwise."""
+    ts = last * MS if ts_event is None else ts_event
+    return BookDelta(BTC, ts, ts + 5 * MS, first, last, prev, bids or [], asks or [])
+
+
+def snapshot(last: int, bids: list[Level] | None = None, asks: list[Level] | None = None) -> BookSnapshot:
+    """A REST snapshot: 100 / 101 unless told otherwise."""
+    return BookSnapshot(
+        BTC,
+        last * MS,
+        last * MS + 9 * MS,
+        last,
+        [(100.0, 1.0), (99.0, 2.0), (98.0, 3.0)] if bids is None else bids,
+        [(101.0, 1.0), (102.0, 2.0), (103.0, 4.0)] if asks is None else asks,
+    )
+
+
+@pytest.fixture
+def book() -> OrderBook:
+    """A readable book at update 20."""
+    book = OrderBook(BTC)
+    assert book.apply(delta(11, 20, 9)) is BookChange.BUFFERED
+    assert book.restore(snapshot(15)) is BookChange.LIVE
+    return book
+
+
+def test_nothing_is_read_before_the_snapshot() -> None:
+    """An unreadable book answers None to every question."""
+    assert not OrderBook(BTC).wants_snapshot
+    book = OrderBook(BTC)
+    assert book.apply(delta(11, 20, 9, [(100.0, 1.0)], [(101.0, 1.0)])) is BookChange.BUFFERED
+    assert book.wants_snapshot
+    assert not book.is_readable
+    assert (book.best(), book.bids(), book.asks(), book.last_update_id) == (None, None, None, None)
+    assert book.slippage(Side.BUY, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("last_update_id", "change"),
+    [
+        pytest.param(10, BookChange.STALE_SNAPSHOT, id="before-U"),
+        pytest.param(11, BookChange.LIVE, id="at-U"),
+        pytest.param(20, BookChange.LIVE, id="at-u"),
+        pytest.param(21, BookChange.HELD, id="after-u"),
+    ],
+)
+def test_the_first_delta_must_bridge_the_snapshot(last_update_id: int, change: BookChange) -> None:
+    """Rules 3 and 4: U <= lastUpdateId <= u, without any check of pu. Keeps S4-37."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9))
+    assert book.restore(snapshot(last_update_id)) is change
+    assert book.is_readable is (change is BookChange.LIVE)
+
+
+def test_deltas_older_than_the_snapshot_are_dropped() -> None:
+    """Rule 3: what the snapshot contains is not applied again."""
+    book = OrderBook(BTC)
+    book.apply(delta(1, 10, 0, [(99.5, 9.0)]))
+    book.apply(delta(12, 20, 10, [(99.0, 0.0)]))
+    book.apply(delta(22, 30, 20, [], [(100.5, 7.0)]))
+    assert book.restore(snapshot(15)) is BookChange.LIVE
+    assert book.last_update_id == 30
+    assert book.bids() == [(100.0, 1.0), (98.0, 3.0)]
+    assert book.asks(2) == [(100.5, 7.0), (101.0, 1.0)]
+
+
+def test_a_snapshot_ahead_of_the_stream_is_held_until_the_stream_reaches_it() -> None:
+    """A fast REST answer is not wasted, and none is asked for meanwhile."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9))
+    assert book.restore(snapshot(35)) is BookChange.HELD
+    assert not book.wants_snapshot
+    assert book.apply(delta(21, 30, 20)) is BookChange.DUPLICATE
+    assert book.apply(delta(32, 40, 30, [(100.0, 5.0)])) is BookChange.LIVE
+    assert book.best() == Top(100.0, 5.0, 101.0, 1.0)
+
+
+def test_a_held_snapshot_that_the_stream_jumps_over_is_given_up() -> None:
+    """With the bridge lost, a new snapshot is asked for."""
+    book = OrderBook(BTC)
+    assert book.restore(snapshot(35)) is BookChange.HELD
+    assert book.apply(delta(36, 40, 34)) is BookChange.STALE_SNAPSHOT
+    assert book.wants_snapshot
+    assert book.restore(snapshot(38)) is BookChange.LIVE
+
+
+def test_the_chain_is_pu_and_not_U(book: OrderBook) -> None:
+    """Rule 5: U may leave numbers out; only pu == previous u counts."""
+    assert book.apply(delta(27, 30, 20, [(100.0, 0.0), (97.0, 0.0)], [(101.0, 8.0)])) is BookChange.APPLIED
+    assert book.best() == Top(99.0, 2.0, 101.0, 8.0)
+    assert book.last_update_id == 30
+
+
+def test_a_hole_makes_the_book_unreadable_at_once(book: OrderBook) -> None:
+    """B1 of the fault catalogue: one missing diff, one hole, no read until the next snapshot. Keeps S4-37."""
+    assert book.apply(delta(31, 40, 30)) is BookChange.HOLE
+    assert not book.is_readable
+    assert book.best() is None
+    assert book.ts_last == 20 * MS + 5 * MS
+    assert book.apply(delta(51, 60, 50)) is BookChange.BUFFERED  # a further hole only restarts the buffer
+    assert book.restore(snapshot(35)) is BookChange.STALE_SNAPSHOT
+    assert book.restore(snapshot(55)) is BookChange.LIVE
+    assert book.last_update_id == 60
+
+
+def test_the_delta_that_showed_the_hole_may_bridge(book: OrderBook) -> None:
+    """It is the first of the fresh buffer."""
+    assert book.apply(delta(31, 40, 30, [(100.5, 1.0)])) is BookChange.HOLE
+    assert book.restore(snapshot(33)) is BookChange.LIVE
+    assert book.best() == Top(100.5, 1.0, 101.0, 1.0)
+
+
+def test_repeats_are_harmless(book: OrderBook) -> None:
+    """A delta contained in the book changes nothing, readable or not."""
+    assert book.apply(delta(11, 20, 9, [(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.apply(delta(5, 15, 4, [(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.is_readable
+    book.invalidate()
+    assert book.apply(delta(31, 40, 30)) is BookChange.BUFFERED
+    assert book.apply(delta(31, 40, 30)) is BookChange.DUPLICATE
+    assert book.apply(delta(41, 50, 40)) is BookChange.BUFFERED
+    assert book.restore(snapshot(41)) is BookChange.LIVE
+
+
+def test_numbering_begun_anew_is_a_hole(book: OrderBook) -> None:
+    """A later delta with a lower id cannot be a repeat: the venue restarted, the book must not go stale in silence."""
+    assert book.apply(delta(2, 3, 1, ts_event=21 * MS)) is BookChange.HOLE
+    assert book.apply(delta(1, 2, 0, ts_event=22 * MS)) is BookChange.BUFFERED
+    assert book.restore(snapshot(2)) is BookChange.LIVE
+
+
+def test_a_crossed_book_is_not_served(book: OrderBook) -> None:
+    """A bid >= ask after a delta: wrong, therefore unreadable until a snapshot mends it."""
+    assert book.apply(delta(21, 30, 20, [(101.0, 1.0)])) is BookChange.CROSSED
+    assert book.best() is None
+    assert book.apply(delta(31, 40, 30, [(101.0, 0.0)])) is BookChange.BUFFERED
+    assert book.restore(snapshot(31)) is BookChange.LIVE
+
+
+def test_a_crossed_snapshot_is_refused() -> None:
+    """What the buffer holds survives it."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9))
+    assert book.restore(snapshot(15, [(101.0, 1.0)])) is BookChange.CROSSED
+    assert not book.is_readable
+    assert book.restore(snapshot(16)) is BookChange.LIVE
+
+
+def test_a_crossing_in_the_buffer_keeps_what_follows_it() -> None:
+    """The chain from the crossing delta on stays, so a later snapshot can bridge."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9))
+    book.apply(delta(21, 30, 20, [(101.0, 1.0)]))
+    book.apply(delta(31, 40, 30))
+    assert book.restore(snapshot(15)) is BookChange.CROSSED
+    assert not book.is_readable
+    assert book.restore(snapshot(31)) is BookChange.LIVE
+    assert book.last_update_id == 40
+
+
+def test_a_snapshot_for_a_readable_book_is_ignored(book: OrderBook) -> None:
+    """A late answer never puts the book back."""
+    assert book.restore(snapshot(18, [(1.0, 1.0)])) is BookChange.IGNORED
+    assert book.best() == Top(100.0, 1.0, 101.0, 1.0)
+
+
+def test_the_buffer_is_bounded() -> None:
+    """The oldest delta goes; then an older snapshot cannot bridge and the book goes on awaiting."""
+    book = OrderBook(BTC, buffer_deltas=3)
+    for n in range(5):
+        book.apply(delta(10 * n + 1, 10 * n + 10, 10 * n))
+    assert book.restore(snapshot(15)) is BookChange.STALE_SNAPSHOT
+    assert book.restore(snapshot(25)) is BookChange.LIVE
+
+
+def test_an_invalidated_book_begins_anew(book: OrderBook) -> None:
+    """Nothing of the old connection is remembered, a held snapshot neither."""
+    book.invalidate()
+    assert book.best() is None
+    assert not book.wants_snapshot
+    assert book.restore(snapshot(30)) is BookChange.HELD
+    book.invalidate()
+    assert book.apply(delta(25, 35, 24)) is BookChange.BUFFERED
+
+
+def test_each_applied_delta_is_told_with_its_top() -> None:
+    """Deltas replayed from the buffer are told too, in order."""
+    told: list[tuple[int, Top | None]] = []
+    book = OrderBook(BTC, lambda update_id, top: told.append((update_id, top)))
+    book.apply(delta(11, 20, 9))
+    book.apply(delta(21, 30, 20, [(100.0, 4.0)]))
+    book.restore(snapshot(15))
+    book.apply(delta(31, 40, 30, [], [(101.0, 0.0), (102.0, 0.0), (103.0, 0.0)]))
+    assert told == [(20, Top(100.0, 1.0, 101.0, 1.0)), (30, Top(100.0, 4.0, 101.0, 1.0)), (40, None)]
+    assert book.is_readable  # an empty side is no error
+    assert book.slippage(Side.BUY, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "expected"),
+    [
+        # mid 100.5; by hand: 3 units = 1 @ 101 + 2 @ 102 → average 305/3
+        pytest.param(
+            Side.BUY, 3.0, (3.0, 305 / 3, 102.0, (305 / 3 / 100.5 - 1) * 1e4, (305 / 3 / 101 - 1) * 1e4), id="buy"
+        ),
+        pytest.param(Side.BUY, 1.0, (1.0, 101.0, 101.0, 0.5 / 100.5 * 1e4, 0.0), id="touch-only"),
+        # 1 @ 100 + 1 @ 99 → average 99.5
+        pytest.param(Side.SELL, 2.0, (2.0, 99.5, 99.0, 1 / 100.5 * 1e4, 50.0), id="sell"),
+        # the whole side: 100 + 198 + 294 = 592 for 6
+        pytest.param(
+            Side.SELL, 60.0, (6.0, 592 / 6, 98.0, (1 - 592 / 6 / 100.5) * 1e4, (1 - 592 / 600) * 1e4), id="partial"
+        ),
+    ],
+)
+def test_slippage_walks_the_book(
+    book: OrderBook, side: Side, size: float, expected: tuple[float, float, float, float, float]
+) -> None:
+    """Average, worst price and cost against mid and touch, by hand calculation. Keeps S2-35."""
+    found = book.slippage(side, size)
+    assert found is not None
+    assert (
+        found.filled,
+        found.average_price,
+        found.worst_price,
+        found.slippage_mid_bps,
+        found.slippage_touch_bps,
+    ) == pytest.approx(expected)
+    assert found.is_complete is (size <= 6.0)
+    assert found.side is side
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, math.nan])
+def test_slippage_of_nothing_is_refused(book: OrderBook, size: float) -> None:
+    """A size that is no size is our caller's error."""
+    with pytest.raises(ValueError, match="must be > 0"):
+        book.slippage(Side.BUY, size)
+
+
+def test_a_ladder_forgets_removed_prices() -> None:
+    """Prices that come and go leave nothing behind, and the order of levels is right when one comes back."""
+    ladder = Ladder(is_bid=True)
+    for n in range(5_000):
+        ladder.update([(1.0 + n, 1.0), (1.0 + n, 0.0), (0.5, 2.0)])
+    ladder.update([(2.0, 1.0), (3.0, 1.0), (2.0, 0.0), (2.0, 7.0)])
+    assert ladder.top() == [(3.0, 1.0), (2.0, 7.0), (0.5, 2.0)]
+    assert ladder.top(size=8.0) == [(3.0, 1.0), (2.0, 7.0)]
+    assert ladder.top(0) == []
+    assert (len(ladder), ladder.touch) == (3, 3.0)
+    ladder.clear()
+    assert math.isnan(ladder.touch)
+
+
+def test_a_deep_ladder_is_rebuilt_when_removed_prices_pile_up() -> None:
+    """Lazy deletion stays bounded where the removed prices never come near the touch."""
+    ladder = Ladder(is_bid=False)
+    ladder.update([(1.0, 1.0)])
+    for n in range(3_000):
+        ladder.update([(10.0 + n, 1.0)])
+        ladder.update([(10.0 + n, 0.0)])
+    assert len(ladder._heap) <= 1_100
+    assert ladder.top() == [(1.0, 1.0)]

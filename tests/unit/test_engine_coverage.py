@@ -1,0 +1,214 @@
+"""The coverage ledger: nothing vouched for that was not seen, and a gap for the rest."""
+
+from collections.abc import Sequence
+
+from perpscope.engine.coverage import CoverageLedger
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick
+from perpscope.model.stream import Channel, Stream
+
+BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
+TRADES = Stream(Channel.TRADES, BTC)
+CANDLES = Stream(Channel.CANDLES_1M, BTC)
+BOOK = Stream(Channel.BOOK, BTC)
+ONE, TWO = "binance/market/0", "binance/market/1"
+
+Entry = Subscribed | Alive | Disconnected | Tick
+
+
+def subscribed(ts: int, *streams: Stream, connection: str = ONE) -> Subscribed:
+    """An acknowledgement."""
+    return Subscribed("binance", connection, streams, ts)
+
+
+def alive(ts: int, connection: str = ONE) -> Alive:
+    """Data at `ts`."""
+    return Alive(connection, ts, 1, ts)
+
+
+def lost(ts: int, cause: str = "disconnect", connection: str = ONE) -> Disconnected:
+    """A connection that ended."""
+    return Disconnected(connection, cause, ts)
+
+
+def keep(ledger: CoverageLedger, entries: Sequence[Entry]) -> list[Covered | Gap]:
+    """Enter everything; what came out."""
+    found: list[Covered | Gap] = []
+    for entry in entries:
+        match entry:
+            case Subscribed():
+                found += ledger.subscribed(entry)
+            case Alive():
+                found += ledger.alive(entry)
+            case Disconnected():
+                found += ledger.disconnected(entry)
+            case Tick():
+                found += ledger.tick(entry)
+    return found
+
+
+def covered(event: Covered | Gap) -> tuple[int, int, bool]:
+    """The interval of a `Covered`."""
+    assert isinstance(event, Covered)
+    return event.ts_from, event.ts_to, event.is_open
+
+
+def gap(event: Covered | Gap) -> tuple[tuple[Stream, ...], int, int | None, str]:
+    """The content of a `Gap`."""
+    assert isinstance(event, Gap)
+    return event.streams, event.ts_from, event.ts_to, event.cause
+
+
+def test_a_mute_socket_covers_nothing() -> None:
+    """An acknowledgement without data vouches for nothing, and its end is no gap."""
+    ledger = CoverageLedger()
+    assert keep(ledger, [subscribed(100, TRADES), Tick(200), Tick(300), lost(350, "silent")]) == []
+    assert ledger.gaps == 0
+
+
+def test_the_end_lags_one_tick_and_never_passes_the_last_data() -> None:
+    """min(previous Tick, last data); nothing is said where nothing moved."""
+    ledger = CoverageLedger()
+    found = keep(ledger, [subscribed(100, TRADES), alive(150), Tick(200), alive(290), Tick(300), Tick(400), Tick(500)])
+    assert [covered(event) for event in found] == [(100, 200, True), (100, 290, True)]
+    assert found[0] == Covered("binance", ONE, (TRADES,), 100, 200, True, 300)
+
+
+def test_data_before_the_acknowledgement_begins_nothing() -> None:
+    """A later batch of streams begins only with data that came after its own acknowledgement."""
+    ledger = CoverageLedger()
+    found = keep(
+        ledger,
+        [subscribed(100, TRADES), alive(150), subscribed(180, CANDLES), Tick(200), Tick(300), alive(310), Tick(400)],
+    )
+    assert [(covered(e)[:2], e.streams) for e in found if isinstance(e, Covered)] == [
+        ((100, 150), (TRADES,)),
+        ((100, 300), (TRADES,)),
+        ((180, 300), (CANDLES,)),
+    ]
+
+
+def test_a_lost_connection_is_a_gap_until_data_comes_again() -> None:
+    """The interval closes where it stood; the gap reaches from there to the new acknowledgement."""
+    ledger = CoverageLedger()
+    entries: list[Entry] = [
+        subscribed(100, TRADES, CANDLES),
+        alive(150),
+        Tick(200),
+        alive(290),
+        Tick(300),
+        lost(320, "silent"),
+    ]
+    found = keep(ledger, entries)
+    assert covered(found[-2]) == (100, 200, False)
+    assert gap(found[-1]) == ((TRADES, CANDLES), 200, None, "silent")
+    assert ledger.gaps == 1
+    assert ledger.gaps_by_channel == {("binance", Channel.TRADES): 1, ("binance", Channel.CANDLES_1M): 1}
+    found = keep(ledger, [subscribed(500, CANDLES, TRADES), Tick(510), alive(505)])
+    assert [gap(event) for event in found] == [((CANDLES, TRADES), 200, 500, "silent")]
+    assert ledger.gaps == 1
+
+
+def test_a_connection_lost_before_its_interval_moved_leaves_no_hole() -> None:
+    """The gap that ended at its beginning is followed by one that begins there."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES), alive(150), Tick(200), Tick(300), lost(310)])
+    found = keep(ledger, [subscribed(400, TRADES), alive(410), lost(420)])
+    assert [gap(event) for event in found] == [
+        ((TRADES,), 150, 400, "disconnect"),
+        ((TRADES,), 400, None, "disconnect"),
+    ]
+
+
+def test_the_end_of_a_recording_is_no_gap() -> None:
+    """Nothing was missed after it, and a stopped replay is covered to where it stood."""
+    ledger = CoverageLedger()
+    found = keep(ledger, [subscribed(100, TRADES), alive(290), Tick(200), Tick(300), lost(300, "end-of-recording")])
+    assert [covered(event) for event in found] == [(100, 200, True), (100, 200, False)]
+    assert ledger.gaps == 0
+
+
+def test_a_planned_overlap_is_no_gap() -> None:
+    """A second connection of the same streams, begun in time, leaves nothing unseen."""
+    ledger = CoverageLedger()
+    entries: list[Entry] = [subscribed(100, TRADES), alive(150), Tick(200), subscribed(210, TRADES, connection=TWO)]
+    entries += [alive(295), alive(296, TWO), Tick(300), alive(390), alive(391, TWO), Tick(400), lost(410)]
+    found = keep(ledger, entries)
+    assert not [event for event in found if isinstance(event, Gap)]
+    assert covered(found[-1]) == (100, 300, False)
+    assert ledger.gaps == 0
+
+
+def test_an_overlap_begun_too_late_leaves_a_closed_gap() -> None:
+    """What the first no longer vouches for and the second does not yet is told."""
+    ledger = CoverageLedger()
+    entries: list[Entry] = [
+        subscribed(100, TRADES),
+        alive(150),
+        Tick(200),
+        Tick(300),
+        subscribed(310, TRADES, connection=TWO),
+    ]
+    found = keep(ledger, [*entries, alive(330, TWO), lost(340)])
+    assert gap(found[-1]) == ((TRADES,), 150, 310, "disconnect")
+    assert ledger.gaps == 1
+
+
+def test_a_connection_that_begins_late_but_was_acknowledged_early_closes_the_gap_at_once() -> None:
+    """No gap ends before it begins."""
+    ledger = CoverageLedger()
+    entries: list[Entry] = [
+        subscribed(100, TRADES),
+        subscribed(120, TRADES, connection=TWO),
+        alive(150),
+        Tick(200),
+        Tick(300),
+    ]
+    found = keep(ledger, [*entries, lost(310), alive(320, TWO)])
+    assert gap(found[-1]) == ((TRADES,), 150, 150, "disconnect")
+
+
+def test_a_stream_acknowledged_again_means_another_connection() -> None:
+    """A new connection of the same name replaces the old one, also without a word."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES), alive(150), Tick(200), Tick(300)])
+    found = keep(ledger, [subscribed(400, TRADES), alive(410)])
+    assert covered(found[0]) == (100, 150, False)
+    assert [gap(event) for event in found[1:]] == [
+        ((TRADES,), 150, None, "disconnect"),
+        ((TRADES,), 150, 400, "disconnect"),
+    ]
+
+
+def test_strangers_are_passed_over() -> None:
+    """Signs of life or ends of connections never acknowledged mean nothing."""
+    assert keep(CoverageLedger(), [alive(100), lost(110), Tick(200), Tick(300)]) == []
+
+
+def test_the_time_between_two_runs_is_a_gap() -> None:
+    """From the end of the last coverage stored to the first acknowledgement that brings data."""
+    key = ("binance", TRADES)
+    ledger = CoverageLedger({key: (50, "restart")})
+    found = keep(ledger, [subscribed(100, TRADES, CANDLES), alive(150), lost(160)])
+    assert gap(found[0]) == ((TRADES,), 50, 100, "restart")
+    assert ledger.gaps == 2
+    assert keep(ledger, [subscribed(200, TRADES), alive(210)])[0].ts_from == 100  # told once only
+
+
+def test_a_clock_set_back_between_two_runs_makes_no_gap() -> None:
+    """No gap of negative length."""
+    ledger = CoverageLedger({("binance", TRADES): (500, "restart")})
+    assert keep(ledger, [subscribed(100, TRADES), alive(150)]) == []
+    assert ledger.gaps == 0
+
+
+def test_a_book_has_one_gap_at_a_time() -> None:
+    """Opened at the last good delta, closed when the book is readable again."""
+    ledger = CoverageLedger()
+    assert ledger.book_back("binance", BTC, 50) == []
+    [opened] = ledger.book_lost("binance", BTC, 100, "sequence", 110)
+    assert opened == Gap("binance", (BOOK,), 100, None, "sequence", 110)
+    assert ledger.book_lost("binance", BTC, 120, "crossed", 130) == []
+    [closed] = ledger.book_back("binance", BTC, 200)
+    assert gap(closed) == ((BOOK,), 100, 200, "sequence")
+    assert ledger.gaps == 1

@@ -1,0 +1,247 @@
+"""One connection's whole life against a socket made by hand: acknowledgement, silence, refusal, bad frames, backoff."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from perpscope.config import Feed, convert
+from perpscope.feeds.clock import MarketClock
+from perpscope.feeds.connection import Connection, full_jitter
+from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.recording import Header, Kind, Recorder, mark_of
+from perpscope.feeds.tape import Tape
+from perpscope.model.market import Disconnected, MarketEvent, Subscribed, Trade
+from perpscope.model.stream import Channel, ConnectionPlan, Stream, SubscribeRequest
+from perpscope.ports import OnFrame, Socket
+from perpscope.venues.binance import VENUE
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
+
+_BTC = VENUE.instrument_named("BTCUSDT")
+assert _BTC is not None
+_TRADES = Stream(Channel.TRADES, _BTC.id)
+PLAN = ConnectionPlan("binance/market/0", "/market/stream", (SubscribeRequest(1, b"subscribe", (_TRADES,)),))
+ACK = b'{"result":null,"id":1}'
+TRADE = (
+    b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1790757203016,"s":"BTCUSDT","a":%d,"p":"83003.8","q":"0.12",'
+    b'"nq":"0.12","f":1,"l":2,"T":1790757203001,"m":true,"st":1}}'
+)
+
+
+class HandSocket:
+    """A socket whose other end is the test."""
+
+    def __init__(self, on_frame: OnFrame, on_burst: Callable[[], None]) -> None:
+        self.sent: list[bytes] = []
+        self.gone = asyncio.Event()
+        self._on_frame = on_frame
+        self._on_burst = on_burst
+
+    def receive(self, *frames: bytes) -> None:
+        """The venue says something."""
+        for frame in frames:
+            self._on_frame(memoryview(frame), 1790757203020000000)
+        self._on_burst()
+
+    def send(self, payload: bytes) -> None:
+        self.sent.append(payload)
+
+    def close(self) -> None:
+        self.gone.set()
+
+    async def wait_closed(self) -> None:
+        await self.gone.wait()
+
+
+class HandConnector:
+    """Hands out hand sockets; refuses as often as told."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.sockets: list[HandSocket] = []
+        self.refusals = refusals
+        self.urls: list[str] = []
+
+    async def __call__(self, url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
+        self.urls.append(url)
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise ConnectionRefusedError("refused") if self.refusals % 2 else TimeoutError
+        self.sockets.append(HandSocket(on_frame, on_burst))
+        return self.sockets[-1]
+
+
+class Bench:
+    """A connection under test, its inbox and its sockets."""
+
+    def __init__(
+        self,
+        refusals: int = 0,
+        plan: ConnectionPlan = PLAN,
+        recorder: Recorder | None = None,
+        settings: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self.inbox = Inbox()
+        self.connector = HandConnector(refusals)
+        quick = {"backoff_first_s": 0.001, "backoff_max_s": 0.002, "healthy_after_s": 0.0, **settings}
+        self.connection = Connection(
+            "binance",
+            plan,
+            "ws://x/market/stream",
+            decoder=lambda: VENUE.decoder({}),
+            connector=self.connector,
+            inbox=self.inbox,
+            clock=MarketClock(),
+            settings=convert(quick, Feed, "feed"),
+            recorder=recorder,
+            rng=random.Random(1),
+        )
+        self.events: list[MarketEvent] = []
+
+    async def __aenter__(self) -> "Bench":
+        self._tasks = [asyncio.create_task(self.connection.run()), asyncio.create_task(self._drain())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        async for batch in self.inbox.batches():
+            self.events += batch
+
+    @property
+    def socket(self) -> HandSocket:
+        """The newest socket."""
+        return self.connector.sockets[-1]
+
+    def causes(self) -> list[str]:
+        """Why sessions ended."""
+        return [event.cause for event in self.events if isinstance(event, Disconnected)]
+
+
+async def test_acknowledged_streams_and_their_data_reach_the_inbox(eventually: Wait) -> None:
+    """SUBSCRIBE goes out, the acknowledgement becomes `Subscribed`, frames become events. Keeps S2-20, S2-21."""
+    async with Bench() as bench:
+        await eventually(lambda: bool(bench.connector.sockets) and bench.socket.sent == [b"subscribe"])
+        bench.socket.receive(ACK, TRADE % 1, TRADE % 2, b'{"e":"24hrTicker","E":1,"s":"BTCUSDT"}')
+        await eventually(lambda: len(bench.events) == 3)
+        subscribed, *trades = bench.events
+        assert isinstance(subscribed, Subscribed)
+        assert subscribed.streams == (_TRADES,)
+        assert [trade.trade_id for trade in trades if isinstance(trade, Trade)] == [1, 2]
+        counts = bench.connection.counts
+        assert (counts.frames, counts.routed, counts.control, counts.unhandled) == (4, 2, 1, 1)
+        alive = bench.connection.pulse(5)
+        assert alive is not None
+        assert alive.frames == 3
+        assert bench.connection.pulse(6) is None
+        assert bench.connection.has_data
+        assert bench.connection.is_open
+
+
+@pytest.mark.parametrize(
+    ("cause", "settings", "frames"),
+    [
+        ("silent", {"silent_after_s": 0.02}, [ACK]),
+        ("unacknowledged", {"ack_timeout_s": 0.02}, [TRADE % 1]),
+        ("refused", {"ack_timeout_s": 0.05}, [b'{"error":{"code":2,"msg":"Invalid request"},"id":1}']),
+        ("server-shutdown", {"ack_timeout_s": 0.05}, [ACK, b'{"e":"serverShutdown","E":1790757203016}']),
+        ("bad-frames", {"ack_timeout_s": 0.05, "max_bad_frames_per_minute": 1}, [ACK, b"{", b"{", b"{"]),
+    ],
+)
+async def test_each_fault_ends_the_session_by_its_name(
+    eventually: Wait, cause: str, settings: dict[str, float], frames: list[bytes]
+) -> None:
+    """The connection is given up with a cause and a new one is opened. Keeps S1-03."""
+    async with Bench(settings=settings) as bench:
+        await eventually(lambda: len(bench.connector.sockets) == 1)
+        bench.socket.receive(*frames)
+        await eventually(lambda: len(bench.connector.sockets) >= 2)
+        assert bench.connection.last_error == cause
+        await eventually(lambda: bench.causes()[:1] == ([cause] if ACK in frames else []))
+        assert bench.connection.attempts >= 2
+
+
+async def test_a_lost_connection_is_opened_again_with_a_fresh_decoder(eventually: Wait) -> None:
+    """The other end goes away: `Disconnected`, and the counters go on."""
+    async with Bench() as bench:
+        await eventually(lambda: len(bench.connector.sockets) == 1)
+        bench.socket.receive(ACK, TRADE % 1)
+        bench.socket.gone.set()
+        await eventually(lambda: len(bench.connector.sockets) == 2)
+        bench.socket.receive(ACK, TRADE % 2)
+        await eventually(lambda: bench.connection.counts.decoded == 2)
+        assert bench.causes() == ["disconnect"]
+
+
+async def test_refused_connections_are_tried_again(eventually: Wait) -> None:
+    """Refusals and time-outs are told and survived; nobody was subscribed, so nothing is disconnected."""
+    async with Bench(refusals=3) as bench:
+        await eventually(lambda: len(bench.connector.sockets) == 1)
+        assert bench.connection.attempts == 4
+        assert bench.connection.last_error in {"ConnectionRefusedError: refused", "TimeoutError"}
+        assert bench.causes() == []
+        assert bench.connection.silent_s is not None
+
+
+async def test_bad_frames_are_counted_and_sampled(eventually: Wait) -> None:
+    """One bad frame costs that frame: the stream goes on. Keeps S2-22, S4-33, S4-44."""
+    async with Bench() as bench:
+        await eventually(lambda: len(bench.connector.sockets) == 1)
+        bench.socket.receive(ACK, b'{"e":"aggTrade"', b"\xff" * 1000, TRADE % 9)
+        await eventually(lambda: bench.connection.counts.decoded == 1)
+        assert bench.connection.counts.rejected == 2
+        assert max(len(raw) for _, raw in bench.connection.counts.samples) == 512
+        assert len(bench.connector.sockets) == 1
+
+
+def test_quiet_channels_are_given_longer() -> None:
+    """Liquidations alone may be quiet for a minute; best bid and ask may not."""
+    quiet = ConnectionPlan("q", "/", (SubscribeRequest(1, b"", (Stream(Channel.LIQUIDATIONS, None),)),))
+    assert Bench(plan=quiet).connection.silent_after_s == 12 * Bench().connection.silent_after_s
+
+
+async def test_everything_is_recorded_when_asked(eventually: Wait, tmp_path: Path) -> None:
+    """Frames as they came, and the marks between them. Keeps S4-49."""
+    recorder = Recorder(tmp_path / "r", Header(venue="binance", data="observed"))
+    async with Bench(recorder=recorder) as bench:
+        await eventually(lambda: len(bench.connector.sockets) == 1)
+        bench.socket.receive(ACK, TRADE % 1)
+        bench.socket.gone.set()
+        await eventually(lambda: bench.causes() == ["disconnect"])
+    recorder.close()
+    records = list(Tape(tmp_path / "r").records())
+    assert [r.payload for r in records if r.kind == Kind.FRAME] == [ACK, TRADE % 1]
+    assert [type(mark_of(r)) for r in records if r.kind == Kind.EVENT] == [Subscribed, Disconnected]
+
+
+def test_backoff_is_full_jitter_up_to_a_minute() -> None:
+    """Each wait is uniform in [0, min(2^n, 60)] seconds. Keeps S2-16, S2-17, S4-48."""
+    rng = random.Random(1)
+    for attempt, bound in [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (7, 60), (2000, 60)]:
+        waits = [full_jitter(attempt, 1.0, 60.0, rng) for _ in range(4000)]
+        assert 0 <= min(waits) < 0.05 * bound
+        assert 0.95 * bound < max(waits) <= bound
+
+
+async def test_the_backoff_starts_anew_only_when_healthy(eventually: Wait) -> None:
+    """A socket that opens and dies at once does not reset the counter; one that brought data does. Keeps S2-18."""
+    async with Bench(settings={"healthy_after_s": 0.05, "silent_after_s": 0.5}) as bench:
+        for died in range(1, 4):
+            await eventually(lambda n=died: len(bench.connector.sockets) == n)  # type: ignore[misc]  # bound now
+            bench.socket.gone.set()
+        await eventually(lambda: len(bench.connector.sockets) == 4)
+        assert bench.connection.failures == 3
+        bench.socket.receive(ACK, TRADE % 1)
+        await eventually(lambda: bench.connection.has_data and (bench.connection.silent_s or 1.0) < 0.05)
+        await eventually(lambda: (bench.connection.silent_s or 0.0) > 0.1)
+        bench.socket.receive(TRADE % 2)
+        await eventually(lambda: (bench.connection.silent_s or 1.0) < 0.1)
+        bench.socket.gone.set()
+        await eventually(lambda: len(bench.connector.sockets) == 5)
+        assert bench.connection.failures == 1

@@ -1,0 +1,322 @@
+"""Replay of hand-written tapes: marks made up where there are none, kept where there are; instruments met by name."""
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from perpscope.app import replay as replaying
+from perpscope.app.replay import replay_tape
+from perpscope.errors import DataError
+from perpscope.feeds.recording import Header, Recorder
+from perpscope.feeds.replay import ReplayFeed
+from perpscope.feeds.tape import Tape
+from perpscope.model.instrument import Instrument
+from perpscope.model.market import (
+    Alive,
+    BookDelta,
+    BookSnapshot,
+    Disconnected,
+    MarketEvent,
+    Quote,
+    Subscribed,
+    Tick,
+    Trade,
+)
+from perpscope.model.stream import Channel, Stream
+from perpscope.stores.sqlite import SqliteReader
+from perpscope.venues.binance import VENUE
+
+SECOND = 1_000_000_000
+START = 1_790_757_203 * SECOND
+#: Hand-written after Binance's pages on each stream; COIN-M's after those of the other product.
+TRADE = b'{"e":"aggTrade","E":1790757203016,"s":"%s","a":%d,"p":"83003.8","q":"0.120","T":1790757203001,"m":true}'
+QUOTE = (
+    b'{"e":"bookTicker","u":9,"s":"BTCUSDT","b":"83003.7","B":"2.5","a":"83004.0","A":"1.0","T":1790757203001,'
+    b'"E":1790757203016}'
+)
+DIFF = (
+    b'{"e":"depthUpdate","E":1790757203020,"T":1790757203013,"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,'
+    b'"b":[["83003.7","2.51"]],"a":[["83004.0","0.1"]]}'
+)
+CANDLE = (
+    b'{"e":"kline","E":1790757240016,"s":"BTCUSDT","k":{"t":1790757180000,"T":1790757239999,"s":"BTCUSDT","i":"15m",'
+    b'"f":1,"L":2,"o":"1","c":"2","h":"3","l":"1","v":"5","n":2,"x":true,"q":"9","V":"1","Q":"2"}}'
+)
+FORCED = (
+    b'{"e":"forceOrder","E":1790757203016,"o":{"s":"%s","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"82910.10",'
+    b'"ap":"83003.80","X":"FILLED","l":"0.014","z":"0.014","T":%d}}'
+)
+SNAPSHOT = b'{"lastUpdateId":100,"E":1790757203016,"T":1790757203001,"bids":[["83003.7","2"]],"asks":[["83004.0","1"]]}'
+
+
+def lines(path: Path, *rows: tuple[float, bytes]) -> Path:
+    """A recording of `<ns> <frame>` lines; times in seconds from the start."""
+    path.write_bytes(b"".join(b"%d %b\n" % (START + int(at_s * SECOND), frame) for at_s, frame in rows))
+    return path
+
+
+def json_lines(path: Path, *rows: dict[str, object], exchange: str = "BINANCE_FUTURES") -> Path:
+    """A recording of JSON lines with a header."""
+    header = {"t": "header", "format": 2, "exchange": exchange}
+    path.write_text("".join(json.dumps(row) + "\n" for row in (header, *rows)))
+    return path
+
+
+def received(at_s: float, frame: bytes, conn: str = "w") -> dict[str, object]:
+    """A frame in a recording of JSON lines."""
+    return {"t": "recv", "conn": conn, "ts": START // SECOND + at_s, "data": frame.decode()}
+
+
+def replied(at_s: float, symbol: str, body: bytes = SNAPSHOT) -> dict[str, object]:
+    """A book snapshot in a recording of JSON lines."""
+    url = f"https://x.test/fapi/v1/depth?symbol={symbol}&limit=1000"
+    return {"t": "http", "conn": "h", "ts": START // SECOND + at_s, "url": url, "data": body.decode()}
+
+
+def named(symbol: str) -> Instrument:
+    """An instrument known by its symbol."""
+    instrument = VENUE.instrument_named(symbol)
+    assert instrument is not None
+    return instrument
+
+
+BTC, ETH = named("BTCUSDT"), named("ETHUSDT")
+
+
+def replayed(path: Path, catalogue: Iterable[Instrument] = ()) -> tuple[ReplayFeed, list[MarketEvent]]:
+    """Everything on a tape."""
+    feed = ReplayFeed(Tape(path), VENUE, {instrument.symbol: instrument for instrument in catalogue})
+
+    async def drain() -> list[MarketEvent]:
+        return [event async for batch in feed.batches() for event in batch]
+
+    return feed, asyncio.run(drain())
+
+
+def of_kind(events: list[MarketEvent], *kinds: type[object]) -> list[MarketEvent]:
+    """The events of some kinds."""
+    return [event for event in events if isinstance(event, kinds)]
+
+
+def test_a_stream_counts_as_listened_to_from_its_first_event(tmp_path: Path) -> None:
+    """Each stream is acknowledged once, just before its first event, by the connection it came on."""
+    path = lines(
+        tmp_path / "x",
+        *((0.0, TRADE % (b"BTCUSDT", 1)), (0.1, TRADE % (b"BTCUSDT", 2)), (0.2, TRADE % (b"ETHUSDT", 1)), (0.3, QUOTE)),
+        *((0.4, DIFF % (1, 2, 0)), (0.5, CANDLE), (0.6, FORCED % (b"BTCUSDT", 1790757203010)), (0.7, QUOTE)),
+    )
+    _, events = replayed(path)
+    acknowledged = [event for event in events if isinstance(event, Subscribed)]
+    assert [event.streams[0] for event in acknowledged] == [
+        Stream(Channel.TRADES, BTC.id),
+        Stream(Channel.TRADES, ETH.id),
+        Stream(Channel.QUOTES, BTC.id),
+        Stream(Channel.BOOK, BTC.id),
+        Stream(Channel.CANDLES_15M, BTC.id),
+        Stream(Channel.LIQUIDATIONS, BTC.id),
+    ]
+    assert {event.connection for event in acknowledged} == {"recording"}
+    for event in acknowledged:
+        after = events[events.index(event) + 1]
+        assert after.ts_recv == event.ts_recv
+        assert after.instrument == event.streams[0].instrument  # type: ignore[union-attr]  # an event of a stream
+
+
+def test_time_passes_once_a_second_and_leaps_over_silence(tmp_path: Path) -> None:
+    """Signs of life and a Tick each second of recorded time; one Tick after an hour of nothing, and one at the end."""
+    path = lines(tmp_path / "x", *((at_s, TRADE % (b"BTCUSDT", 1)) for at_s in (0.0, 0.5, 1.5, 3600.0, 3600.2)))
+    _, events = replayed(path)
+    ticks = [(event.ts_recv - START) / SECOND for event in events if isinstance(event, Tick)]
+    assert ticks == [0.0, 1.5, 3600.0, 3600.2]
+    marks = of_kind(events, Alive, Tick)
+    assert [type(mark) for mark in marks] == [Tick, Alive, Tick, Alive, Tick, Alive, Tick]
+    assert [event.frames for event in events if isinstance(event, Alive)] == [2, 3, 5]
+    assert [(event.ts_last - START) / SECOND for event in events if isinstance(event, Alive)] == [0.5, 1.5, 3600.2]
+
+
+def test_time_never_goes_back(tmp_path: Path) -> None:
+    """Frames out of order do not turn the clock back."""
+    _, events = replayed(lines(tmp_path / "x", (5.0, QUOTE), (0.0, QUOTE), (6.5, QUOTE)))
+    ticks = [event.ts_recv for event in events if isinstance(event, Tick)]
+    assert ticks == sorted(ticks)
+
+
+def test_replies_about_our_instruments_become_snapshots(tmp_path: Path) -> None:
+    """By symbol, or by our own name; what is not ours, or no book, becomes nothing."""
+    path = json_lines(
+        tmp_path / "x",
+        *(replied(1, "BTCUSDT"), replied(2, "BTCUSD_PERP"), replied(3, "???"), replied(4, "ETHUSDT", b"{}")),
+        received(5, QUOTE),
+    )
+    feed, events = replayed(path)
+    snapshots = of_kind(events, BookSnapshot)
+    assert [(s.instrument, s.last_update_id) for s in snapshots if isinstance(s, BookSnapshot)] == [(BTC.id, 100)]
+    assert [raw for _, raw in feed.counts.samples] == [b"{}"]
+    assert feed.new_instruments() == [BTC, ETH]
+
+
+def test_a_catalogue_says_what_is_ours(tmp_path: Path) -> None:
+    """With a catalogue, replies and frames about anything else are passed over."""
+    path = json_lines(
+        tmp_path / "x", replied(1, "BTCUSDT"), replied(2, "ETHUSDT"), received(3, TRADE % (b"ETHUSDT", 1))
+    )
+    feed, events = replayed(path, [BTC])
+    assert [type(event) for event in of_kind(events, BookSnapshot, Trade)] == [BookSnapshot]
+    assert feed.counts.ignored == {"unknown-symbol": 1}
+    assert feed.new_instruments() == [BTC]
+    assert feed.new_instruments() == []
+
+
+def test_every_frame_is_accounted_for(tmp_path: Path) -> None:
+    """Decoded, control, ignored by name, rejected with a sample. Keeps S2-21, S2-22."""
+    path = lines(
+        tmp_path / "x",
+        *((0, QUOTE), (0, b'{"result":null,"id":1}'), (0, b'{"e":"24hrTicker","s":"BTCUSDT"}'), (0, b"{")),
+        *((0, TRADE % (b"BTCUSD_PERP", 1)), (0, b'{"e":"aggTrade","s":"BTCUSDT"}')),
+    )
+    feed, _ = replayed(path)
+    counts = feed.counts
+    assert (counts.frames, counts.decoded, counts.control, counts.rejected) == (6, 1, 1, 2)
+    assert counts.ignored == {"unlisted-channel": 1, "coin-m": 1}
+    assert [raw for _, raw in counts.samples] == [b"{", b'{"e":"aggTrade","s":"BTCUSDT"}']
+
+
+def own(path: Path) -> Recorder:
+    """A recording of ours, of one connection."""
+    return Recorder(path, Header(venue="binance", data="observed"))
+
+
+def test_own_marks_are_replayed_as_they_were(tmp_path: Path) -> None:
+    """Acknowledgements, signs of life, Ticks and closes come from the tape, and nothing is made up beside them."""
+    name = "binance/public/0"
+    marks = [
+        Subscribed("binance", name, (Stream(Channel.QUOTES, BTC.id),), START),
+        Alive(name, START + 1, 1, START + SECOND),
+        Tick(START + SECOND),
+        Disconnected(name, "silent", START + 99 * SECOND),
+    ]
+    recorder = own(tmp_path / "r")
+    recorder.instruments("binance", START, [BTC])
+    recorder.event(marks[0])
+    recorder.frame(name, START + 1, QUOTE)
+    for mark in marks[1:]:
+        recorder.event(mark)
+    recorder.reply(BTC.id, START + 99 * SECOND, SNAPSHOT)
+    recorder.close()
+    feed, events = replayed(recorder.path)
+    assert of_kind(events, Subscribed, Alive, Tick, Disconnected) == marks
+    assert [type(event) for event in events] == [Subscribed, Quote, Alive, Tick, Disconnected, BookSnapshot]
+    assert feed.new_instruments() == [BTC]
+
+
+def test_each_connection_has_a_decoder_of_its_own(tmp_path: Path) -> None:
+    """After a close a new one is made: what the old one had seen of a book is forgotten; what it named is not."""
+    recorder = own(tmp_path / "r")
+    diff = DIFF % (1, 2, 0)
+    recorder.frame("a", START, diff)
+    recorder.frame("a", START + 1, SNAPSHOT)
+    recorder.frame("b", START + 2, SNAPSHOT)
+    recorder.event(Disconnected("a", "disconnect", START + 3))
+    recorder.event(Disconnected("never-heard", "disconnect", START + 3))
+    recorder.frame("a", START + 4, SNAPSHOT)
+    recorder.close()
+    feed, events = replayed(recorder.path)
+    assert [type(event) for event in of_kind(events, BookDelta, BookSnapshot)] == [BookDelta, BookSnapshot]
+    assert feed.counts.ignored == {"snapshot-without-symbol": 2}
+    assert feed.new_instruments() == [BTC]
+
+
+def test_events_are_handed_over_a_batch_at_a_time(tmp_path: Path) -> None:
+    """A long recording never stands in memory whole, and instruments are told with the batch that needs them."""
+    path = lines(
+        tmp_path / "x",
+        *((0.0, TRADE % (b"BTCUSDT", n)) for n in range(2000)),
+        *((0.0, TRADE % (b"ETHUSDT", n)) for n in range(1000)),
+    )
+    feed = ReplayFeed(Tape(path), VENUE, {})
+
+    async def drain() -> list[tuple[int, list[Instrument]]]:
+        return [(len(batch), feed.new_instruments()) async for batch in feed.batches()]
+
+    batches = asyncio.run(drain())
+    assert batches[0] == (1024, [BTC])
+    assert [met for _, met in batches if met] == [[BTC], [ETH]]
+    assert sum(size for size, _ in batches) == 3000 + 2 + 3
+
+
+def stored(path: Path, query: str) -> list[tuple[object, ...]]:
+    """Rows as sqlite3 itself reads them."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("form", ["lines", "json-lines", "own"])
+def test_rows_carry_the_venues_symbols_whatever_the_recording_knows(tmp_path: Path, form: str) -> None:
+    """A store of a replay says BTCUSDT like one of a live run, also where the tape has no catalogue."""
+    frame = FORCED % (b"BTCUSDT", 1790757203010)
+    path = tmp_path / "tape"
+    if form == "lines":
+        lines(path, (0, frame), (61, TRADE % (b"ETHUSDT", 1)))
+    elif form == "json-lines":
+        json_lines(path, received(0, frame), received(61, TRADE % (b"ETHUSDT", 1)))
+    else:
+        recorder = own(path)
+        recorder.instruments("binance", START, [BTC, ETH])
+        recorder.frame("a", START, frame)
+        recorder.event(Tick(START + SECOND))
+        recorder.close()
+    report = replay_tape(path, database=tmp_path / "r.db")
+    assert report.events["liquidation"] == 1
+    assert stored(tmp_path / "r.db", "SELECT venue, symbol, side FROM liquidation_events") == [
+        ("binance", "BTCUSDT", "SELL")
+    ]
+    assert stored(tmp_path / "r.db", "SELECT symbol FROM instruments ORDER BY symbol") == [("BTCUSDT",), ("ETHUSDT",)]
+
+
+def test_a_recordings_own_catalogue_is_used(tmp_path: Path) -> None:
+    """The catalogue at the head of a recording names the instruments, and what it does not list is not ours."""
+    info = {
+        "symbols": [
+            {
+                **{"symbol": "BTCUSDT", "contractType": "PERPETUAL", "baseAsset": "BTC", "quoteAsset": "USDT"},
+                **{"status": "TRADING", "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]},
+            }
+        ]
+    }
+    listing = {"t": "http", "conn": "h", "ts": 1.0, "url": "https://x.test/fapi/v1/exchangeInfo", "data": json.dumps(info)}
+    path = json_lines(tmp_path / "x", listing, received(0, TRADE % (b"BTCUSDT", 1)), received(0, TRADE % (b"ETHUSDT", 1)))
+    report = replay_tape(path, database=tmp_path / "r.db")
+    assert (report.events, report.ignored) == ({"trade": 1}, {"unknown-symbol": 1})
+    assert stored(tmp_path / "r.db", "SELECT symbol FROM instruments") == [("BTCUSDT",)]
+
+
+def test_a_replay_waits_for_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording is read faster than rows are written: it waits, so that no row is lost to a full queue."""
+    monkeypatch.setattr(replaying, "_MOST_PENDING", 100)
+    path = lines(tmp_path / "x", *((n / 1e6, FORCED % (b"BTCUSDT", 1790757203010 + n)) for n in range(5000)))
+    report = replay_tape(path, database=tmp_path / "r.db")
+    assert (report.events["liquidation"], report.gaps) == (5000, 0)
+    with SqliteReader.open(tmp_path / "r.db") as reader:
+        assert reader.counts(2**62).total == 5000
+
+
+@pytest.mark.parametrize("frames", [1, 60, 3000])
+def test_a_recording_of_another_venue_is_refused(tmp_path: Path, frames: int) -> None:
+    """Not one frame that is Binance's: said with the reason, not after the whole file."""
+    path = lines(tmp_path / "x", *((0, b'{"channel":"l2Book","data":{}}') for _ in range(frames)))
+    with pytest.raises(DataError, match="binance") as caught:
+        replay_tape(path)
+    assert caught.value.code == "recording-venue"
+    assert "--venue" in (caught.value.hint or "")
+
+
+def test_a_venue_that_is_named_but_unknown_falls_back(tmp_path: Path) -> None:
+    """A recording's own word for its exchange is taken where we know it; ours decides otherwise."""
+    path = json_lines(tmp_path / "x", received(0, QUOTE), exchange="OKX_SWAP")
+    assert replay_tape(path).events == {"quote": 1}
+    assert replay_tape(path, venue="binance").events == {"quote": 1}

@@ -1,0 +1,162 @@
+"""What the wire makes of the market: windows of the diff streams, sampled liquidations, cadences, the ledger."""
+
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import msgspec
+import pytest
+
+from perpscope.lab.clock import LabClock
+from perpscope.lab.ledger import Ledger, Moment
+from perpscope.lab.market import Market
+from perpscope.lab.publisher import Publisher
+from perpscope.lab.server import LabServer
+from perpscope.lab.wire.binance.streams import is_carried, route_of
+from perpscope.model.market import Completeness, Liquidation, PositionSide, Sampling
+
+_S = 1_000_000_000
+_START = 1_795_219_200 * _S
+
+
+_Body: TypeAlias = dict[str, Any]  # decoded JSON
+
+
+class _Ear(LabServer):
+    """A server whose every stream is wanted and kept, in the order published."""
+
+    def __init__(self, streams: set[str]) -> None:
+        clock = LabClock(_START)
+        super().__init__(clock, Ledger(clock))
+        self._wanted = streams
+        self.heard: list[tuple[str, bytes]] = []
+
+    def is_wanted(self, stream: str) -> bool:
+        """True for what the test listens to."""
+        return stream in self._wanted
+
+    def publish(self, stream: str, payload: bytes) -> None:
+        """Keep it."""
+        assert route_of(stream) is not None
+        if stream in self._wanted:
+            self.heard.append((stream, payload))
+
+
+def _published(streams: set[str], seconds: int, seed: int = 7) -> list[tuple[str, _Body]]:
+    ear = _Ear(streams)
+    market = Market(seed, _START, ("BTCUSDT", "ETHUSDT"))
+    publisher = Publisher(market, ear)
+    for ts, event in market.events(_START + seconds * _S):
+        publisher.publish(ts, event)
+    return [(stream, msgspec.json.decode(payload)) for stream, payload in ear.heard]
+
+
+@pytest.mark.parametrize(
+    ("stream", "speed_ms"), [("btcusdt@depth@100ms", 100), ("btcusdt@depth", 250), ("btcusdt@depth@500ms", 500)]
+)
+def test_diffs_chain_at_every_speed(stream: str, speed_ms: int) -> None:
+    """Protects the `pu` chain: each diff names the one before it, on the grid of its speed."""
+    diffs = [body for _, body in _published({stream}, 20)]
+    assert len(diffs) > 20
+    for previous, diff in pairwise(diffs):
+        assert diff["pu"] == previous["u"]
+    assert all(diff["E"] % speed_ms == 0 for diff in diffs)
+    assert any(diff["U"] != diff["pu"] + 1 for diff in diffs)
+
+
+def test_speeds_tell_the_same_book() -> None:
+    """Protects slow diff streams: after the same ids both speeds have set the same sizes."""
+    told: dict[str, dict[str, str]] = {}
+    for stream, body in _published({"btcusdt@depth@100ms", "btcusdt@depth@500ms"}, 30):
+        told.setdefault(stream, {}).update(dict(body["b"]))
+    assert told["btcusdt@depth@100ms"] == told["btcusdt@depth@500ms"]
+
+
+def test_partial_depth_is_the_top_of_the_book() -> None:
+    """Protects `depth5`: whole top levels, best first, never crossed."""
+    frames = [body for _, body in _published({"btcusdt@depth5@100ms"}, 5)]
+    assert frames
+    for body in frames:
+        bids, asks = body["b"], body["a"]
+        assert len(bids) == len(asks) == 5
+        assert float(bids[0][0]) > float(bids[4][0])
+        assert float(bids[0][0]) < float(asks[0][0]) < float(asks[4][0])
+
+
+def test_mark_prices_keep_their_cadence() -> None:
+    """Protects both speeds of the mark and the arrays of all symbols."""
+    streams = {"btcusdt@markPrice", "btcusdt@markPrice@1s", "!markPrice@arr", "!markPrice@arr@1s"}
+    heard = _published(streams, 31)
+    counts = {stream: sum(name == stream for name, _ in heard) for stream in streams}
+    assert counts["btcusdt@markPrice@1s"] == 32
+    assert counts["btcusdt@markPrice"] == 11
+    assert counts["!markPrice@arr@1s"] in (31, 32)
+    assert counts["!markPrice@arr"] == 11
+    assert all(len(body) == 2 for stream, body in heard if stream.startswith("!"))
+
+
+def test_every_trade_quote_and_candle_is_told() -> None:
+    """Protects completeness: nothing is left out of the streams that leave nothing out."""
+    market = Market(7, _START, ("BTCUSDT", "ETHUSDT"))
+    kinds = [type(event).__name__ for _, event in market.events(_START + 61 * _S)]
+    streams = {"!bookTicker"} | {
+        f"{symbol}@{channel}"
+        for symbol in ("btcusdt", "ethusdt")
+        for channel in ("aggTrade", "trade", "bookTicker", "kline_1m", "kline_15m", "kline_1h")
+    }
+    heard = [stream for stream, _ in _published(streams, 61)]
+    assert sum(stream.endswith("@aggTrade") for stream in heard) == kinds.count("Trade")
+    assert sum(stream.endswith("@trade") for stream in heard) == kinds.count("Trade")
+    assert sum(stream.endswith("@bookTicker") for stream in heard) == kinds.count("Quote")
+    assert heard.count("!bookTicker") == kinds.count("Quote")
+    assert sum("@kline_" in stream for stream in heard) == kinds.count("Candle")
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [(Sampling.LATEST_1S, ["3.000", "5.000"]), (Sampling.LARGEST_1S, ["9.000", "5.000"])],
+)
+def test_one_liquidation_a_symbol_and_second_is_told(sampling: Sampling, expected: list[str]) -> None:
+    """Protects the venue's sampling: of a second's liquidations the latest, or the largest, at the second's end."""
+    ear = _Ear({"btcusdt@forceOrder", "!forceOrder@arr"})
+    market = Market(7, _START, ("BTCUSDT",))
+    publisher = Publisher(market, ear, sampling)
+    instrument = publisher.listings[0].instrument.id
+    for offset_ms, size in ((10, 1.0), (400, 9.0), (1009, 3.0), (1500, 5.0)):
+        ts = _START + offset_ms * 1_000_000
+        event = Liquidation(
+            instrument, ts, ts, PositionSide.LONG, size, 83_000.0, 82_900.0, Completeness.COMPLETE, Sampling.NONE
+        )
+        publisher.publish(ts, event)
+    publisher.pass_time(_START + 5 * _S)
+    single = [msgspec.json.decode(payload)["o"] for stream, payload in ear.heard if stream == "btcusdt@forceOrder"]
+    every = [payload for stream, payload in ear.heard if stream == "!forceOrder@arr"]
+    assert [order["q"] for order in single] == expected
+    assert [msgspec.json.decode(payload)["o"] for payload in every] == single
+    assert all(order["st"] == 1 and order["ps"] == "BTCUSDT" for order in single)
+
+
+def test_book_is_unknown_before_the_first_snapshot() -> None:
+    """Protects REST: no empty book is ever given out as the book."""
+    publisher = Publisher(Market(7, _START, ("BTCUSDT",)), _Ear(set()))
+    assert publisher.book("BTCUSDT") is None
+
+
+def test_what_nobody_wants_costs_no_frame() -> None:
+    """Protects the demo's processor: streams without listeners are not written."""
+    assert _published(set(), 5) == []
+    assert not is_carried("nothing", route_of("btcusdt@trade") or pytest.fail("route"))
+
+
+def test_ledger_is_bounded() -> None:
+    """Protects memory in long runs: rows only where asked for, and the newest of them."""
+    clock = LabClock(_START)
+    none, some = Ledger(clock), Ledger(clock, keep_rows=2, keep_marks=1)
+    for ledger in (none, some):
+        for number in range(3):
+            ledger.sent("s", b"%d" % number, ["a", "b"])
+        ledger.mark("a", Moment.OPEN)
+        ledger.mark("a", Moment.CLOSE, "client")
+    assert (none.frames, len(none.rows)) == (6, 0)
+    assert [(row.connection, row.payload) for row in some.rows] == [("a", b"2"), ("b", b"2")]
+    assert [(mark.moment, mark.detail) for mark in some.marks] == [(Moment.CLOSE, "client")]
+    assert some.closed["client"] == 1
