@@ -40,13 +40,15 @@ def test_each_minute_comes_out_at_most_once(times: list[int], data: st.DataObjec
     out: list[MarkPrice] = []
     in_order = data.draw(st.booleans())
     for ts in sorted(times) if in_order else times:
-        if (done := marks.accept(MarkPrice(IDS[0], ts, ts, 1.0, None, None, None))) is not None:
-            out.append(done)
+        out += marks.accept(MarkPrice(IDS[0], ts, ts, 1.0, None, None, None))
         if not in_order and data.draw(st.booleans()):
             out += marks.flush(data.draw(st.integers(0, 30 * MINUTE)))
     out += marks.flush(99 * MINUTE)
     minutes = Counter(mark.ts_event // MINUTE for mark in out)
-    assert all(n == 1 for n in minutes.values())
+    assert all(n == 2 for n in minutes.values())  # when it begins, and when it is over
     if in_order:
+        first = {ts // MINUTE: ts for ts in sorted(times, reverse=True)}
         last = {ts // MINUTE: ts for ts in sorted(times)}
-        assert [mark.ts_event for mark in out] == sorted(last.values())
+        assert [mark.ts_event for mark in out] == [
+            ts for minute in sorted(last) for ts in (first[minute], last[minute])
+        ]

@@ -1,4 +1,4 @@
-"""One mark price per instrument and minute."""
+"""The first and the last mark price per instrument and minute."""
 
 from perpscope.engine.premium import MinuteMarks
 from perpscope.model.instrument import InstrumentId
@@ -15,12 +15,12 @@ def mark(second: float, price: float = 1.0, instrument: InstrumentId = BTC) -> M
     return MarkPrice(instrument, ts, ts, price, None, None, None)
 
 
-def test_the_last_of_a_minute_comes_when_the_next_begins() -> None:
-    """However many there were, one is kept: the last. Keeps S2-31."""
+def test_the_first_of_a_minute_comes_at_once_and_the_last_when_the_next_begins() -> None:
+    """However many there were, a minute keeps one: the first until the last is known. Keeps S2-31."""
     marks = MinuteMarks()
-    assert [marks.accept(mark(s)) for s in (1, 30, 59)] == [None] * 3
-    assert marks.accept(mark(60)) == mark(59)
-    assert marks.accept(mark(61)) is None
+    assert [marks.accept(mark(s)) for s in (1, 30, 59)] == [[mark(1)], [], []]
+    assert marks.accept(mark(60)) == [mark(59), mark(60)]
+    assert marks.accept(mark(61)) == []
 
 
 def test_a_quiet_feed_is_flushed_two_seconds_after_the_minute() -> None:
@@ -31,7 +31,7 @@ def test_a_quiet_feed_is_flushed_two_seconds_after_the_minute() -> None:
     assert marks.flush(int(61.9 * S)) == []
     assert marks.flush(62 * S) == [mark(30)]
     assert marks.flush(63 * S) == []
-    assert marks.accept(mark(59)) is None  # too late: its minute has been told
+    assert marks.accept(mark(59)) == []  # too late: its minute has been told
     assert marks.flush(90 * S) == []
     assert marks.flush(122 * S) == [mark(65, instrument=ETH)]
 
@@ -40,7 +40,7 @@ def test_marks_out_of_order_do_not_replace_later_ones() -> None:
     """The last by the venue's time counts, also when an earlier one arrives after it."""
     marks = MinuteMarks()
     marks.accept(mark(50))
-    assert marks.accept(mark(40, 9.0)) is None
-    assert marks.accept(mark(60)) == mark(50)
-    assert marks.accept(mark(58)) is None
-    assert marks.accept(mark(120)) == mark(60)
+    assert marks.accept(mark(40, 9.0)) == []
+    assert marks.accept(mark(60)) == [mark(50), mark(60)]
+    assert marks.accept(mark(58)) == []
+    assert marks.accept(mark(120)) == [mark(60), mark(120)]

@@ -288,8 +288,16 @@ def test_a_recordings_own_catalogue_is_used(tmp_path: Path) -> None:
             }
         ]
     }
-    listing = {"t": "http", "conn": "h", "ts": 1.0, "url": "https://x.test/fapi/v1/exchangeInfo", "data": json.dumps(info)}
-    path = json_lines(tmp_path / "x", listing, received(0, TRADE % (b"BTCUSDT", 1)), received(0, TRADE % (b"ETHUSDT", 1)))
+    listing = {
+        "t": "http",
+        "conn": "h",
+        "ts": 1.0,
+        "url": "https://x.test/fapi/v1/exchangeInfo",
+        "data": json.dumps(info),
+    }
+    path = json_lines(
+        tmp_path / "x", listing, received(0, TRADE % (b"BTCUSDT", 1)), received(0, TRADE % (b"ETHUSDT", 1))
+    )
     report = replay_tape(path, database=tmp_path / "r.db")
     assert (report.events, report.ignored) == ({"trade": 1}, {"unknown-symbol": 1})
     assert stored(tmp_path / "r.db", "SELECT symbol FROM instruments") == [("BTCUSDT",)]

@@ -173,7 +173,12 @@ async def test_binary_messages_are_messages(eventually: Wait) -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [1, pytest.param(4, marks=pytest.mark.xfail(reason="feeds/socket.py hands over what follows the limit in one read"))],
+    [
+        1,
+        pytest.param(
+            4, marks=pytest.mark.xfail(reason="feeds/socket.py hands over what follows the limit in one read")
+        ),
+    ],
 )
 async def test_a_message_over_the_limit_ends_the_connection(eventually: Wait, pieces: int) -> None:
     """In one frame or in many: memory is bounded, and nothing of it is handed over. Keeps S4-44."""

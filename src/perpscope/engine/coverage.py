@@ -14,8 +14,8 @@ from perpscope.model.stream import Channel, Stream
 
 _Key: TypeAlias = tuple[str, Stream]  # venue, stream
 
-#: A recording that is over has no gap after it.
-_ENDS_WITHOUT_GAP: Final = frozenset({"end-of-recording"})
+#: A recording that is over has no gap after it; whoever goes on after a stop finds the gap by `resume`.
+_ENDS_WITHOUT_GAP: Final = frozenset({"end-of-recording", "stopped"})
 
 
 class _Interval:

@@ -195,9 +195,7 @@ class Engine:
         state.seen.mark_prices.note(event.ts_recv)
         if state.last_mark is None or event.ts_event >= state.last_mark.ts_event:
             state.last_mark = event
-        finished = self._marks.accept(event)
-        if finished is not None:
-            self._give(finished)
+        self._give(*self._marks.accept(event))
 
     def _candle(self, event: Candle) -> None:
         state = self._known(event.instrument)

@@ -1,7 +1,8 @@
-"""Mark prices once a minute: the last of each minute, when the minute is over.
+"""Mark prices once a minute: the first of each minute at once, and the last when the minute is over.
 
-In: every mark price, and the time. Out: per instrument and minute of `ts_event` the last one, exactly once, either
-because a later minute's has come or because the minute has been over for two seconds in a quiet feed.
+In: every mark price, and the time. Out: per instrument and minute of `ts_event` the first one, so that a minute cut
+off by a crash is not lost, and the last one, either because a later minute's has come or because the minute has been
+over for two seconds in a quiet feed. A store keeps one row a minute: the later of the two.
 """
 
 from typing import Final
@@ -21,18 +22,18 @@ class MinuteMarks:
         self._held: dict[InstrumentId, MarkPrice] = {}
         self._released: dict[InstrumentId, int] = {}  # last minute given out
 
-    def accept(self, mark: MarkPrice) -> MarkPrice | None:
-        """Take one mark price; returns the last of the minute before, if that is over now."""
+    def accept(self, mark: MarkPrice) -> list[MarkPrice]:
+        """Take one mark price; if it begins a minute, returns the last of the minute before, if any, and itself."""
         minute = mark.ts_event // _MINUTE_NS
         if minute <= self._released.get(mark.instrument, -1):
-            return None
+            return []
         held = self._held.get(mark.instrument)
         if held is not None and mark.ts_event < held.ts_event:
-            return None
+            return []
         self._held[mark.instrument] = mark
-        if held is None or held.ts_event // _MINUTE_NS == minute:
-            return None
-        return self._release(held)
+        if held is None:
+            return [mark]
+        return [] if held.ts_event // _MINUTE_NS == minute else [self._release(held), mark]
 
     def flush(self, now_ns: int) -> list[MarkPrice]:
         """The last of each minute that has been over for two seconds at `now_ns` (ns UTC)."""

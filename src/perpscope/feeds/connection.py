@@ -115,6 +115,11 @@ class Connection:
         return Alive(self.plan.name, session.ts_last, session.frames, now_ns)
 
     @property
+    def is_acknowledged(self) -> bool:
+        """True if the venue has acknowledged streams on the connection that is open now."""
+        return self._session is not None and self._session.acknowledged
+
+    @property
     def has_data(self) -> bool:
         """True if data has come on the connection that is open now."""
         return self._session is not None and self._session.frames > 0

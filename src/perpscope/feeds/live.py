@@ -21,7 +21,7 @@ from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.recording import Recorder
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Alive, MarketEvent, Tick
+from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
 from perpscope.model.stream import ConnectionPlan
 from perpscope.ports import Connector, Decoder, Http, Venue
 
@@ -127,7 +127,11 @@ class LiveFeed:
         """Let the consumer finish what has been received, then end."""
         for task in self._tasks:
             task.cancel()
-        self._mark(Tick(self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        for connection in self.connections:
+            if connection.is_acknowledged:
+                self._mark(Disconnected(connection.plan.name, "stopped", now_ns))
+        self._mark(Tick(now_ns))
         self._inbox.end()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -153,7 +157,7 @@ class LiveFeed:
             self._mark(Tick(now_ns))
             self._fetch_snapshots()
 
-    def _mark(self, event: Alive | Tick) -> None:
+    def _mark(self, event: Alive | Disconnected | Tick) -> None:
         if self._recorder is not None:
             self._recorder.event(event)
         self._inbox.put(event)

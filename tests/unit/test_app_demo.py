@@ -1,0 +1,139 @@
+"""The demo's lab process: its speed, its place, a start that fails, and an end that is sure."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from perpscope.app import demo, places
+from perpscope.app.demo import DemoMarket, rate_of
+from perpscope.config import Collect, Settings
+from perpscope.errors import ConfigError, VenueUnreachable
+from perpscope.feeds.clock import SECOND_NS, wall_ns
+from perpscope.model.market import Tick
+from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import HeartStatus, StoreKind
+
+
+@pytest.mark.parametrize(("text", "rate"), [("60x", 60.0), ("1X", 1.0), ("2.5×", 2.5), ("1000", 1000.0), ("1e-1", 0.1)])
+def test_a_speed_is_read_as_people_write_it(text: str, rate: float) -> None:
+    """With or without its sign."""
+    assert rate_of(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "x", "fast", "0", "-1x", "1001x", "nan", "inf", "60xx"])
+def test_a_wrong_speed_is_refused(text: str) -> None:
+    """The value and the range are in the message."""
+    with pytest.raises(ConfigError, match=r"\(0, 1000\]") as caught:
+        rate_of(text)
+    assert repr(text) in caught.value.message
+
+
+def market(path: Path | None, duration_s: float | None = None, rate: float = 60.0) -> DemoMarket:
+    """A demo that has not begun."""
+    return DemoMarket(seed=7, rate=rate, database=path, duration_s=duration_s)
+
+
+def test_without_a_name_a_demo_has_a_file_of_its_own() -> None:
+    """Demo rows never enter a real database."""
+    assert market(None).database.parent == places.data_folder() / "demo"
+
+
+async def test_the_collector_is_pointed_at_the_lab(tmp_path: Path) -> None:
+    """A process of its own, told apart by its ports; it follows the market clock, and ends with the demo."""
+    said: list[str] = []
+    async with market(tmp_path / "d.db", duration_s=60.0) as running:
+        assert running._lab is not None
+        everything = running.collector(Settings(), said.append)
+        assert everything._settings.collect.symbols == ("all",)
+        two = running.collector(Settings(collect=Collect(venues=("nowhere",), symbols=("BTC", "ETH"))), said.append)
+        outcome = await two.run(on_tick=lambda told: told.stop() if told.status().feeds[0].events else None)
+        assert outcome.market_events > 0
+        assert two._clock.rate == 60.0
+    assert said[-1].startswith("binance: 2 instruments")
+    assert running._lab.returncode is not None
+
+
+@pytest.mark.parametrize(("duration_s", "ago_s"), [(None, 86_400.0), (30.0, 1800.0)])
+def test_a_demo_begins_so_far_back_as_it_is_long(tmp_path: Path, duration_s: float | None, ago_s: float) -> None:
+    """Its market ends about now; without an end it begins a day back. Always on a whole second."""
+    start_ns = market(tmp_path / "d.db", duration_s)._start_ns()
+    assert start_ns % SECOND_NS == 0
+    assert abs(wall_ns() - start_ns - ago_s * SECOND_NS) < 60 * SECOND_NS
+
+
+@pytest.mark.parametrize("has_heart", [True, False])
+def test_a_second_demo_goes_on_after_the_first(tmp_path: Path, has_heart: bool) -> None:
+    """Market time of one file never goes back."""
+    ahead = wall_ns() // SECOND_NS * SECOND_NS + 3600 * SECOND_NS
+    store = SqliteStore.open(tmp_path / "d.db", kind=StoreKind.DEMO)
+    if has_heart:
+        store.report([], HeartStatus(1, ahead, wall_ns(), 60.0, True))
+    store.sink().accept(Tick(ahead))
+    store.close()
+    start_ns = market(tmp_path / "d.db", 30.0)._start_ns()
+    assert start_ns == ahead + SECOND_NS if has_heart else start_ns < wall_ns()
+
+
+def lab_like(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a shell script in the lab's place."""
+    program = folder / "lab.sh"
+    program.write_text(f"#!/bin/sh\necho $$ > {folder}/pid\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(demo, "sys", SimpleNamespace(executable=str(program)))
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the script in the lab's place still runs."""
+    try:
+        os.kill(int((folder / "pid").read_text()), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 3",
+        "echo 'no address'; exec sleep 60",
+        "echo '{\"rest\": 1}'; exec sleep 60",
+        "trap '' TERM; echo '{}'; exec sleep 60",
+    ],
+    ids=["ends", "nonsense", "wrong", "deaf"],
+)
+async def test_a_lab_that_does_not_start_is_told_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    """It says something else, or nothing, or will not go: one error, and no process is left behind."""
+    lab_like(tmp_path, monkeypatch, script)
+    monkeypatch.setattr(demo, "_STOP_DEADLINE_S", 0.05 if "trap" in script else 10.0)
+    with pytest.raises(VenueUnreachable, match="the lab did not start") as caught:
+        async with market(tmp_path / "d.db"):
+            pytest.fail("it started")
+    assert "python -m perpscope.lab" in (caught.value.hint or "")
+    assert not is_running(tmp_path)
+
+
+async def test_a_lab_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start has a deadline."""
+    lab_like(tmp_path, monkeypatch, "exec sleep 60")
+    monkeypatch.setattr(demo, "_START_DEADLINE_S", 0.2)
+    started = time.monotonic()
+    with pytest.raises(VenueUnreachable):
+        async with market(tmp_path / "d.db"):
+            pytest.fail("it started")
+    assert time.monotonic() - started < 20.0
+
+
+async def test_a_lab_that_is_gone_already_needs_no_ending(tmp_path: Path) -> None:
+    """Whoever killed it, the demo ends without an error of its own."""
+    async with market(tmp_path / "d.db", duration_s=1.0) as running:
+        assert running._lab is not None
+        running._lab.kill()
+        await asyncio.wait_for(running._lab.wait(), 30.0)
+    assert running._lab.returncode == -signal.SIGKILL

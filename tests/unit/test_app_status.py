@@ -1,0 +1,241 @@
+"""What is said of each feed, and what a reader makes of a heart that runs, has stopped, or has died."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from perpscope.app.status import judge_feeds, market_now, read_status
+from perpscope.config import Feed
+from perpscope.engine.engine import Engine
+from perpscope.errors import DataError
+from perpscope.feeds.clock import MarketClock, wall_ns
+from perpscope.feeds.connection import Connection
+from perpscope.feeds.inbox import Inbox
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import Completeness, Liquidation, MarkPrice, PositionSide, Sampling, Tick
+from perpscope.model.stream import Channel, ConnectionPlan, Stream, SubscribeRequest
+from perpscope.ports import OnFrame, Socket
+from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
+from perpscope.venues.binance import VENUE
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
+
+BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
+SECOND = 1_000_000_000
+NOW = 1_790_757_203 * SECOND
+TRADE = b'{"e":"aggTrade","E":1790757203016,"s":"BTCUSDT","a":1,"p":"83003.8","q":"0.12","T":1790757203001,"m":true}'
+
+
+class HandSocket:
+    """An open socket; the test keeps what to call with a frame."""
+
+    def __init__(self, on_frame: OnFrame) -> None:
+        self.receive = on_frame
+
+    def send(self, payload: bytes) -> None:
+        """Nobody listens."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    async def wait_closed(self) -> None:
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def connection(
+    eventually: Wait, *channels: Channel, is_open: bool = True, has_data: bool = True, venue: str = "binance"
+) -> AsyncIterator[Connection]:
+    """A connection that carries these channels of one instrument."""
+    sockets: list[HandSocket] = []
+
+    async def connect(_: str, on_frame: OnFrame, __: Callable[[], None]) -> Socket:
+        if not is_open:
+            raise OSError("refused")
+        sockets.append(HandSocket(on_frame))
+        return sockets[-1]
+
+    streams = tuple(Stream(channel, BTC) for channel in channels)
+    made = Connection(
+        venue,
+        ConnectionPlan(f"{venue}/{channels[0].value}", "/", (SubscribeRequest(1, b"", streams),)),
+        "ws://x/",
+        decoder=lambda: VENUE.decoder({}),
+        connector=connect,
+        inbox=Inbox(),
+        clock=MarketClock(),
+        settings=Feed(),
+        recorder=None,
+        rng=random.Random(1),
+    )
+    running = asyncio.create_task(made.run())
+    try:
+        await eventually(lambda: made.attempts == 1 and made.is_open is is_open)
+        if has_data and is_open:
+            sockets[0].receive(TRADE, NOW)
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def judged(
+    channels: Collection[Channel], connections: Collection[Connection], age_s: float = 0.0, rate: float = 1.0
+) -> list[FeedState]:
+    """States of one venue's channels when the last mark price is so old."""
+    engine = Engine(sinks=[])
+    engine.process(MarkPrice(BTC, NOW, NOW, 1.0, None, None, None))
+    lines = judge_feeds({"binance": channels}, connections, engine, NOW + int(age_s * SECOND), rate)
+    assert [line.channel for line in lines] == sorted(channels, key=list(Channel).index)
+    return [line.state for line in lines]
+
+
+MARKS, FORCED = Channel.MARK_PRICES, Channel.LIQUIDATIONS
+
+
+@pytest.mark.parametrize(
+    ("age_s", "rate", "state"),
+    [(1, 1.0, FeedState.LIVE), (11, 1.0, FeedState.STALE), (11, 60.0, FeedState.LIVE), (661, 60.0, FeedState.STALE)],
+)
+async def test_a_busy_channel_is_stale_when_its_last_event_is_old(
+    eventually: Wait, age_s: float, rate: float, state: FeedState
+) -> None:
+    """By real seconds, so that a demo at 60× is not stale each market minute."""
+    async with connection(eventually, MARKS) as carrying:
+        assert judged([MARKS], [carrying], age_s, rate) == [state]
+
+
+async def test_quiet_channels_are_judged_by_their_socket(eventually: Wait) -> None:
+    """No liquidation for an hour is no fault while their connection brings other data."""
+    async with connection(eventually, FORCED, MARKS) as carrying:
+        assert judged([FORCED, MARKS], [carrying], 3600.0) == [FeedState.STALE, FeedState.LIVE]
+
+
+async def test_a_socket_without_data_is_silent(eventually: Wait) -> None:
+    """From its opening, and again when half the bound has passed."""
+    async with connection(eventually, MARKS, has_data=False) as carrying:
+        assert judged([MARKS], [carrying]) == [FeedState.SILENT]
+    async with connection(eventually, MARKS) as carrying:
+        assert judged([MARKS], [carrying]) == [FeedState.LIVE]
+        carrying.silent_after_s = 0.0
+        assert judged([MARKS], [carrying]) == [FeedState.SILENT]
+
+
+async def test_a_channel_is_as_good_as_its_worst_connection(eventually: Wait) -> None:
+    """Nobody carries it, or one of several is gone: down. Other venues' connections do not count."""
+    assert judged([MARKS], []) == [FeedState.DOWN]
+    async with connection(eventually, MARKS) as up, connection(eventually, MARKS, is_open=False) as lost:
+        assert judged([MARKS], [up]) == [FeedState.LIVE]
+        assert judged([MARKS], [up, lost]) == [FeedState.DOWN]
+        assert judged([FORCED], [up]) == [FeedState.DOWN]
+    async with connection(eventually, MARKS, venue="elsewhere") as other:
+        assert judged([MARKS], [other]) == [FeedState.DOWN]
+
+
+async def test_events_and_gaps_are_counted_by_channel() -> None:
+    """What the engine has seen of a channel, and nothing where it has seen nothing."""
+    engine = Engine(sinks=[])
+    engine.process(MarkPrice(BTC, NOW, NOW, 1.0, None, None, None))
+    seen, unseen = judge_feeds({"binance": [FORCED, MARKS]}, [], engine, NOW, 1.0)
+    assert seen == FeedStatus("binance", MARKS, FeedState.DOWN, NOW, 1, 0)
+    assert unseen == FeedStatus("binance", FORCED, FeedState.DOWN, None, 0, 0)
+
+
+def heart(ago_s: float, *, is_running: bool = True, rate: float = 60.0) -> HeartStatus:
+    """A heart that reported so long ago."""
+    return HeartStatus(1, NOW, wall_ns() - int(ago_s * SECOND), rate, is_running)
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "expected"),
+    [
+        (None, StoreKind.DEMO, "real time"),
+        (heart(1.0, rate=1.0), StoreKind.OBSERVED, "real time"),
+        (heart(999.0), StoreKind.OBSERVED, "real time"),
+        (heart(999.0), StoreKind.DEMO, "stands still"),
+        (heart(0.0, is_running=False), StoreKind.REPLAY, "stands still"),
+        (heart(0.0), StoreKind.DEMO, "goes on"),
+    ],
+)
+def test_market_time_for_a_reader(last: HeartStatus | None, kind: StoreKind, expected: str) -> None:
+    """A real market goes on; a demo's goes on at its rate while its heart beats, and stands still when it does not."""
+    now = market_now(last, kind)
+    if expected == "real time":
+        assert abs(now - wall_ns()) < 60 * SECOND
+    elif expected == "stands still":
+        assert now == NOW
+    else:
+        assert NOW <= now < NOW + 60 * 60 * SECOND
+
+
+def liquidation(ago_s: float) -> Liquidation:
+    """A long closed by force."""
+    ts = NOW - int(ago_s * SECOND)
+    return Liquidation(BTC, ts, ts, PositionSide.LONG, 1.0, 2.0, None, Completeness.SAMPLED, Sampling.UNKNOWN)
+
+
+def store(path: Path, kind: StoreKind, last: HeartStatus | None) -> SqliteStore:
+    """A store with three liquidations and one feed, still open."""
+    opened = SqliteStore.open(path, kind=kind)
+    for ago_s in (60.0, 7200.0, 90_000.0):
+        opened.sink().accept(liquidation(ago_s))
+    state = FeedState.REPLAY if kind is StoreKind.REPLAY else FeedState.LIVE
+    if last is not None:
+        feeds = [
+            FeedStatus("binance", MARKS, state, NOW - SECOND, 7, 1),
+            FeedStatus("binance", FORCED, state, None, 0, 0),
+        ]
+        opened.report(feeds, last)
+    opened.sink().accept(Tick(NOW))
+    opened.flush()
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "state"),
+    [
+        (StoreKind.DEMO, heart(0.0), FeedState.LIVE),
+        (StoreKind.DEMO, heart(999.0), FeedState.DOWN),
+        (StoreKind.REPLAY, heart(999.0), FeedState.REPLAY),
+    ],
+)
+def test_a_reader_sees_what_the_heart_said(
+    tmp_path: Path, kind: StoreKind, last: HeartStatus, state: FeedState
+) -> None:
+    """Counts as of market time, each feed with its age, down where the heart is gone. Keeps S1-36, S1-37, S1-38."""
+    opened = store(tmp_path / "s.db", kind, last)
+    try:
+        status = read_status(tmp_path / "s.db")
+    finally:
+        opened.close()
+    assert (status.events.total, status.events.last_24h, status.events.last_1h) == (3, 2, 1)
+    assert {line.state for line in status.feeds} == {state}
+    ages = {line.channel: line.age_ms for line in status.feeds}
+    assert ages[FORCED] is None
+    assert ages[MARKS] is not None
+    assert ages[MARKS] >= 1000
+    assert status.data is kind
+    assert status.database.path == str(tmp_path / "s.db")
+    assert status.database.bytes > 0
+
+
+def test_a_store_that_was_closed_has_no_feeds_alive(tmp_path: Path) -> None:
+    """Closed in good order: down at once, and time stands still where it stopped."""
+    store(tmp_path / "s.db", StoreKind.DEMO, heart(0.0)).close()
+    status = read_status(tmp_path / "s.db")
+    assert {line.state for line in status.feeds} == {FeedState.DOWN}
+    assert {line.age_ms for line in status.feeds} == {1000, None}
+
+
+def test_a_store_without_a_heart_can_be_read(tmp_path: Path) -> None:
+    """Nobody has reported anything yet; no store at all is an error."""
+    store(tmp_path / "s.db", StoreKind.OBSERVED, None).close()
+    status = read_status(tmp_path / "s.db")
+    assert (status.events.total, status.feeds) == (3, [])
+    with pytest.raises(DataError, match=r"none\.db"):
+        read_status(tmp_path / "none.db")

@@ -1,0 +1,191 @@
+"""What is drawn on a terminal: within 80 columns, whatever the figures, and drawn anew in time."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from perpscope.app.collect import Collector
+from perpscope.app.replay import BookReport, ReplayReport
+from perpscope.app.status import Database, FeedLine, Status
+from perpscope.cli import screen
+from perpscope.cli.screen import Screen, age, print_replay, print_status
+from perpscope.config import Settings
+from perpscope.feeds.clock import wall_ns
+from perpscope.model.market import Tick
+from perpscope.model.stream import Channel
+from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
+
+BIG = 1_234_567_890
+
+
+def status(n: int = 12, symbols: int = 3, path: str = "market.db", kind: StoreKind = StoreKind.OBSERVED) -> Status:
+    """A status with every state and every channel, and figures of this size."""
+    states = list(FeedState)
+    return Status(
+        EventCounts(n, n, n, {f"{at}COINUSDT": n + at for at in range(symbols)}, {"BUY": n, "SELL": n}),
+        [
+            FeedLine("binance", channel, states[at % len(states)], None if at == 0 else n, n, n)
+            for at, channel in enumerate(Channel)
+        ],
+        Database(path, n * 1000),
+        kind,
+    )
+
+
+def drawn(shown: Status) -> list[str]:
+    """The table as it is printed into a pipe."""
+    out = io.StringIO()
+    print_status(shown, json=False, out=out)
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("n", [0, 12, BIG, BIG**2])
+@pytest.mark.parametrize("symbols", [0, 1, 8, 9, 600])
+@pytest.mark.parametrize("path", ["market.db", "/a/very/long" * 20 + "/market.db"])
+def test_a_status_fits_80_columns(n: int, symbols: int, path: str) -> None:
+    """Long paths are folded and not cut, many symbols are summed up, big figures keep the frame. Keeps S1-42."""
+    lines = drawn(status(n, symbols, path))
+    assert max(map(len, lines)) <= 80
+    assert lines.count("─" * 80) == 2
+    assert "".join(line.strip() for line in lines).endswith(path)
+    assert any(line.strip().endswith("more") for line in lines) is (symbols > 8)
+
+
+def test_figures_are_grouped_by_thousands() -> None:
+    """Counts and sizes as in the document's example. Keeps S1-36, S1-39, S1-42."""
+    text = "\n".join(drawn(status(12_345)))
+    assert "total 12,345   last 24 h 12,345   last 1 h 12,345" in text
+    assert "BUY (shorts liquidated) 12,345   SELL (longs liquidated) 12,345" in text
+    assert "12.35 MB · 12,345 liquidations" in text
+
+
+def test_the_busiest_symbols_come_first() -> None:
+    """Ordered by count. Keeps S1-40."""
+    text = "".join(drawn(status(5, symbols=3)))
+    assert text.index("2COINUSDT 7") < text.index("1COINUSDT 6") < text.index("0COINUSDT 5")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [(StoreKind.DEMO, "DEMO DATA"), (StoreKind.REPLAY, "REPLAY of a recording"), (StoreKind.OBSERVED, "feed")],
+)
+def test_what_was_not_observed_is_labelled(kind: StoreKind, first: str) -> None:
+    """The first line says what kind of data this is, where it is no real market; states are words beside glyphs."""
+    lines = drawn(status(kind=kind))
+    assert lines[0].startswith(first)
+    for state in FeedState:
+        assert any(state.value in line for line in lines)
+    assert any("≤ 1 per symbol per s" in line for line in lines if "liquidations" in line)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        *((None, "—"), (0, "0.0 s"), (9_949, "9.9 s"), (10_000, "10 s"), (119_000, "119 s"), (120_000, "2 m 0 s")),
+        *((3_599_000, "59 m 59 s"), (3_600_000, "1 h"), (86_400_000 * 30, "720 h")),
+    ],
+)
+def test_ages_are_written_as_people_say_them(ms: int | None, text: str) -> None:
+    """Seconds, then minutes, then hours."""
+    assert age(ms) == text
+
+
+def test_json_is_one_object_on_one_line() -> None:
+    """Also where a path holds a line feed."""
+    out = io.StringIO()
+    print_status(status(path="a\nb"), json=True, out=out)
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue().startswith('{"events":{"total":12,')
+
+
+def test_a_replay_report_names_everything_that_became_of_the_frames() -> None:
+    """Each reason to ignore, each kind of event, the book; within 80 columns."""
+    report = ReplayReport(
+        *(BIG, BIG, 1, {"coin-m": BIG, "unlisted-channel": 2}, 3, {"trade": BIG, "quote": 5}, 6),
+        book=BookReport(7, 6),
+        seconds=1.234,
+    )
+    out = io.StringIO()
+    print_replay(report, Path("/long" * 30), out=out)
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    for said in ("ignored: coin-m", "event: trade", "rejected", "6 of 7", "1.23", f"{BIG:,}"):
+        assert said in text
+
+
+class Terminal(io.StringIO):
+    """A stdout that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Collector:
+    """A collector of whose store something can be read."""
+    store = SqliteStore.open(tmp_path / "d.db", kind=StoreKind.DEMO)
+    feeds = [FeedStatus("binance", Channel.TRADES, FeedState.LIVE, 1, 1234, 0)]
+    store.report(feeds, HeartStatus(1, 1, wall_ns(), 1.0, True))
+    store.sink().accept(Tick(1))
+    store.close()
+    return Collector(Settings(), database=tmp_path / "d.db")
+
+
+def test_on_a_terminal_the_status_is_drawn_anew(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most once a second, in place."""
+    out, now_s = Terminal(), 1000.0
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: now_s))
+    with Screen(collector.database, shown=True) as shown:
+        shown.draw(collector)
+        assert "1,234" not in out.getvalue()
+        now_s += 1.1
+        shown.draw(collector)
+        assert out.getvalue().count("1,234") == 1
+        shown.draw(collector)
+        assert out.getvalue().count("1,234") == 1
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each ten seconds on stderr; nothing at all where nothing is to be shown."""
+    now_s = 1000.0
+    monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: now_s))
+    with Screen(collector.database, shown=True) as shown, Screen(collector.database, shown=False) as hidden:
+        now_s += 9.0
+        shown.draw(collector)
+        now_s += 2.0
+        shown.draw(collector)
+        shown.draw(collector)
+        hidden.draw(collector)
+    captured = capsys.readouterr()
+    assert captured.err == "1,234 events · 0 liquidations\n"
+    assert captured.out == ""
+
+
+def test_watching_goes_on_until_ctrl_c(collector: Collector, tmp_path: Path) -> None:
+    """`status --watch` draws the store, and ends with 130."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "perpscope", "status", "--watch", "--db", str(collector.database)],
+        env={**os.environ, "HOME": str(tmp_path), "TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        seen = b""
+        while seen.count(b"DEMO DATA") < 2:  # drawn, and drawn anew
+            piece = os.read(process.stdout.fileno(), 4096)
+            assert piece, (seen, process.stderr and process.stderr.read())
+            seen += piece
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == b""
