@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_book
+import bench_latency
 import bench_start
 import bench_store
 import bench_wire
@@ -20,13 +21,13 @@ def main() -> int:
         "socket": bench_wire.socket,
         "book": bench_book.book,
         "store": bench_store.store,
+        "latency": bench_latency.latency,
         "help": bench_start.help_text,
     }
     wanted = sys.argv[1:] or list(benches)
     load = os.getloadavg()[0]
-    print(
-        f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f}; medians of interleaved rounds"
-    )
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f}"
+    print(f"{machine}; medians of interleaved rounds")
     met = [benches[name]() for name in wanted]
     print(f"\n{sum(met)} of {len(met)} goals met")
     return 0 if all(met) else 1

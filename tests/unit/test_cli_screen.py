@@ -143,7 +143,7 @@ def test_on_a_terminal_the_status_is_drawn_anew(collector: Collector, monkeypatc
     out, now_s = Terminal(), 1000.0
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: now_s))
-    with Screen(collector.database, shown=True) as shown:
+    with Screen(shown=True) as shown:
         shown.draw(collector)
         assert "1,234" not in out.getvalue()
         now_s += 1.1
@@ -159,7 +159,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
     """Each ten seconds on stderr; nothing at all where nothing is to be shown."""
     now_s = 1000.0
     monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: now_s))
-    with Screen(collector.database, shown=True) as shown, Screen(collector.database, shown=False) as hidden:
+    with Screen(shown=True) as shown, Screen(shown=False) as hidden:
         now_s += 9.0
         shown.draw(collector)
         now_s += 2.0
@@ -173,9 +173,10 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
 
 def test_watching_goes_on_until_ctrl_c(collector: Collector, tmp_path: Path) -> None:
     """`status --watch` draws the store, and ends with 130."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERPSCOPE_", "XDG_"))}
     with subprocess.Popen(
         [sys.executable, "-m", "perpscope", "status", "--watch", "--db", str(collector.database)],
-        env={**os.environ, "HOME": str(tmp_path), "TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": "80"},
+        env={**kept, "HOME": str(tmp_path), "TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": "80"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

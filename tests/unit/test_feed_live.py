@@ -16,7 +16,7 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Header, Kind, Recorder, instruments_of, mark_of
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Alive, BookSnapshot, MarketEvent, Subscribed, Tick, Trade
+from perpscope.model.market import Alive, BookSnapshot, Disconnected, MarketEvent, Subscribed, Tick, Trade
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, SubscribeRequest
 from perpscope.ports import OnFrame, Socket
 from perpscope.venues.binance import VENUE
@@ -178,7 +178,17 @@ async def test_signs_of_life_come_before_their_tick(eventually: Wait) -> None:
         bench.sockets[0].receive(TRADE % 1, TRADE % 2)
         await bench.ticked(eventually, 2)
     kinds = [type(event) for event in bench.events]
-    assert kinds == [Subscribed, Tick, Trade, Trade, Alive, Tick, Tick, Tick]  # the last one is the end's
+    assert kinds == [
+        Subscribed,
+        Tick,
+        Trade,
+        Trade,
+        Alive,
+        Tick,
+        Tick,
+        Disconnected,
+        Tick,
+    ]  # the last two are the end's
     assert bench.urls == ["ws://x/market/stream"]
     assert bench.feed.counts.decoded == 2
     alive = next(event for event in bench.events if isinstance(event, Alive))
@@ -288,5 +298,5 @@ async def test_all_that_decides_is_recorded(eventually: Wait, tmp_path: Path) ->
     assert [r.payload for r in records if r.kind == Kind.FRAME] == [ACK, TRADE % 1]
     marks = [mark_of(record) for record in records if record.kind == Kind.EVENT]
     assert marks == [event for event in bench.events if not isinstance(event, Trade | BookSnapshot)]
-    assert [type(mark) for mark in marks] == [Subscribed, Alive, Tick, Tick]
+    assert [type(mark) for mark in marks] == [Subscribed, Alive, Tick, Disconnected, Tick]
     assert marks[-1].ts_recv >= marks[-2].ts_recv

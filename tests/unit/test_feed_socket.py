@@ -173,12 +173,7 @@ async def test_binary_messages_are_messages(eventually: Wait) -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [
-        1,
-        pytest.param(
-            4, marks=pytest.mark.xfail(reason="feeds/socket.py hands over what follows the limit in one read")
-        ),
-    ],
+    [1, 4],
 )
 async def test_a_message_over_the_limit_ends_the_connection(eventually: Wait, pieces: int) -> None:
     """In one frame or in many: memory is bounded, and nothing of it is handed over. Keeps S4-44."""
@@ -237,7 +232,7 @@ async def test_a_socket_can_be_given_up(eventually: Wait) -> None:
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
         b"SSH-2.0-x\r\n\r\n",
-        pytest.param(b"", marks=pytest.mark.xfail(reason="picows returns a transport that never shook hands")),
+        b"",
     ],
 )
 async def test_no_websocket_at_the_other_end_is_an_os_error(raw: bytes) -> None:

@@ -104,7 +104,7 @@ async def _demo(market: "DemoMarket", tree: "Settings", duration: float | None, 
 
 
 async def _run(collector: "Collector", duration: float | None, *, headless: bool, json: bool) -> int:
-    from perpscope.cli.screen import Screen, print_status
+    from perpscope.cli.screen import Screen
 
     loop = asyncio.get_running_loop()
     interrupted = False
@@ -117,9 +117,9 @@ async def _run(collector: "Collector", duration: float | None, *, headless: bool
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     last: list[Status] = []
-    with Screen(collector.database, shown=not (headless or json)) as screen:
+    with Screen(shown=not (headless or json)) as screen:
         outcome = await collector.run(duration, on_tick=screen.draw, before_close=lambda c: last.append(c.status()))
-    print_status(last[0], json=json, out=sys.stdout)
+        screen.finish(last[0], json=json, out=sys.stdout)
     return 130 if interrupted else _exit_code(outcome)
 
 

@@ -103,13 +103,12 @@ def watch_status(path: Path) -> NoReturn:
 class Screen:
     """The status drawn while collecting; where stdout is no terminal, a line each ten seconds on stderr."""
 
-    def __init__(self, database: Path, *, shown: bool) -> None:
+    def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._drawn_at = time.monotonic()
         self._live: Live | None = None
-        self._database = database
         if shown and sys.stdout.isatty():
-            self._live = Live(console=_console(sys.stdout), auto_refresh=False, transient=True)
+            self._live = Live(console=_console(sys.stdout), auto_refresh=False)
 
     def __enter__(self) -> "Screen":
         if self._live is not None:
@@ -119,6 +118,13 @@ class Screen:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def finish(self, status: Status, *, json: bool, out: TextIO) -> None:
+        """Leave the last status standing: on the drawn screen, or printed."""
+        if self._live is not None:
+            self._live.update(render(status), refresh=True)
+        else:
+            print_status(status, json=json, out=out)
 
     def draw(self, collector: "Collector") -> None:
         """Draw anew if it is time."""

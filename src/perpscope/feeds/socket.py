@@ -19,7 +19,7 @@ _TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgT
 class _Listener(WSListener):
     """Joins fragments and stamps each read once: frames of one read were received together."""
 
-    __slots__ = ("_fragments", "_max_bytes", "_now", "_on_burst", "_on_frame", "_ts_recv")
+    __slots__ = ("_fragments", "_is_over", "_max_bytes", "_now", "_on_burst", "_on_frame", "_ts_recv")
 
     def __init__(self, clock: Clock, on_frame: OnFrame, on_burst: Callable[[], None], max_bytes: int) -> None:
         self._now = clock.now_ns
@@ -27,6 +27,7 @@ class _Listener(WSListener):
         self._on_burst = on_burst
         self._max_bytes = max_bytes
         self._fragments = bytearray()
+        self._is_over = False
         self._ts_recv = 0
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -36,6 +37,8 @@ class _Listener(WSListener):
         kind = frame.msg_type
         if kind is _TEXT and frame.fin:
             self._on_frame(frame.get_payload_as_memoryview(), ts_recv)
+        elif self._is_over:
+            return
         elif kind is _CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
@@ -49,6 +52,7 @@ class _Listener(WSListener):
         self._fragments += frame.get_payload_as_memoryview()
         if len(self._fragments) > self._max_bytes:
             self._fragments.clear()
+            self._is_over = True  # what else this read holds belongs to a message nobody will have whole
             transport.disconnect()
         elif frame.fin:
             message = bytes(self._fragments)
@@ -110,4 +114,6 @@ class PicowsConnector:
                 )
         except picows.WSError as error:
             raise OSError(f"no WebSocket at {url}: {error}") from error
+        if transport.response is None:  # picows takes a hang-up before the handshake for a connection
+            raise ConnectionResetError(f"{url} hung up before the handshake")
         return PicowsSocket(transport)
