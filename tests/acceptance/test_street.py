@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
 
 from .conftest import Ran
@@ -50,11 +52,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
 def test_the_demo_collects_a_market_over_the_wire(demo: tuple[Ran, Path]) -> None:
     """Liquidations, closed candles and premium rows arrive in the store through a real WebSocket.
 
-    Keeps S0-04, S1-01, S1-02, S1-22, S2-58, S4-15, S4-18.
+    Every promised stream has its handler and brings events.
+
+    Keeps S0-04, S1-01, S1-02, S1-22, S2-01, S2-02, S2-03, S2-04, S2-05, S2-23, S2-66, S4-15, S4-18.
     """
     ran, path = demo
     assert ran.code == 0, ran.err
     assert "DEMO DATA" in ran.err
+    assert re.search(r"frames: [\d,]+ total, [\d,]+ routed, 0 unhandled, 2 control, 0 rejected", ran.err)
     status = ran.json
     assert status["data"] == "demo"
     assert status["events"]["total"] > 0
@@ -62,6 +67,7 @@ def test_the_demo_collects_a_market_over_the_wire(demo: tuple[Ran, Path]) -> Non
     assert sum(status["events"]["by_symbol"].values()) == status["events"]["total"]
     assert {feed["state"] for feed in status["feeds"]} == {"live"}
     assert {feed["gaps"] for feed in status["feeds"]} == {0}
+    assert {feed["channel"] for feed in status["feeds"] if feed["events"] > 0} == {channel.value for channel in Channel}
     with SqliteReader.open(path) as reader:
         assert len(reader.liquidations(limit=10_000)) == status["events"]["total"]
     for table in ("candles_1m", "premium_index", "coverage", "liquidation_aggregates"):
@@ -71,7 +77,7 @@ def test_the_demo_collects_a_market_over_the_wire(demo: tuple[Ran, Path]) -> Non
 def test_status_reads_what_the_demo_left(demo: tuple[Ran, Path], perpscope: Callable[..., Ran]) -> None:
     """The same figures from the file alone, one JSON object on one line; the feeds are down and say so.
 
-    Keeps S1-29, S1-36, S1-37, S1-38, S1-39, S1-40, S1-41.
+    Keeps S1-29, S1-36, S1-37, S1-38, S1-39, S1-40, S1-41, S4-55.
     """
     before, path = demo
     ran = perpscope("status", "--db", path, "--json")

@@ -29,7 +29,7 @@ def test_the_caches_are_empty_at_first(state: InstrumentState) -> None:
 
 
 def test_the_quote_cache_has_the_documents_keys_and_example(state: InstrumentState) -> None:
-    """36049.0 / 36050.0 is a spread of 1.0 and 0.28 bps of mid. Keeps S2-34, S2-36."""
+    """36049.0 / 36050.0 is a spread of 1.0 and 0.28 bps of mid. Keeps S2-34, S2-36, S4-45."""
     state.last_quote = Quote(BTC, NOON, NOON, 7, 36049.0, 10.5, 36050.0, 8.2)
     cache = state.quote_cache
     assert cache is not None

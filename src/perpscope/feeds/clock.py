@@ -14,6 +14,8 @@ import msgspec
 SECOND_NS = 1_000_000_000
 #: Ticks come each market second, but not oftener than this in real time, so that a demo at 1000× is not all ticks.
 _LEAST_TICK_S = 0.02
+#: Nor seldomer than this: what was received waits no longer to be written.
+_MOST_TICK_S = 5.0
 
 
 def wall_ns() -> int:
@@ -69,8 +71,8 @@ class MarketClock:
 
     @property
     def tick_s(self) -> float:
-        """Real seconds between Ticks: one market second, or a bound at high speeds."""
-        return max(1.0 / self._anchor.rate, _LEAST_TICK_S)
+        """Real seconds between Ticks: one market second, within bounds at high and low speeds."""
+        return min(max(1.0 / self._anchor.rate, _LEAST_TICK_S), _MOST_TICK_S)
 
     async def ticks(self) -> AsyncIterator[int]:
         """Market time at each Tick, forever."""
