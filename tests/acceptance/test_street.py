@@ -110,9 +110,13 @@ def test_a_demo_never_enters_a_real_store(demo: tuple[Ran, Path], perpscope: Cal
     assert "error store-kind" in ran.err
 
 
-def test_a_second_demo_goes_on_after_the_first(demo: tuple[Ran, Path], perpscope: Callable[..., Ran]) -> None:
+def test_a_second_demo_goes_on_after_the_first(
+    demo: tuple[Ran, Path], perpscope: Callable[..., Ran], tmp_path: Path
+) -> None:
     """The same file again: its market time goes on, and the time between is a gap, not a hole. Keeps S1-03."""
-    before, path = demo
+    before, first = demo
+    path = tmp_path / "again.db"
+    path.write_bytes(first.read_bytes())
     ran = perpscope("--mock", "--test-duration", "3", "--db-path", path)
     assert ran.code == 0, ran.err
     assert "old spelling; today: perpscope collect --mock --duration 3" in ran.err

@@ -46,7 +46,7 @@ async def _collect() -> dict[str, list[float]]:
                 "clock_url": f"{lab.rest_url}/lab/clock",
             }
             settings = msgspec.structs.replace(Settings(), venue={"binance": raw})
-            Engine.process = timed  # type: ignore[method-assign]  # the bench stands beside the engine, not in it
+            Engine.process = timed  # type: ignore[method-assign,assignment]  # the bench stands beside the engine
             try:
                 await Collector(settings, database=Path(folder) / "l.db").run(_SECONDS)
             finally:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from perpscope.app.collect import Collector
 from perpscope.config import Collect, Feed, Recording, Settings, Table
 from perpscope.errors import ConfigError, StoreError, VenueUnreachable
+from perpscope.feeds import recording
 from perpscope.feeds.clock import Anchor, MarketClock, wall_ns
 from perpscope.feeds.recording import Kind, mark_of
 from perpscope.feeds.tape import Tape
@@ -22,7 +24,8 @@ from perpscope.lab.run import Lab, serve_market
 from perpscope.model.market import Subscribed, Tick
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
-from perpscope.stores.status import FeedState, StoreKind
+from perpscope.stores.status import FeedState, StoreKind, Trouble
+from perpscope.venues.binance import VENUE
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
@@ -86,7 +89,7 @@ async def rest(refusals: int) -> AsyncIterator[str]:
 
 
 async def test_a_market_is_collected_until_told_to_stop(tmp_path: Path, eventually: Wait) -> None:
-    """Every channel live, the heart's report in the store, and all of it committed before the end. Keeps S4-18, S4-22."""
+    """Every channel live, the heart's report in the store, and all committed before the end. Keeps S4-18, S4-22."""
     said: list[str] = []
     seen: list[dict[Channel, FeedState]] = []
     async with await serve_market(1, 20.0) as lab:
@@ -194,6 +197,35 @@ async def test_a_recording_is_kept_where_asked(tmp_path: Path, eventually: Wait)
     assert isinstance(marks[-1], Tick)
 
 
+async def test_a_recording_that_is_not_whole_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk did not take all of it: the collection goes on, and its end says so."""
+    said: list[str] = []
+    fsync = os.fsync
+
+    def full(number: int) -> None:
+        fsync(number)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(recording, "os", SimpleNamespace(fsync=full))
+    settings = Settings(recording=Recording(folder=str(tmp_path / "kept")), venue={"binance": NOWHERE}, feed=QUICK)
+    await Collector(settings, database=tmp_path / "d.db", announce=said.append).run(0.0)
+    assert "is not whole" in said[-1]
+
+
+def test_trouble_with_the_database_is_told_once(tmp_path: Path) -> None:
+    """When it begins, when it changes and when it is over; not at each Tick."""
+    said: list[str] = []
+    collector = Collector(Settings(), database=tmp_path / "d.db", announce=said.append)
+    busy, full = Trouble("store-busy", "locked", 1, 1), Trouble("store-full", "disk full", 1, 1)
+    for trouble in (None, busy, busy, full, None, None):
+        collector._tell_trouble(trouble)
+    assert said == [
+        "store-busy: locked; rows are kept",
+        "store-full: disk full; rows are kept",
+        "the database takes rows again",
+    ]
+
+
 async def test_an_impossible_folder_for_recordings_ends_the_run(tmp_path: Path) -> None:
     """Said before anything is collected."""
     (tmp_path / "file").touch()
@@ -226,6 +258,4 @@ def test_wrong_settings_are_refused_before_anything_starts(tmp_path: Path, setti
 
 def test_the_catalogue_above_is_the_venues_own_form() -> None:
     """The listing these tests answer with is one that decodes."""
-    from perpscope.venues.binance import VENUE
-
     assert [i.symbol for i in VENUE.instruments(json.dumps(LISTING).encode())] == ["BTCUSDT"]

@@ -54,9 +54,9 @@ async def connection(
     """A connection that carries these channels of one instrument."""
     sockets: list[HandSocket] = []
 
-    async def connect(_: str, on_frame: OnFrame, __: Callable[[], None]) -> Socket:
+    async def connect(url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
         if not is_open:
-            raise OSError("refused")
+            raise OSError(f"{url} refused, {on_burst} is never called")
         sockets.append(HandSocket(on_frame))
         return sockets[-1]
 
@@ -152,19 +152,19 @@ def heart(ago_s: float, *, is_running: bool = True, rate: float = 60.0) -> Heart
 
 
 @pytest.mark.parametrize(
-    ("last", "kind", "expected"),
+    ("ago_s", "is_running", "kind", "expected"),
     [
-        (None, StoreKind.DEMO, "real time"),
-        (heart(1.0, rate=1.0), StoreKind.OBSERVED, "real time"),
-        (heart(999.0), StoreKind.OBSERVED, "real time"),
-        (heart(999.0), StoreKind.DEMO, "stands still"),
-        (heart(0.0, is_running=False), StoreKind.REPLAY, "stands still"),
-        (heart(0.0), StoreKind.DEMO, "goes on"),
+        (None, False, StoreKind.DEMO, "real time"),
+        (1.0, True, StoreKind.OBSERVED, "real time"),
+        (999.0, True, StoreKind.OBSERVED, "real time"),
+        (999.0, True, StoreKind.DEMO, "stands still"),
+        (0.0, False, StoreKind.REPLAY, "stands still"),
+        (0.0, True, StoreKind.DEMO, "goes on"),
     ],
 )
-def test_market_time_for_a_reader(last: HeartStatus | None, kind: StoreKind, expected: str) -> None:
+def test_market_time_for_a_reader(ago_s: float | None, is_running: bool, kind: StoreKind, expected: str) -> None:
     """A real market goes on; a demo's goes on at its rate while its heart beats, and stands still when it does not."""
-    now = market_now(last, kind)
+    now = market_now(None if ago_s is None else heart(ago_s, is_running=is_running), kind)
     if expected == "real time":
         assert abs(now - wall_ns()) < 60 * SECOND
     elif expected == "stands still":
@@ -197,18 +197,16 @@ def store(path: Path, kind: StoreKind, last: HeartStatus | None) -> SqliteStore:
 
 
 @pytest.mark.parametrize(
-    ("kind", "last", "state"),
+    ("kind", "ago_s", "state"),
     [
-        (StoreKind.DEMO, heart(0.0), FeedState.LIVE),
-        (StoreKind.DEMO, heart(999.0), FeedState.DOWN),
-        (StoreKind.REPLAY, heart(999.0), FeedState.REPLAY),
+        (StoreKind.DEMO, 0.0, FeedState.LIVE),
+        (StoreKind.DEMO, 999.0, FeedState.DOWN),
+        (StoreKind.REPLAY, 999.0, FeedState.REPLAY),
     ],
 )
-def test_a_reader_sees_what_the_heart_said(
-    tmp_path: Path, kind: StoreKind, last: HeartStatus, state: FeedState
-) -> None:
+def test_a_reader_sees_what_the_heart_said(tmp_path: Path, kind: StoreKind, ago_s: float, state: FeedState) -> None:
     """Counts as of market time, each feed with its age, down where the heart is gone. Keeps S1-36, S1-37, S1-38."""
-    opened = store(tmp_path / "s.db", kind, last)
+    opened = store(tmp_path / "s.db", kind, heart(ago_s))
     try:
         status = read_status(tmp_path / "s.db")
     finally:
@@ -217,8 +215,7 @@ def test_a_reader_sees_what_the_heart_said(
     assert {line.state for line in status.feeds} == {state}
     ages = {line.channel: line.age_ms for line in status.feeds}
     assert ages[FORCED] is None
-    assert ages[MARKS] is not None
-    assert ages[MARKS] >= 1000
+    assert (ages[MARKS] or 0) >= 1000
     assert status.data is kind
     assert status.database.path == str(tmp_path / "s.db")
     assert status.database.bytes > 0

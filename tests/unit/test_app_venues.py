@@ -1,6 +1,7 @@
 """Venues and instruments by any of their names."""
 
 import pytest
+from msgspec.structs import replace
 
 from perpscope.app import venues
 from perpscope.app.venues import DEFAULT_COINS, choose, find, names
@@ -8,16 +9,21 @@ from perpscope.errors import ConfigError
 from perpscope.model.instrument import Instrument, instrument_id
 
 
-def contract(base: str, quote: str = "USDT", expiry: str | None = None, **traits: bool) -> Instrument:
+def contract(base: str, quote: str = "USDT", expiry: str | None = None) -> Instrument:
     """A contract of Binance's."""
     symbol = f"{base}{quote}" + (f"_{expiry}" if expiry else "")
     identity = instrument_id("binance", base, quote, expiry)
-    return Instrument(id=identity, venue="binance", symbol=symbol, base=base, quote=quote, expiry=expiry, **traits)
+    return Instrument(id=identity, venue="binance", symbol=symbol, base=base, quote=quote, expiry=expiry)
+
+
+def halted(instrument: Instrument) -> Instrument:
+    """The same, not trading now."""
+    return replace(instrument, is_trading=False)
 
 
 BTC, BTC_USDC, BTC_DATED = contract("BTC"), contract("BTC", "USDC"), contract("BTC", expiry="251226")
 ETH, ETHBTC, XMR = contract("ETH"), contract("ETH", "BTC"), contract("XMR", "USDC")
-PEPE, HALTED, TESLA = contract("1000PEPE"), contract("LUNA", is_trading=False), contract("TSLA", is_crypto=False)
+PEPE, HALTED, TESLA = contract("1000PEPE"), halted(contract("LUNA")), replace(contract("TSLA"), is_crypto=False)
 CATALOGUE = [ETHBTC, BTC_USDC, BTC_DATED, BTC, ETH, XMR, PEPE, HALTED, TESLA]
 
 
@@ -54,8 +60,7 @@ def test_all_means_every_perpetual_that_trades() -> None:
 
 def test_without_names_the_liquid_ones_are_taken_and_the_missing_named() -> None:
     """The default set, less what the venue does not list or has halted."""
-    halted = contract("SOL", is_trading=False)
-    found, left_out = choose([], [*CATALOGUE, halted], "binance")
+    found, left_out = choose([], [*CATALOGUE, halted(contract("SOL"))], "binance")
     assert found == [BTC, ETH]
     assert left_out == [coin for coin in DEFAULT_COINS if coin not in {"BTC", "ETH"}]
     assert "SOL" in left_out

@@ -100,3 +100,14 @@ def test_a_check_finds_what_is_wrong(capsys: Captured, text: str, said: str) -> 
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
+
+
+def test_a_table_takes_the_place_of_a_value(capsys: Captured) -> None:
+    """A later file says `[feed]` where an earlier one says `feed = 1`: the later one counts."""
+    home = Path("home/.config/perpscope")
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text("feed = 1\n")
+    assert run(["config", "check"]) == 2
+    assert "error config-value" in capsys.readouterr().err
+    Path("perpscope.toml").write_text("[feed]\nsilent_after_s = 3\n")
+    assert run(["config", "check"]) == 0

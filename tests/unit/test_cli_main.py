@@ -4,15 +4,17 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
 
 from perpscope import __version__
 from perpscope.app.collect import Outcome
-from perpscope.cli import collecting, main, options, reading
+from perpscope.cli import collecting, main, options, reading, screen
 from perpscope.cli.commands import app
 from perpscope.cli.main import run
 from perpscope.errors import PerpscopeError, RateLimited, SequenceGap, StoreError
@@ -59,7 +61,7 @@ def test_version_and_help_need_nothing(capsys: Captured) -> None:
 
 def test_the_program_ends_with_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     """`main` is what the installed script calls."""
-    monkeypatch.setattr(main.sys, "argv", ["perpscope", "--version"])
+    monkeypatch.setattr(sys, "argv", ["perpscope", "--version"])
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 0
@@ -123,7 +125,7 @@ def test_a_reader_that_went_away_is_no_traceback(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(main, "_run_command", fail)
     with (tmp_path / "out").open("w") as out:
-        monkeypatch.setattr(main.sys, "stdout", out)
+        monkeypatch.setattr(sys, "stdout", out)
         assert run(["status"]) == 1
         out.write("goes nowhere")
     assert (tmp_path / "out").read_text() == ""
@@ -135,6 +137,12 @@ def test_old_spellings_are_taken_with_a_hint(capsys: Captured) -> None:
     assert "old spelling; today: perpscope status --db none.db" in capsys.readouterr().err
     assert run(["--analyze"]) == 2
     assert "error command-not-yet" in capsys.readouterr().err
+
+
+def test_a_list_without_names_is_a_usage_error(capsys: Captured) -> None:
+    """`--symbols` at the end of the line."""
+    assert run(["collect", "--symbols"]) == 2
+    assert "--symbols" in capsys.readouterr().err
 
 
 def made(path: Path) -> Path:
@@ -164,15 +172,13 @@ def test_watching_draws_until_it_is_told_to_stop(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C in the wait between two drawings is exit 130."""
-    from perpscope.cli import screen
-
     naps = iter([None])
 
     def nap(_: float) -> None:
         if next(naps, "over") == "over":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(screen.time, "sleep", nap)
+    monkeypatch.setattr(screen, "time", SimpleNamespace(sleep=nap))
     assert run(["status", "--watch", "--db", str(made(tmp_path / "d.db"))]) == 130
     assert "DEMO DATA" in capsys.readouterr().out
 
@@ -272,7 +278,7 @@ def test_flags_become_settings() -> None:
 def test_the_log_goes_to_stderr_at_its_level(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured, level: str, told: bool
 ) -> None:
-    """stdout belongs to answers. Keeps S4-39."""
+    """Answers alone belong on stdout. Keeps S4-39."""
     monkeypatch.setenv("PERPSCOPE_LOG__LEVEL", level)
     options.settings()
     structlog.get_logger().warning("connection lost")

@@ -153,6 +153,19 @@ def test_on_a_terminal_the_status_is_drawn_anew(collector: Collector, monkeypatc
         assert out.getvalue().count("1,234") == 1
 
 
+def test_the_last_status_is_left_standing(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal in the place it was drawn; elsewhere, or as JSON, it is printed once."""
+    out, printed = Terminal(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    with Screen(shown=True) as shown:
+        shown.finish(collector.status(), json=False, out=printed)
+    assert "1,234" in out.getvalue()
+    assert printed.getvalue() == ""
+    with Screen(shown=False) as hidden:
+        hidden.finish(collector.status(), json=True, out=printed)
+    assert printed.getvalue().count("\n") == 1
+
+
 def test_without_a_terminal_there_is_a_line_now_and_then(
     collector: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -259,7 +259,7 @@ async def test_a_task_that_dies_is_not_swallowed(eventually: Wait) -> None:
     bench = Bench()
 
     async def broken(url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
-        raise ZeroDivisionError(url)
+        raise ZeroDivisionError(f"{url}, {on_frame}, {on_burst}")
 
     bench.feed._connector = broken
     async with bench:

@@ -7,12 +7,14 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
+import zstandard
 
 from perpscope.app import replay as replaying
 from perpscope.app.replay import replay_tape
 from perpscope.errors import DataError
-from perpscope.feeds.recording import Header, Recorder
+from perpscope.feeds.recording import Header, Kind, Mark, Record, Recorder
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument
@@ -194,7 +196,7 @@ def own(path: Path) -> Recorder:
 def test_own_marks_are_replayed_as_they_were(tmp_path: Path) -> None:
     """Acknowledgements, signs of life, Ticks and closes come from the tape, and nothing is made up beside them."""
     name = "binance/public/0"
-    marks = [
+    marks: list[Mark] = [
         Subscribed("binance", name, (Stream(Channel.QUOTES, BTC.id),), START),
         Alive(name, START + 1, 1, START + SECOND),
         Tick(START + SECOND),
@@ -321,6 +323,74 @@ def test_a_recording_of_another_venue_is_refused(tmp_path: Path, frames: int) ->
         replay_tape(path)
     assert caught.value.code == "recording-venue"
     assert "--venue" in (caught.value.hint or "")
+
+
+def blocks(*records: Record | bytes) -> bytes:
+    """Records as they lie in a recording of ours, compressed; bytes are put in as they are."""
+    encoded = [record if isinstance(record, bytes) else msgspec.msgpack.encode(record) for record in records]
+    return zstandard.ZstdCompressor().compress(b"".join(len(e).to_bytes(4, "little") + e for e in encoded))
+
+
+HEAD = Record(Kind.HEADER, 0, "binance", msgspec.msgpack.encode(Header(venue="binance", data="observed")))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        blocks(msgspec.structs.replace(HEAD, payload=b"\xff")),
+        blocks(msgspec.structs.replace(HEAD, payload=msgspec.msgpack.encode({"venue": 1}))),
+        blocks(msgspec.structs.replace(HEAD, kind=Kind.FRAME)),
+        blocks(b"\xa1\xff"),
+        blocks(b"nonsense"),
+        zstandard.ZstdCompressor().compress(b"12345678" * 1000),
+    ],
+    ids=["no-msgpack", "wrong-header", "no-header", "bad-utf8", "no-record", "text"],
+)
+def test_what_only_looks_like_our_recording_is_refused(tmp_path: Path, data: bytes) -> None:
+    """A zstd file of something else is known by its first record, never by a traceback."""
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        replay_tape(tmp_path / "x")
+    assert caught.value.code == "recording-form"
+
+
+@pytest.mark.parametrize("bad", [b"\xa1\xff", b"nonsense"])
+def test_a_broken_record_ends_a_recording(tmp_path: Path, bad: bytes) -> None:
+    """What lies before it is replayed, and the tape is known to be torn."""
+    frame = Record(Kind.FRAME, START, "a", QUOTE)
+    (tmp_path / "x").write_bytes(blocks(HEAD, frame, bad, frame))
+    tape = Tape(tmp_path / "x")
+    assert list(tape.records()) == [frame]
+    assert tape.torn
+
+
+def test_odd_lines_are_what_they_are(tmp_path: Path) -> None:
+    """Blank lines are nothing, text that is no UTF-8 is named by its line, also right after the header."""
+    path = json_lines(tmp_path / "x", received(0, QUOTE))
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"\n", b"\n\n"))
+    assert replay_tape(path).events == {"quote": 1}
+    header, _, rest = good.partition(b"\n")
+    path.write_bytes(header + b'\n{"t":"recv","data":"\xff"}\n' + rest)
+    with pytest.raises(DataError, match="line 2"):
+        replay_tape(path)
+    path.write_bytes(good + b'{"t":"recv","da')
+    assert replay_tape(path).events == {"quote": 1}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_counted(tmp_path: Path) -> None:
+    """Recording goes on as well as it can; what was not taken is known when it is closed."""
+    recorder = own(tmp_path / "r")
+    recorder._file.close()
+    recorder.frame("a", START, QUOTE)
+    recorder._file = Path("/dev/full").open("wb")  # noqa: SIM115  # the recorder closes it
+    recorder.flush()
+    recorder.flush()
+    assert recorder.dropped == 1
+    recorder.close()
+    assert recorder.dropped == 2
+    assert recorder._file.closed
 
 
 def test_a_venue_that_is_named_but_unknown_falls_back(tmp_path: Path) -> None:

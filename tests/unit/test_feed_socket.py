@@ -205,7 +205,7 @@ async def test_a_close_is_answered_with_its_own_code(eventually: Wait) -> None:
         await socket.wait_closed()
         await eventually(lambda: server.is_gone)
         assert [kind for kind, _ in server.heard] == [WSMsgType.CLOSE]
-        assert server.heard[0][1][:2] == WSCloseCode.GOING_AWAY.to_bytes(2, "big")
+        assert server.heard[0][1][:2] == WSCloseCode.GOING_AWAY.value.to_bytes(2, "big")
 
 
 async def test_a_lost_connection_is_noticed(eventually: Wait) -> None:

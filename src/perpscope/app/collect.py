@@ -33,7 +33,7 @@ from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
 from perpscope.stores.sqlite import SqliteStore
-from perpscope.stores.status import HeartStatus, StoreKind
+from perpscope.stores.status import HeartStatus, StoreKind, Trouble
 
 _log = structlog.get_logger()
 
@@ -87,6 +87,9 @@ class Collector:
         self._labs = sorted({own.clock_url for own in self._own.values() if own.clock_url})
         self._kind = StoreKind.DEMO if self._labs else StoreKind.OBSERVED
         self._unreachable: dict[str, str] = {}
+        self._trouble: str | None = None
+        self._awaited = {venue.name for venue in self._venues}
+        self._ready = asyncio.Event()
 
     def status(self) -> Status:
         """What is stored and how the feeds are doing, as any reader of the store would see it."""
@@ -168,27 +171,41 @@ class Collector:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return Outcome(market_events, feed.counts, tuple(f"{name}: {why}" for name, why in sorted(self._unreachable.items())))
+        return Outcome(
+            market_events, feed.counts, tuple(f"{name}: {why}" for name, why in sorted(self._unreachable.items()))
+        )
 
     async def _end_after(
         self, duration_s: float | None, feed: LiveFeed, joining: Sequence["asyncio.Task[None]"]
     ) -> None:
         """Stop the feed when the time is up, when told to, or when a venue's settings prove wrong."""
         stopped = asyncio.create_task(self._stopping.wait())
-        watched: set[asyncio.Task[None] | asyncio.Task[bool]] = {stopped, *joining}
-        loop = asyncio.get_running_loop()
-        until = None if duration_s is None else loop.time() + duration_s
+        timed = asyncio.create_task(self._time_up(duration_s))
+        watched: set[asyncio.Task[None] | asyncio.Task[bool]] = {stopped, timed, *joining}
+        ends = {stopped, timed}
         try:
-            while watched:
-                left = None if until is None else max(0.0, until - loop.time())
-                done, _ = await asyncio.wait(watched, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                wrong = any(task is not stopped and task.exception() is not None for task in done)
-                if not done or stopped in done or wrong:
+            while True:
+                done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+                if ends & done or any(task.exception() is not None for task in done):
                     break
                 watched -= done
         finally:
             stopped.cancel()
+            timed.cancel()
         feed.stop()
+
+    async def _time_up(self, duration_s: float | None) -> bool:
+        """Return when the time is up; it counts from when every venue has answered, or has once failed to."""
+        await self._ready.wait()
+        if duration_s is None:
+            return await asyncio.Event().wait()
+        await asyncio.sleep(duration_s)
+        return True
+
+    def _answered(self, venue: str) -> None:
+        self._awaited.discard(venue)
+        if not self._awaited:
+            self._ready.set()
 
     async def _join(self, venue: Venue, feed: LiveFeed, store: SqliteStore, stack: contextlib.AsyncExitStack) -> None:
         """Learn what a venue lists, then listen to it."""
@@ -204,6 +221,7 @@ class Collector:
         streams = sum(len(plan.streams) for plan in plans)
         self._announce(f"{venue.name}: {len(instruments)} instruments, {streams} streams on {len(plans)} connections")
         feed.add(Listening(venue, own.websocket_url or venue.websocket_url, http, tuple(instruments), plans))
+        self._answered(venue.name)
 
     async def _catalogue(self, venue: Venue, http: RestClient) -> list[Instrument]:
         attempt = 0
@@ -215,6 +233,7 @@ class Collector:
                     attempt, self._settings.feed.backoff_first_s, self._settings.feed.backoff_max_s, self._rng
                 )
                 self._unreachable[venue.name] = error.message
+                self._answered(venue.name)
                 self._announce(f"{error.message}; trying again in {wait_s:.1f} s")
                 attempt += 1
                 await asyncio.sleep(wait_s)
@@ -224,9 +243,20 @@ class Collector:
 
     def _tick(self, now_ns: int, engine: Engine, feed: LiveFeed, store: SqliteStore) -> None:
         store.check()
+        self._tell_trouble(store.trouble)
         wanted = {venue.name: self._channels(venue) for venue in self._venues}
         feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate)
         store.report(feeds, HeartStatus(os.getpid(), now_ns, self._clock.wall_ns(), self._clock.rate, True))
+
+    def _tell_trouble(self, trouble: Trouble | None) -> None:
+        """Say once when nothing can be written, and once when it can again."""
+        code = None if trouble is None else trouble.code
+        if code != self._trouble:
+            self._trouble = code
+            told = (
+                "the database takes rows again" if trouble is None else f"{trouble.code}: {trouble.what}; rows are kept"
+            )
+            self._announce(told)
 
     def _channels(self, venue: Venue) -> list[Channel]:
         return [c for c in Channel if c in venue.channels and (c is not Channel.BOOK or self._settings.collect.books)]
@@ -245,3 +275,5 @@ class Collector:
             yield recorder
         finally:
             recorder.close()
+            if recorder.dropped:
+                self._announce(f"the recording {recorder.path} is not whole: the disk did not take all of it")

@@ -95,6 +95,8 @@ async def _replay(
             await store.aflush()
     _refuse_hopeless(tape.path, venue, feed.counts, is_over=True)
     compared, equal = engine.book_check()
+    for event in feed.ending():
+        engine.process(event)
     counts = feed.counts
     return ReplayReport(
         frames=counts.frames,

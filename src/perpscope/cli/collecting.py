@@ -32,11 +32,13 @@ def demo(
     json: Json = False,
 ) -> None:
     """Collect a generated market from the lab over a real WebSocket. DEMO DATA, kept apart from the real store."""
+    import uvloop
+
     from perpscope.app.demo import DemoMarket, rate_of
 
     loaded = settings(config=config, symbols=symbols, record=record)
     market = DemoMarket(seed=seed, rate=rate_of(speed), database=db, duration_s=duration)
-    raise typer.Exit(asyncio.run(_demo(market, loaded.settings, duration, headless=headless, json=json)))
+    raise typer.Exit(uvloop.run(_demo(market, loaded.settings, duration, headless=headless, json=json)))
 
 
 def live(
@@ -82,6 +84,8 @@ def _observe(
     headless: bool,
     json: bool,
 ) -> None:
+    import uvloop
+
     from perpscope.app import places
     from perpscope.app.collect import Collector
 
@@ -93,7 +97,7 @@ def _observe(
         collector = Collector(loaded.settings, database=path, announce=_say)
         return await _run(collector, duration, headless=headless, json=json)
 
-    raise typer.Exit(asyncio.run(heart()))
+    raise typer.Exit(uvloop.run(heart()))
 
 
 async def _demo(market: "DemoMarket", tree: "Settings", duration: float | None, *, headless: bool, json: bool) -> int:

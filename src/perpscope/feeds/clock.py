@@ -65,10 +65,6 @@ class MarketClock:
         self._floor = now
         return now
 
-    def market_s(self, real_s: float) -> float:
-        """Real seconds → market seconds."""
-        return real_s * self._anchor.rate
-
     @property
     def tick_s(self) -> float:
         """Real seconds between Ticks: one market second, within bounds at high and low speeds."""

@@ -240,6 +240,7 @@ class _Session:
             if self._fault is not None:
                 return self._fault
             if closed.done():
+                closed.result()  # a bug of ours in `on_frame` comes out here, and must not pass for a lost connection
                 return "disconnect"
             if any(now - self._sent_at.get(i, now) > settings.ack_timeout_s for i in self._waiting):
                 return "unacknowledged"

@@ -20,6 +20,8 @@ from perpscope.model.market import Alive, Disconnected, Subscribed, Tick
 FORMAT = "perpscope-recording"
 #: Bytes buffered before they are compressed and written.
 _FLUSH_BYTES = 1 << 20
+#: No record is longer; text taken for the length of one (four ASCII characters) always is.
+_LONGEST_RECORD = 1 << 27
 
 Mark = Subscribed | Alive | Disconnected | Tick
 
@@ -82,7 +84,7 @@ class Recorder:
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
-        self.dropped = 0  #: records lost because the disk did not take them
+        self.dropped = 0  #: times the disk did not take what was to be written
         self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
         self._buffer = bytearray()
         try:
@@ -126,10 +128,13 @@ class Recorder:
             self.dropped += 1
 
     def close(self) -> None:
-        """Flush, make it durable, close."""
+        """Flush, make it durable, close; what the disk does not take is counted in `dropped`."""
         self.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            with self._file as file:
+                os.fsync(file.fileno())
+        except OSError:
+            self.dropped += 1
 
     def _put(self, record: Record) -> None:
         encoded = _encode(record)
@@ -154,7 +159,7 @@ class RecordingReader:
             raise not_a_recording(path)
         try:
             self.header = _decode_header(first.payload)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise not_a_recording(path) from error
 
     def __iter__(self) -> Iterator[Record]:
@@ -169,11 +174,14 @@ class RecordingReader:
             at = 0
             while len(buffer) - at >= 4:
                 size = int.from_bytes(buffer[at : at + 4], "little")
+                if size > _LONGEST_RECORD:
+                    self.is_torn = True
+                    return
                 if size > len(buffer) - at - 4:
                     break
                 try:
                     record = _decode_record(buffer[at + 4 : at + 4 + size])
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError):
                     self.is_torn = True
                     return
                 yield record

@@ -80,6 +80,14 @@ class ReplayFeed:
             batch.extend(self._ticks(ts_recv))
         yield batch
 
+    def ending(self) -> list[MarketEvent]:
+        """What to tell the engine when the tape is over and its books have been compared: nothing more is covered."""
+        if self._has_marks:
+            return []
+        ts_recv = max((ts_last for ts_last, _ in self._last.values()), default=0)
+        closed = [Disconnected(source, "end-of-recording", ts_recv) for source in self._last]
+        return [*closed, Tick(ts_recv)]
+
     def new_instruments(self) -> list[Instrument]:
         """Instruments met since the last call, in a catalogue or by name; ask before processing a batch."""
         for decoder in self._decoders.values():

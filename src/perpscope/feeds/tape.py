@@ -89,7 +89,7 @@ class Tape:
         second = next(lines, b"")
         try:
             row = _decode_json_line(second)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return
         if row.t == "http" and "exchangeInfo" in (row.url or "") and row.data is not None:
             self.catalogue = row.data.encode()

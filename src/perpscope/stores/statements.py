@@ -112,11 +112,7 @@ ON CONFLICT (venue, channel) DO UPDATE SET state = excluded.state, ts_last = exc
     events = excluded.events, gaps = excluded.gaps
 """
 REPLACE_HEART = "REPLACE INTO heart (id, pid, ts_market, ts_wall, rate, is_running) VALUES (?, ?, ?, ?, ?, ?)"
-#: A store closed in good order leaves nothing open.
-STOP = (
-    "UPDATE heart SET is_running = 0",
-    "UPDATE coverage SET is_open = 0 WHERE is_open AND kind = 'covered'",
-)
+STOP_HEART = "UPDATE heart SET is_running = 0"
 
 
 def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:

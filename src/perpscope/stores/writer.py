@@ -12,7 +12,7 @@ from threading import Condition, Thread
 
 from perpscope.errors import StoreError
 from perpscope.stores.rows import Batch
-from perpscope.stores.statements import STOP, write
+from perpscope.stores.statements import STOP_HEART, write
 from perpscope.stores.status import Trouble
 
 QUEUE_BATCHES = 64  #: chosen by hand: a minute of Ticks
@@ -111,8 +111,7 @@ class BatchWriter:
                 self._commit(batches)
                 self._done(batches)
             with suppress(sqlite3.OperationalError):  # a reader will see that the process is gone
-                for statement in STOP:
-                    self._connection.execute(statement)
+                self._connection.execute(STOP_HEART)
         except BaseException as error:
             with self._changed:
                 self._error = error
