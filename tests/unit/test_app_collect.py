@@ -170,7 +170,7 @@ async def test_a_venue_that_never_answers_is_named_at_the_end(tmp_path: Path) ->
     outcome = await collector.run(0.5, before_close=lambda c: states.append({f.state for f in c.status().feeds}))
     assert outcome.market_events == 0
     assert len(outcome.unreachable) == 1
-    assert outcome.unreachable[0].startswith("binance: binance at http://127.0.0.1:1: ")
+    assert outcome.unreachable[0].startswith("binance at http://127.0.0.1:1: ")
     assert states == [{FeedState.DOWN}]
     with SqliteReader.open(tmp_path / "d.db") as reader:
         assert reader.kind is StoreKind.OBSERVED

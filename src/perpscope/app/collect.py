@@ -171,9 +171,7 @@ class Collector:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return Outcome(
-            market_events, feed.counts, tuple(f"{name}: {why}" for name, why in sorted(self._unreachable.items()))
-        )
+        return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(self._unreachable.items())))
 
     async def _end_after(
         self, duration_s: float | None, feed: LiveFeed, joining: Sequence["asyncio.Task[None]"]
