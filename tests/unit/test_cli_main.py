@@ -202,7 +202,7 @@ def test_a_collection_without_any_event_exits_4(capsys: Captured, headless: bool
     words = ["live", "--duration", "0.3", "--symbols", "BTC", *(["--headless", "--json"] if headless else [])]
     assert run(words) == 4
     out, err = capsys.readouterr()
-    assert "never reached: binance: " in err
+    assert "never reached: binance at " in err
     assert "error no-events" in err
     assert err.startswith("database ")
     if headless:
