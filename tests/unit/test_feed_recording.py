@@ -93,6 +93,7 @@ LINES = b'1723161255030314667 {"a":1}\n1723161255030314668 {"b":2}\n'
 @pytest.mark.parametrize(
     ("name", "data"),
     [("x.txt", LINES), ("x.gz", gzip.compress(LINES)), ("x.zst", zstandard.ZstdCompressor().compress(LINES))],
+    ids=["plain", "gzip", "zstd"],
 )
 def test_lines_of_stamp_and_frame_are_read(tmp_path: Path, name: str, data: bytes) -> None:
     """Plain, gzip and zstd; the stamp is ours, the frame is untouched."""
@@ -143,6 +144,7 @@ def test_json_lines_with_a_header_are_read_in_time(tmp_path: Path) -> None:
         b'{"some":"json"}\n',
         zstandard.ZstdCompressor().compress(b"x" * 99),
     ],
+    ids=["empty", "text", "picture", "json", "zstd"],
 )
 def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, data: bytes) -> None:
     """One clear error that lists the forms there are."""
