@@ -71,12 +71,21 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     folder: Annotated[str, Meta(description="folder for raw recordings; empty = none are kept")] = ""
 
 
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long rows are kept."""
+
+    days: Annotated[int, Meta(ge=0, description="rows older than so many days are deleted daily; 0 = all are kept")] = 0
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told on stderr."""
+    """What is told on stderr, and kept in a file."""
 
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")] = (
         "warning"
     )
+    file: Annotated[str, Meta(description="log file besides stderr; empty = none")] = ""
+    max_bytes: Annotated[int, Meta(ge=1024, description="a log file of this size is set aside")] = 10_000_000
+    keep: Annotated[int, Meta(ge=1, le=1000, description="log files set aside before the oldest goes")] = 5
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     collect: Collect = Collect()
     feed: Feed = Feed()
     recording: Recording = Recording()
+    retention: Retention = Retention()
     log: Log = Log()
     venue: dict[str, Table] = {}
 

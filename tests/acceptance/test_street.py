@@ -54,12 +54,15 @@ def test_the_demo_collects_a_market_over_the_wire(demo: tuple[Ran, Path]) -> Non
 
     Every promised stream has its handler and brings events.
 
-    Keeps S0-04, S1-01, S1-02, S1-22, S2-01, S2-02, S2-03, S2-04, S2-05, S2-23, S2-66, S4-15, S4-18.
+    Keeps S0-04, S1-01, S1-02, S1-22, S1-65, S2-01, S2-02, S2-03, S2-04, S2-05, S2-23, S2-66, S4-15, S4-18.
     """
     ran, path = demo
     assert ran.code == 0, ran.err
     assert "DEMO DATA" in ran.err
     assert re.search(r"frames: [\d,]+ total, [\d,]+ routed, 0 unhandled, 2 control, 0 rejected", ran.err)
+    memory = re.search(r"memory: (\d+) MB at most", ran.err)
+    assert memory is not None
+    assert 20 < int(memory[1]) < 400
     status = ran.json
     assert status["data"] == "demo"
     assert status["events"]["total"] > 0
@@ -181,7 +184,7 @@ def test_the_legacy_database_is_used_where_it_exists(perpscope: Callable[..., Ra
         ("replay folder-is-a-file", 3, "error recording-form"),
         ("replay none.gz --venue nowhere", 3, "error recording-missing"),
         ("config show --config none.toml", 2, "error config-file"),
-        ("--analyze --all", 2, "error command-not-yet"),
+        ("--analyze --all --db none.db", 3, "error store-missing"),
         ("backtest burst", 2, "error command-not-yet"),
         ("status --nope", 2, "No such option"),
         ("nonsense", 2, "No such command"),

@@ -11,6 +11,7 @@ import bench_book
 import bench_latency
 import bench_start
 import bench_store
+import bench_upkeep
 import bench_wire
 
 
@@ -21,6 +22,7 @@ def main() -> int:
         "socket": bench_wire.socket,
         "book": bench_book.book,
         "store": bench_store.store,
+        "upkeep": bench_upkeep.upkeep,
         "latency": bench_latency.latency,
         "help": bench_start.help_text,
     }

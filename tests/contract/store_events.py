@@ -8,6 +8,7 @@ from perpscope.model.market import (
     Gap,
     Interval,
     Liquidation,
+    Lpi,
     MarkPrice,
     PositionSide,
     Sampling,
@@ -46,11 +47,12 @@ def liquidation(
     *,
     side: PositionSide = PositionSide.LONG,
     of: InstrumentId = BTC.id,
+    lpi: Lpi | None = None,
 ) -> Liquidation:
     """A sampled liquidation, as Binance publishes them, received 5 ms later."""
     ts = at(second)
     kinds = (Completeness.SAMPLED, Sampling.LARGEST_1S)
-    return Liquidation(of, ts, ts + SECOND // 200, side, size, price, price - 1.0, *kinds)
+    return Liquidation(of, ts, ts + SECOND // 200, side, size, price, price - 1.0, *kinds, lpi)
 
 
 def candle(minute: int, *, interval: Interval = Interval.M1, close: float = 2.0, is_closed: bool = True) -> Candle:

@@ -5,7 +5,7 @@ nothing here knows of files, tables or SQL.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol, TypeAlias
 
@@ -39,6 +39,7 @@ from perpscope.model.market import (
     Disconnected,
     Interval,
     Liquidation,
+    Lpi,
     MarketEvent,
     MarkPrice,
     PositionSide,
@@ -56,6 +57,7 @@ from perpscope.stores.status import (
     FeedState,
     FeedStatus,
     HeartStatus,
+    IntensityHour,
     StoreKind,
     Trouble,
 )
@@ -79,6 +81,7 @@ class StoreWriter(Protocol):
     def check(self) -> None: ...
     def flush(self) -> None: ...
     async def aflush(self) -> None: ...
+    def rebuild_aggregates(self, ts_from: int, ts_to: int) -> None: ...
     def close(self) -> None: ...
 
 
@@ -95,9 +98,13 @@ class StoreReader(Protocol):
     def liquidations(
         self, symbol: str | None = None, since_ns: int | None = None, limit: int = 1000
     ) -> list[Liquidation]: ...
+    def lpi_history(self, ts_to: int) -> Iterator[Liquidation]: ...
     def aggregates(
         self, symbol: str | None = None, since_ns: int | None = None, limit: int = 1000
     ) -> list[Aggregate]: ...
+    def intensity(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = 1000
+    ) -> list[IntensityHour]: ...
     def candles(
         self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = 1000
     ) -> list[Candle]: ...
@@ -371,6 +378,72 @@ def card_19_a_session_twice_is_a_session_once(plug: Plug) -> None:
     random.Random(5).shuffle(session)
     plug.write(*session)
     assert _everything(plug) == before
+
+
+def card_20_lpi_is_kept_as_reckoned(plug: Plug) -> None:
+    """Keeps S1-43, S1-46. Every part of it, known or not; the first of two that differ in nothing else stays."""
+    parts = [None, Lpi(None, None, None, 0), Lpi(None, -2.5, 60_000.0, 99), Lpi(62.5, 12.25, 60_000.0, 100)]
+    events = [liquidation(number, lpi=lpi) for number, lpi in enumerate(parts)]
+    plug.write(*events)
+    plug.write(liquidation(3, lpi=Lpi(1.0, 1.0, 1.0, 1)))
+    with closing(plug.open_reader()) as reader:
+        assert reader.liquidations() == events
+
+
+def card_21_averages_of_lpi(plug: Plug) -> None:
+    """Keeps S1-44, S1-45, S1-46. Weighted by dollars and plain, over those that have one, whatever comes later."""
+    plug.write(liquidation(0, 1.0, 100.0), liquidation(1, 1.0, 100.0, lpi=Lpi(90.0, 1.0, 100.0, 100)))
+    plug.write(liquidation(2, 3.0, 100.0, lpi=Lpi(50.0, 1.0, 100.0, 101)), liquidation(3, 9.0, lpi=Lpi(None, 1, 9, 3)))
+    plug.write(liquidation(4, 4.0, 100.0, lpi=Lpi(30.0, 1.0, 100.0, 102)), liquidation(5, 1.0, 100.0))
+    with closing(plug.open_reader()) as reader:
+        (minute,), (hour,) = reader.aggregates(), reader.intensity()
+    for row in (minute, hour):
+        assert row.avg_lpi == pytest.approx((90.0 + 3 * 50.0 + 4 * 30.0) / 8)
+        assert row.mean_lpi == pytest.approx((90.0 + 50.0 + 30.0) / 3)
+        assert (row.lpi_count, row.event_count) == (3, 6)
+
+
+def card_22_hours_and_their_rank(plug: Plug) -> None:
+    """Keeps S1-45. An hour's dollars among those of 30 days before it, from 24 hours on; a late one moves others."""
+    sizes = [float(hour * 7 % 10) for hour in range(26)]
+    plug.write(*(liquidation(3600 * hour + 1, size, 2.0) for hour, size in enumerate(sizes) if hour))
+    plug.write(liquidation(3600 * 2, 1.0, of=ETH.id), liquidation(3600 * 2, 1.0, side=PositionSide.SHORT))
+    with closing(plug.open_reader()) as reader:
+        found = {
+            row.ts_start: (row.hours_known, row.intensity) for row in reader.intensity("BTCUSDT") if row.side == "SELL"
+        }
+    assert [known for known, _ in found.values()] == list(range(25))
+    assert [rank for _, rank in found.values()] == [None] * 24 + [_percentile(sizes[1:25], sizes[25])]
+    plug.write(liquidation(1, sizes[0], 2.0), liquidation(-720 * 3600, 99.0, 2.0))
+    with closing(plug.open_reader()) as reader:
+        last = reader.intensity("BTCUSDT", at(3600 * 25), 1)[0]
+        assert (last.hours_known, last.intensity) == (25, _percentile(sizes[:25], sizes[25]))
+        assert (last.total_size, last.total_notional_usd, last.avg_price) == (5.0, 10.0, 2.0)
+        assert [row.hours_known for row in reader.intensity("ETHUSDT")] == [0]
+
+
+def _percentile(before: list[float], value: float) -> float:
+    return 100.0 * sum((other < value) + 0.5 * (other == value) for other in before) / len(before)
+
+
+def card_23_what_later_liquidations_are_compared_with(plug: Plug) -> None:
+    """The seven days before a moment, oldest first, where the reference price is known."""
+    known, day = Lpi(None, 1.0, 60_000.0, 0), 86_400
+    events = [liquidation(second, lpi=known) for second in (-7 * day - 1, -7 * day, -5, -1, 0)]
+    plug.write(*reversed(events), liquidation(-3), liquidation(-2, lpi=Lpi(None, None, None, 0)))
+    with closing(plug.open_reader()) as reader:
+        assert list(reader.lpi_history(NOON)) == events[1:4]
+
+
+def card_24_sums_can_be_reckoned_anew(plug: Plug) -> None:
+    """What grew batch by batch is what the events say."""
+    plug.write(*(liquidation(600 * number, 1.0 + number, 2.0) for number in range(40)))
+    with closing(plug.open_reader()) as reader:
+        before = (reader.aggregates(), reader.intensity())
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.rebuild_aggregates(at(0), at(3600 * 7))
+    with closing(plug.open_reader()) as reader:
+        assert (reader.aggregates(), reader.intensity()) == before
 
 
 def _everything(plug: Plug) -> list[object]:

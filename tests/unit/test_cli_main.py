@@ -135,7 +135,9 @@ def test_old_spellings_are_taken_with_a_hint(capsys: Captured) -> None:
     """The liquidation collector's flags. Keeps S1-29, S1-35."""
     assert run(["--status", "--db-path", "none.db"]) == 3
     assert "old spelling; today: perpscope status --db none.db" in capsys.readouterr().err
-    assert run(["--analyze"]) == 2
+    assert run(["--analyze", "--trends", "--db-path", "none.db"]) == 3
+    assert "old spelling; today: perpscope analyze trends --db none.db" in capsys.readouterr().err
+    assert run(["backtest"]) == 2
     assert "error command-not-yet" in capsys.readouterr().err
 
 
@@ -289,6 +291,8 @@ def test_the_log_goes_to_stderr_at_its_level(
 
 def test_commands_are_where_the_program_looks_for_them() -> None:
     """Each command of the help has its function."""
-    names = {command.name for command in app.registered_commands}
-    assert names == {"demo", "live", "collect", "replay", "status", "config"}
+    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    collecting_and_reading = {"demo", "live", "collect", "replay", "status", "config"}
+    keeping = {"analyze", "report", "import", "cleanup", "backup", "restore", "db", "export"}
+    assert names == collecting_and_reading | keeping
     assert callable(reading.status)

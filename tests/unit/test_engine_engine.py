@@ -1,5 +1,6 @@
 """The engine: state first, then what each sink is owed, once and in order."""
 
+import msgspec
 import pytest
 
 from perpscope.engine.engine import Engine
@@ -16,6 +17,7 @@ from perpscope.model.market import (
     Interval,
     Level,
     Liquidation,
+    Lpi,
     MarketEvent,
     MarkPrice,
     PositionSide,
@@ -244,5 +246,6 @@ def test_unknown_instruments_find_no_room_but_their_liquidations_are_kept(sink: 
     run(engine, trade(1), quote(1, 1), delta(1, 2, 0), snapshot(1), mark(1), candle(Interval.M1), liquidation())
     run(engine, candle(Interval.M1, instrument=ETH))
     assert engine.unknown == 6
-    assert sink.events == [liquidation(), candle(Interval.M1, instrument=ETH)]
+    unranked = msgspec.structs.replace(liquidation(), lpi=Lpi(None, None, None, 0))
+    assert sink.events == [unranked, candle(Interval.M1, instrument=ETH)]
     assert [state.instrument for state in engine.market] == [ETH]

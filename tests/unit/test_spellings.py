@@ -20,10 +20,18 @@ from perpscope.errors import ConfigError
         ("--collect --db-path /custom/path/liquidations.db", "collect --db /custom/path/liquidations.db"),
         ("collect --symbols A B --duration 3", "collect --symbols A,B --duration 3"),
         ("--symbols A, B --collect", "collect --symbols A,B"),
+        ("--analyze", "analyze"),
+        ("--analyze --all", "analyze all"),
+        ("--analyze --symbol BTCUSDT --hours 48", "analyze --symbol BTCUSDT --hours 48"),
+        ("--analyze --trends --symbol BTCUSDT --hours 24", "analyze trends --symbol BTCUSDT --hours 24"),
+        ("--analyze --intensity --symbol ETHUSDT --hours 48", "analyze intensity --symbol ETHUSDT --hours 48"),
+        ("--analyze --distribution --symbol BNBUSDT --hours 12", "analyze distribution --symbol BNBUSDT --hours 12"),
+        ("--analyze --report --symbol BTCUSDT --hours 24", "analyze report --symbol BTCUSDT --hours 24"),
+        ("--trends --symbol BTCUSDT", "analyze trends --symbol BTCUSDT"),
     ],
 )
 def test_old_flags_become_todays_commands(old: str, new: str) -> None:
-    """Keeps S1-22, S1-23, S1-24, S1-29, S1-34, S1-35."""
+    """Keeps S1-22, S1-23, S1-24, S1-25, S1-26, S1-27, S1-28, S1-29, S1-30, S1-31, S1-32, S1-33, S1-34, S1-35."""
     words, hint = modern(old.split())
     assert words == new.split()
     assert hint == (None if old.startswith("collect") else f"perpscope {new}")
@@ -35,9 +43,7 @@ def test_todays_commands_pass_unchanged(words: str) -> None:
     assert modern(words.split()) == (words.split(), None)
 
 
-@pytest.mark.parametrize(
-    "words", ["--analyze", "--analyze --all", "--trends --symbol BTCUSDT", "backtest burst", "map BTC"]
-)
+@pytest.mark.parametrize("words", ["backtest burst", "map BTC", "heatmap BTC --png map.png"])
 def test_commands_that_do_not_exist_yet_say_so(words: str) -> None:
     """A planned command is refused by its name, not as a typing error."""
     with pytest.raises(ConfigError) as caught:

@@ -13,7 +13,7 @@ from tests.contract.store_events import BTC, NOON, at, liquidation, tick
 
 from perpscope.errors import DataError, PerpscopeError, StoreError
 from perpscope.model.market import Completeness, Liquidation, PositionSide, Sampling
-from perpscope.stores import schema
+from perpscope.stores import legacy, schema
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import Aggregate, StoreKind
 
@@ -260,7 +260,7 @@ def test_pragmas_and_what_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_promised_columns(tmp_path: Path) -> None:
-    """Keeps S1-43, S2-58. The names and the order that queries written to the documents rely on."""
+    """Keeps S1-43, S1-44, S1-45, S2-58. The names and the order that queries written to the documents rely on."""
     path = tmp_path / "market.db"
     with closing(open_store(path)) as store:
         store.register([BTC])
@@ -276,9 +276,12 @@ def test_promised_columns(tmp_path: Path) -> None:
         ).fetchone()
         minute = ("2024-08-08 12:00:00.000", "2024-08-08 12:01:00.000")
         assert row == ("BTCUSDT", "SELL", 2.0, 50_000.0, None, 1, *minute)
+        row = connection.execute(
+            "SELECT symbol, side, total_size, avg_lpi, event_count, period_start, period_end FROM liquidation_intensity"
+        ).fetchone()
+        assert row == ("BTCUSDT", "SELL", 2.0, None, 1, minute[0], "2024-08-08 13:00:00.000")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     assert tables >= {"candles_1m", "candles_15m", "candles_1h", "premium_index"}
-    assert "liquidation_intensity" not in tables
 
 
 @pytest.mark.parametrize(
@@ -358,7 +361,7 @@ def test_an_older_file_is_taken_over(tmp_path: Path) -> None:
             (1, 1.5),
             (2, 1.5),
         ]
-        assert connection.execute("SELECT count(*) FROM liquidation_intensity").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM liquidation_intensity").fetchone() == (5,)
 
 
 def test_an_older_file_without_minutes(tmp_path: Path) -> None:
@@ -386,7 +389,7 @@ def test_an_older_file_that_cannot_be_understood(row: str, tmp_path: Path) -> No
         open_store(path)
     assert caught.value.code == "store-corrupt"
     with closing(sqlite3.connect(path)) as connection:
-        assert schema.is_legacy(connection)
+        assert legacy.is_legacy(connection)
         assert connection.execute("SELECT count(*) FROM liquidation_events").fetchone() == (2,)
         assert schema.version_of(connection) == 0
 
@@ -399,7 +402,7 @@ def test_an_older_file_is_never_made_a_demo(tmp_path: Path) -> None:
         open_store(path, StoreKind.DEMO)
     assert caught.value.code == "store-kind"
     with closing(sqlite3.connect(path)) as connection:
-        assert schema.is_legacy(connection)
+        assert legacy.is_legacy(connection)
 
 
 def test_migrations_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

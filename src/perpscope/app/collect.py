@@ -17,6 +17,7 @@ import structlog
 
 from perpscope.app import places, venues
 from perpscope.app.status import Status, judge_feeds, read_status
+from perpscope.app.upkeep import Upkeep
 from perpscope.config import Settings
 from perpscope.engine.engine import Engine
 from perpscope.errors import VenueError
@@ -32,7 +33,7 @@ from perpscope.model.instrument import Instrument
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
-from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
 
 _log = structlog.get_logger()
@@ -138,7 +139,7 @@ class Collector:
         duration_s: float | None,
         on_tick: Callable[["Collector"], None] | None,
     ) -> Outcome:
-        engine = Engine(sinks=[store.sink()], resume=store.last_covered())
+        engine = self._engine(store)
         recorder = stack.enter_context(self._recorder())
         feed = LiveFeed(
             clock=self._clock,
@@ -152,6 +153,7 @@ class Collector:
             rng=self._rng,
         )
         feed.snapshots_wanted = engine.snapshots_wanted
+        upkeep = Upkeep(store, self._settings.retention.days)
         joining = [asyncio.create_task(self._join(venue, feed, store, stack)) for venue in self._venues]
         ending = asyncio.create_task(self._end_after(duration_s, feed, joining))
         market_events = 0
@@ -161,6 +163,7 @@ class Collector:
                     engine.process(event)
                     if type(event) is Tick:
                         self._tick(event.ts_recv, engine, feed, store)
+                        upkeep.tick(event.ts_recv)
                         if on_tick is not None:
                             on_tick(self)
             market_events = sum(engine.counts.values())
@@ -172,6 +175,12 @@ class Collector:
             if isinstance(result, Exception):
                 raise result
         return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(self._unreachable.items())))
+
+    def _engine(self, store: SqliteStore) -> Engine:
+        """An engine that goes on where the store ends."""
+        with SqliteReader.open(store.path) as reader:
+            history = reader.lpi_history(self._clock.now_ns())
+            return Engine(sinks=[store.sink()], resume=store.last_covered(), lpi_history=history)
 
     async def _end_after(
         self, duration_s: float | None, feed: LiveFeed, joining: Sequence["asyncio.Task[None]"]

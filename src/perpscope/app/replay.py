@@ -15,9 +15,9 @@ from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Tick
+from perpscope.model.market import Liquidation, Tick
 from perpscope.ports import Sink, Venue
-from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
 
 #: Whose frames a recording holds when neither it nor the user says so.
@@ -81,7 +81,7 @@ async def _replay(
     tape: Tape, venue: Venue, catalogue: dict[str, Instrument], store: SqliteStore | None, started: float
 ) -> ReplayReport:
     sinks: list[Sink] = [] if store is None else [store.sink()]
-    engine = Engine(sinks=sinks, check_books=True)
+    engine = Engine(sinks=sinks, check_books=True, lpi_history=_history(tape, store))
     feed = ReplayFeed(tape, venue, catalogue)
     async for batch in feed.batches():
         _refuse_hopeless(tape.path, venue, feed.counts, is_over=False)
@@ -109,6 +109,15 @@ async def _replay(
         book=BookReport(compared, equal),
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _history(tape: Tape, store: SqliteStore | None) -> list[Liquidation]:
+    """Liquidations of the week before the recording begins, as far as the store has them."""
+    first = next(tape.records(), None)
+    if store is None or first is None:
+        return []
+    with SqliteReader.open(store.path) as reader:
+        return list(reader.lpi_history(first.ts_recv))
 
 
 def _report(store: SqliteStore, engine: Engine, now_ns: int) -> None:

@@ -133,6 +133,7 @@ def _exit_code(outcome: "Outcome") -> int:
         f"frames: {frames.frames:,} total, {frames.routed:,} routed, {frames.unhandled:,} unhandled, "
         f"{frames.control:,} control, {frames.rejected:,} rejected"
     )
+    _say(f"memory: {_peak_mb():,.0f} MB at most")
     for why, raw in frames.samples:
         _say(f"rejected: {why[:160]} ({len(raw)} bytes kept)")
     for venue in outcome.unreachable:
@@ -141,6 +142,14 @@ def _exit_code(outcome: "Outcome") -> int:
         _say("error no-events: not one event came · exit 4 · docs/errors.md#no-events")
         return 4
     return 0
+
+
+def _peak_mb() -> float:
+    """The most memory this process has held, MB; macOS counts bytes where Linux counts kilobytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _say(line: str) -> None:

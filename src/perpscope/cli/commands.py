@@ -3,7 +3,7 @@
 import typer
 
 from perpscope import __version__
-from perpscope.cli import collecting, configuring, reading
+from perpscope.cli import analyzing, collecting, configuring, importing, reading, upkeep
 
 app = typer.Typer(
     name="perpscope",
@@ -18,6 +18,14 @@ app.command("live")(collecting.live)
 app.command("collect")(collecting.collect)
 app.command("replay")(reading.replay)
 app.command("status")(reading.status)
+app.command("analyze")(analyzing.analyze)
+app.command("report")(analyzing.report)
+app.command("import")(importing.import_)
+app.command("cleanup")(upkeep.cleanup)
+app.command("backup")(upkeep.backup)
+app.command("restore")(upkeep.restore)
+app.command("db")(upkeep.db_)
+app.command("export")(upkeep.export)
 app.command("config")(configuring.config)
 
 

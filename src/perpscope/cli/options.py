@@ -1,6 +1,5 @@
 """Options many commands share, and how they become settings."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def settings(
     venues: str | None = None,
     record: Path | None = None,
 ) -> Loaded:
-    """The settings with this command line on top.
+    """The settings with this command line on top; from here on the log goes where they say.
 
     Raises:
         ConfigError: a file, key or value is wrong.
@@ -40,19 +39,11 @@ def settings(
         "collect.venues": _names(venues),
         "recording.folder": None if record is None else str(record),
     }
+    from perpscope.app import logs
+
     loaded = load(file=config, flags=flags)
-    _log_to_stderr(loaded.settings.log.level)
+    logs.set_up(loaded.settings.log)
     return loaded
-
-
-def _log_to_stderr(level: str) -> None:
-    import structlog
-
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=False,
-    )
 
 
 def _names(text: str | None) -> list[str] | None:

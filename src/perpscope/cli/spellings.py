@@ -10,11 +10,11 @@ from perpscope.errors import ConfigError
 
 #: Commands of the plan that do not exist yet.
 NOT_YET = frozenset(
-    "backfill analyze map heatmap sentiment tape signals serve backtest runs paper trade positions halt alerts "
-    "telegram report export keys symbols backup restore cleanup db doctor import study".split()
+    "backfill map heatmap sentiment tape signals serve backtest runs paper trade positions halt alerts "
+    "telegram keys symbols doctor study".split()
 )
-#: Old flags that only refine `--analyze`.
-_ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report", "--hours"})
+#: Old flags that say what `--analyze` is to make: words today.
+_ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report"})
 
 
 def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -25,6 +25,8 @@ def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
     >>> modern(["--mock", "--test-duration", "30"])
     (['collect', '--mock', '--duration', '30'], 'perpscope collect --mock --duration 30')
+    >>> modern(["--analyze", "--trends", "--hours", "24"])[0]
+    ['analyze', 'trends', '--hours', '24']
     >>> modern(["status", "--json"])
     (['status', '--json'], None)
     """
@@ -32,7 +34,9 @@ def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     renamed = [{"--db-path": "--db", "--test-duration": "--duration"}.get(word, word) for word in words]
     command = _old_command(renamed)
     if command is not None:
-        renamed = [command, *(word for word in renamed if word not in {"--collect", "--status", "--analyze"})]
+        made = [word.removeprefix("--") for word in renamed if word in _ANALYSES]
+        dropped = {"--collect", "--status", "--analyze", *_ANALYSES}
+        renamed = [command, *made, *(word for word in renamed if word not in dropped)]
     _refuse_missing(renamed)
     hint = f"perpscope {' '.join(renamed)}" if renamed != words else None
     return renamed, hint
@@ -41,7 +45,7 @@ def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 def _old_command(words: Sequence[str]) -> str | None:
     if not words or not words[0].startswith("--"):
         return None
-    if "--analyze" in words or _ANALYSES & set(words):
+    if {"--analyze", "--hours", *_ANALYSES} & set(words):
         return "analyze"
     if "--status" in words:
         return "status"

@@ -1,8 +1,8 @@
 """The engine: one event at a time into the state of the market, then on to the sinks.
 
-In: every event of every feed, in the order of receipt. Out, to each sink: every liquidation, each closed candle once,
-mark prices once a minute, gaps, coverage, and each Tick after all that belongs before it. State comes first: whoever is
-told of an event finds it in the state already.
+In: every event of every feed, in the order of receipt. Out, to each sink: every liquidation with its LPI, each closed
+candle once, mark prices once a minute, gaps, coverage, and each Tick after all that belongs before it. State comes
+first: whoever is told of an event finds it in the state already.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from perpscope.engine.book import BookChange
 from perpscope.engine.coverage import CoverageLedger
 from perpscope.engine.premium import MinuteMarks
+from perpscope.engine.ranking import LpiRanking
 from perpscope.engine.state import InstrumentState, MarketState
 from perpscope.engine.tally import Tally, venue_of
 from perpscope.model.instrument import InstrumentId
@@ -46,6 +47,7 @@ class Engine:
         sinks: take what is worth keeping, in this order.
         instruments: those to know; None = learn them from their events.
         on_1m_candle_close: called with each closed 1-minute candle, once, after the sinks.
+        lpi_history: liquidations of the last seven days with their LPI, oldest first, to compare new ones with.
         resume: where an earlier run ended: (venue, stream) → (end of its last coverage in ns UTC, cause).
         check_books: compare every book with its quotes (see `book_check`).
     """
@@ -56,6 +58,7 @@ class Engine:
         sinks: Sequence[Sink],
         instruments: Iterable[InstrumentId] | None = None,
         on_1m_candle_close: Callable[[Candle], None] | None = None,
+        lpi_history: Iterable[Liquidation] = (),
         resume: Mapping[tuple[str, Stream], tuple[int, str]] | None = None,
         check_books: bool = False,
     ) -> None:
@@ -66,6 +69,7 @@ class Engine:
         self._on_1m_candle_close = on_1m_candle_close
         self._ledger = CoverageLedger(resume)
         self._marks = MinuteMarks()
+        self._ranking = LpiRanking(lpi_history)
         self._carried: dict[str, set[Stream]] = {}  # connection → its streams that make or check a book
 
     def process(self, event: MarketEvent) -> None:
@@ -82,8 +86,7 @@ class Engine:
             case Candle():
                 self._candle(event)
             case Liquidation():
-                self._tally.of(venue_of(event.instrument)).liquidations.note(event.ts_recv)
-                self._give(event)
+                self._liquidation(event)
             case _:
                 self._account(event)
 
@@ -195,7 +198,14 @@ class Engine:
         state.seen.mark_prices.note(event.ts_recv)
         if state.last_mark is None or event.ts_event >= state.last_mark.ts_event:
             state.last_mark = event
+        state.references.note(event.ts_event, event.mark)
         self._give(*self._marks.accept(event))
+
+    def _liquidation(self, event: Liquidation) -> None:
+        self._tally.of(venue_of(event.instrument)).liquidations.note(event.ts_recv)
+        state = self.market.get(event.instrument)
+        reference = None if state is None else state.references.before(event.ts_event)
+        self._give(self._ranking.ranked(event, reference))
 
     def _candle(self, event: Candle) -> None:
         state = self._known(event.instrument)

@@ -13,6 +13,7 @@ import msgspec
 from perpscope.engine.book import OrderBook
 from perpscope.engine.book_check import BookCheck
 from perpscope.engine.candles import CandleBook
+from perpscope.engine.reference import ReferencePrices
 from perpscope.engine.tally import Tally, venue_of
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import MarkPrice, Quote, Trade
@@ -47,7 +48,7 @@ class QuoteCache(msgspec.Struct, frozen=True, gc=False):
 class InstrumentState:
     """What is known of one instrument; written by the engine alone."""
 
-    __slots__ = ("book", "check", "instrument", "last_mark", "last_quote", "last_trade", "seen", "venue")
+    __slots__ = ("book", "check", "instrument", "last_mark", "last_quote", "last_trade", "references", "seen", "venue")
 
     def __init__(self, instrument: InstrumentId, tally: Tally, check: BookCheck | None) -> None:
         self.instrument = instrument
@@ -58,6 +59,7 @@ class InstrumentState:
         self.last_trade: Trade | None = None
         self.last_quote: Quote | None = None
         self.last_mark: MarkPrice | None = None
+        self.references = ReferencePrices()
 
     @property
     def mark_cache(self) -> MarkCache | None:

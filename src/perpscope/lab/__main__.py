@@ -6,6 +6,7 @@ SIGTERM, SIGINT, or when the pipe it was given as stdin closes, so that it dies 
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import stat
@@ -83,6 +84,8 @@ async def serve(asked: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     import uvloop  # noqa: PLC0415 (only this process wants it)
+
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a client that hangs up is no news to an exchange
 
     asked = arguments(sys.argv[1:] if argv is None else argv)
     try:

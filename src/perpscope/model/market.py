@@ -141,7 +141,16 @@ class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_next_funding: int | None  #: ns UTC; None for dated contracts
 
 
-class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Lpi(msgspec.Struct, frozen=True, gc=False):
+    """How large a liquidation was, and how stretched its price, among those of the week before it."""
+
+    value: float | None  #: 0–100, 50 on average; None without a reference price, or with fewer than 100 to compare
+    bps: float | None  #: price beyond the reference, to the holder's loss, basis points; None without a reference price
+    reference_price: float | None  #: mark price 60 s before, quote per base; None if it is not known
+    sample: int  #: earlier liquidations it was ranked among; 0 without a reference price
+
+
+class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """A venue closed somebody's position by force."""
 
     instrument: InstrumentId
@@ -153,6 +162,7 @@ class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True):
     bankruptcy_price: float | None  #: quote per base, where the venue tells
     completeness: Completeness
     sampling: Sampling
+    lpi: Lpi | None = None  #: reckoned by the engine; None before, and where the venue told no price
 
     @property
     def price(self) -> float:

@@ -12,12 +12,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from perpscope.errors import DataError, StoreError
-from perpscope.stores.schema import APPLICATION_ID, MIGRATIONS, is_legacy, version_of
+from perpscope.stores.legacy import is_legacy
+from perpscope.stores.schema import APPLICATION_ID, MIGRATIONS, version_of
 
 BUSY_TIMEOUT_MS = 5000  #: wait as long for another connection's lock before it counts as trouble
 QUICK_CHECK_BYTES = 256 * 1024 * 1024  #: larger files are not checked at opening: about 2 s per GiB
 CACHE_KIB = 64 * 1024  #: of the writer; keeps the indexes' pages at hand
 _MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
+_LEAST_FREE_BYTES = 65_536  #: below, a write-ahead log and its index cannot even begin
+_PRIMARY_CODE = 0xFF  # the low byte of an extended result code, https://www.sqlite.org/rescode.html
 _HINT_OTHER = "choose another file with --db"
 
 
@@ -113,10 +116,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         DataError: there is no such file.
         StoreError: it is no database, damaged, not ours, older or newer than this program.
     """
-    if not path.exists():
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         raise missing(path)
     check_header(path)
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    if os.statvfs(path).f_flag & os.ST_RDONLY and not path.with_name(path.name + "-wal").exists():
+        uri += "&immutable=1"  # no log can be made beside it, and nobody can change it
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         with trusting(path):
@@ -124,16 +129,47 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             check_ours(connection, path)
-            if version_of(connection) < len(MIGRATIONS):
-                raise StoreError(
-                    "store-older",
-                    f"{path} was made by an older version and has not been brought up to date",
-                    hint=f"perpscope collect --db {path} does so as it starts, and keeps its rows",
-                )
+            refuse_older(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextlib.contextmanager
+def owning(path: Path) -> Iterator[sqlite3.Connection]:
+    """Connect for upkeep, with the store's lock; a store of today's schema, in autocommit mode.
+
+    Raises:
+        DataError: there is no such file.
+        StoreError: somebody else writes it, it cannot be trusted or written, or the work on it failed.
+    """
+    check_writable(path, create=False)
+    lock = StoreLock(path)
+    try:
+        connection = open_for_writing(path, BUSY_TIMEOUT_MS)
+        try:
+            with trusting(path):
+                refuse_older(connection, path)
+                yield connection
+        finally:
+            connection.close()
+    finally:
+        lock.release()
+
+
+def refuse_older(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that has not been through every migration.
+
+    Raises:
+        StoreError: "store-older".
+    """
+    if version_of(connection) < len(MIGRATIONS):
+        raise StoreError(
+            "store-older",
+            f"{path} was made by an older version and has not been brought up to date",
+            hint=f"perpscope collect --db {path} does so as it starts, and keeps its rows",
+        )
 
 
 def check_header(path: Path) -> None:
@@ -143,16 +179,16 @@ def check_header(path: Path) -> None:
         StoreError: it is something else, or cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise _corrupt(path, "is not a regular file")
+        raise corrupt(path, "is not a regular file")
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _corrupt(path, f"cannot be read: {error.strerror}") from error
+        raise corrupt(path, f"cannot be read: {error.strerror}") from error
     if head not in (b"", _MAGIC):
-        raise _corrupt(path, "is not a SQLite database")
+        raise corrupt(path, "is not a SQLite database")
 
 
 def check_ours(connection: sqlite3.Connection, path: Path) -> None:
@@ -180,7 +216,7 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size < QUICK_CHECK_BYTES:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise _corrupt(path, f"is damaged: {found}")
+            raise corrupt(path, f"is damaged: {found}")
 
 
 @contextlib.contextmanager
@@ -188,19 +224,47 @@ def trusting(path: Path) -> Iterator[None]:
     """Turn what SQLite says about a file into our own errors.
 
     Raises:
-        StoreError: the file is held by another, cannot be read or written ("store-busy"), or is damaged.
+        StoreError: the file is held by another, cannot be read or written ("store-busy"), has no room ("disk-full"),
+            may not be written ("store-readonly"), its disk fails ("store-io"), or it is damaged.
     """
     try:
         yield
     except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if code == sqlite3.SQLITE_FULL or _is_full(path):
+            raise StoreError(
+                "disk-full", f"{path} cannot grow: {error}", hint="free the disk; perpscope db info tells what is used"
+            ) from error
+        if code == sqlite3.SQLITE_READONLY:
+            raise StoreError(
+                "store-readonly",
+                f"{path} cannot be written: {error}",
+                hint=f"make its file system and folder writable, or {_HINT_OTHER}",
+            ) from error
+        if code == sqlite3.SQLITE_IOERR:
+            raise StoreError(
+                "store-io",
+                f"{path}: the disk fails: {error}",
+                hint="look at the system's log; back up what can be read",
+            ) from error
         raise StoreError(
             "store-busy", f"{path} cannot be used: {error}", hint=f"end what holds it open, or {_HINT_OTHER}"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise _corrupt(path, f"is damaged: {error}") from error
+        raise corrupt(path, f"is damaged: {error}") from error
 
 
-def _corrupt(path: Path, what: str) -> StoreError:
+def _is_full(path: Path) -> bool:
+    """A disk without room makes SQLite fail in several ways."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES
+
+
+def corrupt(path: Path, what: str) -> StoreError:
+    """The error for a file that cannot be trusted; `what` follows its name."""
     return StoreError("store-corrupt", f"{path} {what}", hint=f"move it aside and restore a backup, or {_HINT_OTHER}")
 
 

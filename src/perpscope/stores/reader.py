@@ -4,27 +4,32 @@ Rows go out as the events they came from, oldest first.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
 
+from perpscope.analytics.lpi import WINDOW_NS
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, Liquidation, MarkPrice
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.rows import LIQUIDATION_COLUMNS, liquidation_of
 from perpscope.stores.status import (
     Aggregate,
     CoverageRow,
     EventCounts,
     FeedStatus,
     HeartStatus,
+    IntensityHour,
     StoreKind,
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 DEFAULT_LIMIT = 1000
+#: An average that no event of ours is in is the older collector's, and nobody knows what it meant.
+_SUMS = "*, iif(lpi_count > 0, avg_lpi, NULL) AS avg_lpi"
 _HOUR_NS = 3_600_000_000_000
 
 
@@ -114,8 +119,21 @@ class SqliteReader:
     ) -> list[Liquidation]:
         """The newest liquidations, of one of the venues' symbols or all, from `since_ns` (ns UTC) on."""
         where, values = _where({"symbol = ?": symbol, "ts_event >= ?": since_ns})
-        newest = f"SELECT * FROM liquidation_events {where} ORDER BY ts_event DESC, id DESC LIMIT ?"  # noqa: S608 -- ours
-        return self._select(Liquidation, newest, (*values, limit))[::-1]
+        order = "ORDER BY ts_event DESC, id DESC LIMIT ?"
+        newest = f"SELECT {LIQUIDATION_COLUMNS} FROM liquidation_events {where} {order}"  # noqa: S608 -- ours
+        with trusting(self.path):
+            rows = self._connection.execute(newest, (*values, limit)).fetchall()
+        return [liquidation_of(row) for row in reversed(rows)]
+
+    def lpi_history(self, ts_to: int) -> Iterator[Liquidation]:
+        """What later liquidations are compared with: the 7 days before `ts_to` (ns UTC), where the reference is known.
+
+        Oldest first; the reader must stay open, and be used for nothing else, until all are taken.
+        """
+        week = f"""SELECT {LIQUIDATION_COLUMNS} FROM liquidation_events
+            WHERE ts_event >= ? AND ts_event < ? AND lpi_reference_price IS NOT NULL ORDER BY ts_event, id"""  # noqa: S608
+        with trusting(self.path):
+            yield from map(liquidation_of, self._connection.execute(week, (ts_to - WINDOW_NS, ts_to)))
 
     def aggregates(
         self, symbol: str | None = None, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
@@ -123,8 +141,17 @@ class SqliteReader:
         """The newest minutes of liquidations, from the one starting at `since_ns` (ns UTC) on."""
         where, values = _where({"symbol = ?": symbol, "ts_start >= ?": since_ns})
         order = "ts_start DESC, venue DESC, symbol DESC, side DESC"
-        newest = f"SELECT * FROM liquidation_aggregates {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        newest = f"SELECT {_SUMS} FROM liquidation_aggregates {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
         return self._select(Aggregate, newest, (*values, limit))[::-1]
+
+    def intensity(
+        self, symbol: str | None = None, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[IntensityHour]:
+        """The newest hours of liquidations, from the one starting at `since_ns` (ns UTC) on."""
+        where, values = _where({"symbol = ?": symbol, "ts_start >= ?": since_ns})
+        order = "ts_start DESC, venue DESC, symbol DESC, side DESC"
+        newest = f"SELECT {_SUMS} FROM liquidation_intensity {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        return self._select(IntensityHour, newest, (*values, limit))[::-1]
 
     def candles(
         self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = DEFAULT_LIMIT

@@ -11,7 +11,18 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Candle, Covered, Gap, Interval, Liquidation, MarkPrice, PositionSide
+from perpscope.model.market import (
+    Candle,
+    Completeness,
+    Covered,
+    Gap,
+    Interval,
+    Liquidation,
+    Lpi,
+    MarkPrice,
+    PositionSide,
+    Sampling,
+)
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.status import FeedStatus, HeartStatus
 
@@ -21,6 +32,7 @@ IntervalKey: TypeAlias = tuple[str, tuple[Stream, ...], int]
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
+HOUR_NS = 60 * MINUTE_NS
 _MS_NS = 1_000_000
 _MS_TEXT = tuple(f".{ms:03d}" for ms in range(1000))
 
@@ -107,7 +119,50 @@ def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
         bankruptcy,
         event.completeness._value_,  # a tenth of the time of .value
         event.sampling._value_,
+        *_lpi_columns(event.lpi),
         f"{ts_event}|{symbol}|{side}|{size!r}|{fill!r}|{bankruptcy!r}",
+    )
+
+
+def _lpi_columns(lpi: Lpi | None) -> tuple[float | None, float | None, float | None, int | None]:
+    return (None, None, None, None) if lpi is None else (lpi.value, lpi.bps, lpi.reference_price, lpi.sample)
+
+
+#: What `liquidation_of` takes, in order.
+LIQUIDATION_COLUMNS = """instrument, ts_event, ts_recv, position_side, size, fill_price, bankruptcy_price, completeness,
+    sampling, lpi, lpi_bps, lpi_reference_price, lpi_sample"""
+LiquidationColumns: TypeAlias = tuple[
+    InstrumentId,
+    int,
+    int,
+    str,
+    float,
+    float | None,
+    float | None,
+    str,
+    str,
+    float | None,
+    float | None,
+    float | None,
+    int | None,
+]
+
+
+def liquidation_of(columns: LiquidationColumns) -> Liquidation:
+    """The event a row of `liquidation_events` came from; an older collector's `lpi` has no sample and is not ours."""
+    instrument, ts_event, ts_recv, side, size, fill, bankruptcy, completeness, sampling, *_ = columns
+    value, bps, reference_price, sample = columns[9:]
+    return Liquidation(
+        instrument,
+        ts_event,
+        ts_recv,
+        PositionSide(side),
+        size,
+        fill,
+        bankruptcy,
+        Completeness(completeness),
+        Sampling(sampling),
+        None if sample is None else Lpi(value, bps, reference_price, sample),
     )
 
 

@@ -2,18 +2,14 @@
 
 The names and columns of `liquidation_events`, `liquidation_aggregates`, `candles_*` and `premium_index` are promised to
 people who query them; ours are added to the right. Times are int ns UTC (`ts_…`) beside UTC text. A file of the older
-collector, which had only the promised columns, is adopted with its rows.
+collector, which had only the promised columns, is adopted with its rows (`legacy`).
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 
-from perpscope.errors import StoreError
-from perpscope.model.instrument import instrument_id
-from perpscope.model.market import Completeness, PositionSide, Sampling
-from perpscope.stores.rows import MINUTE_NS, Row, text_of
-from perpscope.stores.statements import AGGREGATE_ALL
+from perpscope.stores import legacy
+from perpscope.stores.rows import MINUTE_NS
 
 #: `PRAGMA application_id` of our files: "pscp" in ASCII.
 APPLICATION_ID = 0x70736370
@@ -137,30 +133,6 @@ _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
-_LEGACY_EVENTS = {"id", "symbol", "side", "size", "price", "lpi", "timestamp", "created_at"}
-_LEGACY_AGGREGATES = {
-    "symbol",
-    "side",
-    "total_size",
-    "avg_price",
-    "avg_lpi",
-    "event_count",
-    "period_start",
-    "period_end",
-}
-_LEGACY_QUOTES = ("USDT", "USDC", "BUSD")
-_LEGACY_POSITION = {"SELL": PositionSide.LONG, "BUY": PositionSide.SHORT}
-_LEGACY_VENUE = "binance"
-
-
-def is_legacy(connection: sqlite3.Connection) -> bool:
-    """True for a file of the older collector: its table, with its columns and none of ours."""
-    return _columns(connection, "liquidation_events") == _LEGACY_EVENTS
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
-
 
 def _create(connection: sqlite3.Connection) -> None:
     """Make the tables, and bring over what an older collector left.
@@ -168,115 +140,84 @@ def _create(connection: sqlite3.Connection) -> None:
     Raises:
         StoreError: a row of the older collector cannot be read; nothing was changed.
     """
-    adopted = is_legacy(connection)
-    has_aggregates = False
-    if adopted:
-        connection.execute("ALTER TABLE liquidation_events RENAME TO legacy_events")
-        has_aggregates = _columns(connection, "liquidation_aggregates") >= _LEGACY_AGGREGATES
-    if has_aggregates:
-        connection.execute("ALTER TABLE liquidation_aggregates RENAME TO legacy_aggregates")
+    adopted = legacy.is_legacy(connection)
+    has_aggregates = adopted and legacy.set_aside(connection)
     for statement in _TABLES:
         connection.execute(statement)
     if adopted:
-        _adopt_events(connection)
+        legacy.adopt_events(connection)
     if has_aggregates:
-        _adopt_aggregates(connection)
+        legacy.adopt_aggregates(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _adopt_events(connection: sqlite3.Connection) -> None:
-    """Bring over liquidations. Which of an order's prices `price` was is not known; it is read as the fill price."""
-    connection.executemany(
-        "INSERT INTO liquidation_events (id, symbol, side, size, price, lpi, timestamp, created_at, venue, instrument,"
-        " position_side, ts_event, ts_recv, fill_price, completeness, sampling, venue_key)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        _legacy_events(connection),
-    )
-    connection.execute("DROP TABLE legacy_events")
-    connection.execute(AGGREGATE_ALL)
+#: LPI of each liquidation, of each minute (weighted by dollars, plain, and over how many and how much), and hours.
+_LPI = (
+    "ALTER TABLE liquidation_events ADD COLUMN lpi_reference_price REAL",
+    "ALTER TABLE liquidation_events ADD COLUMN lpi_sample INTEGER",
+    "ALTER TABLE liquidation_aggregates ADD COLUMN mean_lpi REAL",
+    "ALTER TABLE liquidation_aggregates ADD COLUMN lpi_count INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE liquidation_aggregates ADD COLUMN lpi_notional_usd REAL NOT NULL DEFAULT 0",
+    """CREATE TABLE liquidation_intensity (
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,                     -- of the order
+    total_size REAL NOT NULL,               -- base units
+    avg_lpi REAL,                           -- weighted by dollars, over events that have one
+    event_count INTEGER NOT NULL,
+    period_start DATETIME NOT NULL,         -- of ts_start
+    period_end DATETIME NOT NULL,           -- one hour later; not included
+    venue TEXT NOT NULL,
+    ts_start INTEGER NOT NULL,
+    avg_price REAL,                         -- weighted by size
+    total_notional_usd REAL,                -- observed; NULL only for hours of the older collector
+    mean_lpi REAL,
+    lpi_count INTEGER NOT NULL DEFAULT 0,   -- events with an LPI
+    lpi_notional_usd REAL NOT NULL DEFAULT 0,
+    intensity REAL,                         -- percentile of total_notional_usd among the hours before, 0-100
+    hours_known INTEGER NOT NULL DEFAULT 0, -- among how many
+    PRIMARY KEY (venue, symbol, side, ts_start)
+) WITHOUT ROWID""",
+    "CREATE INDEX liquidation_intensity_time ON liquidation_intensity (ts_start)",
+)
+_HOUR_NS = 60 * MINUTE_NS
+_HOURS_OF_MINUTES = f"""
+INSERT INTO liquidation_intensity (symbol, side, total_size, event_count, period_start, period_end, venue, ts_start,
+    avg_price, total_notional_usd)
+SELECT symbol, side, sum(total_size), sum(event_count),
+    strftime('%Y-%m-%d %H:%M:%S.000', ts_start / {_HOUR_NS} * 3600, 'unixepoch'),
+    strftime('%Y-%m-%d %H:%M:%S.000', ts_start / {_HOUR_NS} * 3600 + 3600, 'unixepoch'),
+    venue, ts_start / {_HOUR_NS} * {_HOUR_NS},
+    coalesce(sum(total_notional_usd) / nullif(sum(total_size), 0), avg(avg_price)), sum(total_notional_usd)
+FROM liquidation_aggregates GROUP BY venue, symbol, side, ts_start / {_HOUR_NS}
+"""  # noqa: S608 -- numbers only
+_RANK_HOURS = f"""
+UPDATE liquidation_intensity AS hour SET (hours_known, intensity) = (
+    SELECT count(*), iif(count(*) >= 24, 100.0 * (sum(past.total_notional_usd < hour.total_notional_usd)
+        + 0.5 * sum(past.total_notional_usd = hour.total_notional_usd)) / count(*), NULL)
+    FROM liquidation_intensity AS past
+    WHERE past.venue = hour.venue AND past.symbol = hour.symbol AND past.side = hour.side
+        AND past.ts_start >= hour.ts_start - {720 * _HOUR_NS} AND past.ts_start < hour.ts_start
+        AND past.total_notional_usd IS NOT NULL)
+"""  # noqa: S608 -- numbers only
 
 
-def _legacy_events(connection: sqlite3.Connection) -> Iterator[Row]:
-    rows = connection.execute("SELECT id, symbol, side, size, price, lpi, timestamp, created_at FROM legacy_events")
-    for number, symbol, side, size, price, lpi, timestamp, created_at in rows:
-        ts_event = _legacy_time("liquidation_events", number, timestamp)
-        if side not in _LEGACY_POSITION:
-            raise _unreadable("liquidation_events", number, "side", side)
-        yield (
-            number,
-            symbol,
-            side,
-            size,
-            price,
-            lpi,
-            text_of(ts_event),
-            created_at,
-            _LEGACY_VENUE,
-            _legacy_instrument(symbol),
-            _LEGACY_POSITION[side].value,
-            ts_event,
-            ts_event,
-            price,
-            Completeness.SAMPLED.value,
-            Sampling.UNKNOWN.value,
-            f"legacy|{number}",
-        )
+def _add_lpi(connection: sqlite3.Connection) -> None:
+    """Columns for LPI, and the hours of what is there; an older collector's own hours stay where nothing else is left.
 
-
-def _adopt_aggregates(connection: sqlite3.Connection) -> None:
-    """Bring over minutes whose events are gone; the others were reckoned anew."""
-    connection.executemany(
-        "INSERT INTO liquidation_aggregates (symbol, side, total_size, avg_price, avg_lpi, event_count, period_start,"
-        " period_end, venue, ts_start, total_notional_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (venue, symbol, side, ts_start) DO NOTHING",
-        _legacy_aggregates(connection),
-    )
-    connection.execute("DROP TABLE legacy_aggregates")
-
-
-def _legacy_aggregates(connection: sqlite3.Connection) -> Iterator[Row]:
-    rows = connection.execute(
-        "SELECT rowid, symbol, side, total_size, avg_price, avg_lpi, event_count, period_start FROM legacy_aggregates"
-    )
-    for number, symbol, side, total_size, avg_price, avg_lpi, event_count, period_start in rows:
-        ts = _legacy_time("liquidation_aggregates", number, period_start)
-        ts_start = ts - ts % MINUTE_NS
-        period = (text_of(ts_start), text_of(ts_start + MINUTE_NS))
-        notional = total_size * avg_price
-        yield (symbol, side, total_size, avg_price, avg_lpi, event_count, *period, _LEGACY_VENUE, ts_start, notional)
-
-
-def _legacy_time(table: str, number: int, text: object) -> int:
-    """Read a time as Python's adapters and SQLite write it; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise _unreadable(table, number, "time", text) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    whole_seconds = int(moment.replace(microsecond=0).timestamp())
-    return (whole_seconds * 1_000_000 + moment.microsecond) * 1000
-
-
-def _legacy_instrument(symbol: str) -> str:
-    """Name an instrument as Binance's USD-M symbols spell it: BTCUSDT, or BTCUSDT_251226 for a dated contract."""
-    pair, _, expiry = symbol.partition("_")
-    for quote in _LEGACY_QUOTES:
-        if pair.endswith(quote):
-            return instrument_id(_LEGACY_VENUE, pair.removesuffix(quote), quote, expiry or None)
-    return f"{symbol}.{_LEGACY_VENUE.upper()}"
-
-
-def _unreadable(table: str, number: int, what: str, value: object) -> StoreError:
-    return StoreError(
-        "store-corrupt",
-        f"row {number} of {table} has {what} {value!r}, so this older database cannot be taken over",
-        hint="mend or delete that row, or choose another file with --db",
-    )
+    Raises:
+        StoreError: a row of the older collector cannot be read; nothing was changed.
+    """
+    has_hours = legacy.set_hours_aside(connection)
+    for statement in _LPI:
+        connection.execute(statement)
+    connection.execute(_HOURS_OF_MINUTES)
+    if has_hours:
+        legacy.adopt_hours(connection)
+    connection.execute(_RANK_HOURS)
 
 
 #: In order; a file with `user_version` n has been through the first n. Never edit one that was released: add another.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_lpi)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -7,26 +7,33 @@ each `Tick`. `SqliteReader` reads what was committed, and never disturbs the wri
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from perpscope.errors import StoreError
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
 from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing, trusting
+from perpscope.stores.aggregates import rebuild
+from perpscope.stores.chores import Chore
 from perpscope.stores.intake import Intake
+from perpscope.stores.legacy import is_legacy
 from perpscope.stores.reader import SqliteReader
-from perpscope.stores.schema import is_legacy, migrate
+from perpscope.stores.schema import migrate
 from perpscope.stores.statements import CLOSE_COVERED, CLOSE_GAPS, LAST_COVERED
 from perpscope.stores.status import FeedStatus, HeartStatus, StoreKind, Trouble
 from perpscope.stores.writer import QUEUE_BATCHES, BatchWriter
 
 __all__ = ["SqliteReader", "SqliteStore", "StoreKind", "open_reader", "open_writer"]
 
+T = TypeVar("T")
+
 BATCH_ROWS = 2_000  #: chosen by hand: larger batches are no faster
 MAX_PENDING_ROWS = 500_000  #: chosen by hand: about 400 MB of rows
 FLUSH_TIMEOUT_S = 60.0
+REBUILD_TIMEOUT_S = 600.0
 
 
 class SqliteStore:
@@ -137,6 +144,10 @@ class SqliteStore:
         """
         return dict(self._last_covered)
 
+    def ask(self, chore: Chore[T]) -> "Future[T | None]":
+        """Have the writer thread do a chore of upkeep between two commits; the answer is what its last step yields."""
+        return self._writer.ask(chore)
+
     def check(self) -> None:
         """Tell whether the writer still lives.
 
@@ -158,6 +169,22 @@ class SqliteStore:
         """`flush` without holding up the event loop."""
         self._intake.hand_over()
         await asyncio.to_thread(self._writer.flush, timeout_s)
+
+    def rebuild_aggregates(self, ts_from: int, ts_to: int, timeout_s: float = REBUILD_TIMEOUT_S) -> None:
+        """Reckon minutes and hours anew from the events that are there. Blocks; see `aggregates.rebuild`.
+
+        Args:
+            ts_from: ns UTC; the whole hour it lies in is reckoned anew.
+            ts_to: ns UTC, not included; the rest of its hour is.
+            timeout_s: how long to wait; the writer goes on beyond it.
+
+        Raises:
+            StoreError: the writer has failed, or the file cannot be used.
+            TimeoutError: it takes longer; it is done all the same.
+        """
+        self.flush()
+        with trusting(self.path):
+            self.ask(lambda connection: rebuild(connection, ts_from, ts_to)).result(timeout_s)
 
     def close(self) -> None:
         """Commit everything, say that the heart has stopped, release the lock. Harmless when repeated.

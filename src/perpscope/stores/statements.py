@@ -1,7 +1,7 @@
 """The SQL by which a batch becomes rows: every statement may be repeated without harm.
 
-One transaction holds the rows, the minutes they change and the coverage that vouches for them, so that a covered
-interval never ends later than the rows in it. Minutes grow by the rows that were really new.
+One transaction holds the rows, the minutes and hours they change (`aggregates`) and the coverage that vouches for them,
+so that a covered interval never ends later than the rows in it.
 """
 
 import sqlite3
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from perpscope.model.market import Interval
+from perpscope.stores.aggregates import add_events_after
 from perpscope.stores.rows import (
-    MINUTE_NS,
     Batch,
     covered_rows,
     feed_row,
@@ -21,32 +21,12 @@ from perpscope.stores.rows import (
 
 INSERT_LIQUIDATION = """
 INSERT INTO liquidation_events (symbol, side, size, price, timestamp, venue, instrument, position_side, ts_event,
-    ts_recv, fill_price, bankruptcy_price, completeness, sampling, venue_key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ts_recv, fill_price, bankruptcy_price, completeness, sampling, lpi, lpi_bps, lpi_reference_price, lpi_sample,
+    venue_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, venue_key) DO NOTHING
 """
 
-_AGGREGATE = f"""
-INSERT INTO liquidation_aggregates (symbol, side, total_size, avg_price, avg_lpi, event_count, period_start, period_end,
-    venue, ts_start, total_notional_usd)
-SELECT symbol, side, sum(size), coalesce(sum(size * price) / nullif(sum(size), 0), avg(price)), avg(lpi), count(*),
-    strftime('%Y-%m-%d %H:%M:%S.000', ts_event / {MINUTE_NS} * 60, 'unixepoch'),
-    strftime('%Y-%m-%d %H:%M:%S.000', ts_event / {MINUTE_NS} * 60 + 60, 'unixepoch'),
-    venue, ts_event / {MINUTE_NS} * {MINUTE_NS}, sum(size * price)
-FROM liquidation_events
-"""  # noqa: S608 -- numbers only
-AGGREGATE_ALL = f"{_AGGREGATE} GROUP BY venue, symbol, side, ts_event / {MINUTE_NS}"
-#: Adds the events after an id to their minutes. Ids only grow, and an event that came twice has but one: so whatever
-#: comes late or again, a minute is the sum of its events. NOT INDEXED: by id, not along
-#: the index that is in GROUP BY order.
-ADD_TO_AGGREGATES = f"""{_AGGREGATE}
-NOT INDEXED WHERE id > ? GROUP BY venue, symbol, side, ts_event / {MINUTE_NS}
-ON CONFLICT (venue, symbol, side, ts_start) DO UPDATE SET
-    avg_price = coalesce((total_notional_usd + excluded.total_notional_usd)
-        / nullif(total_size + excluded.total_size, 0), avg_price),
-    total_size = total_size + excluded.total_size, event_count = event_count + excluded.event_count,
-    total_notional_usd = total_notional_usd + excluded.total_notional_usd
-"""
 LAST_ID = "SELECT coalesce(max(id), 0) FROM liquidation_events"
 
 INSERT_CANDLE = {
@@ -69,11 +49,18 @@ ON CONFLICT (venue, symbol, ts_minute) DO UPDATE SET mark_price = excluded.mark_
 WHERE excluded.ts_event > ts_event
 """
 
-_INSERT_COVERAGE = """
-INSERT INTO coverage (venue, channel, instrument, kind, ts_from, ts_to, is_open, connection, cause)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (venue, channel, coalesce(instrument, ''), kind, ts_from) DO UPDATE SET
+#: The instant before which rows were taken out; it only moves forward.
+KEEP_FROM = """
+INSERT INTO meta VALUES ('kept_from', ?)
+ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))
 """
+_KEPT_FROM = "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'kept_from')"
+#: An interval that reaches over `kept_from` begins there: whoever still tells of it does not know what was taken out.
+_INSERT_COVERAGE = f"""
+INSERT INTO coverage (venue, channel, instrument, kind, ts_from, ts_to, is_open, connection, cause)
+VALUES (?1, ?2, ?3, ?4, iif(?6 <= {_KEPT_FROM}, ?5, max(?5, coalesce({_KEPT_FROM}, ?5))), ?6, ?7, ?8, ?9)
+ON CONFLICT (venue, channel, coalesce(instrument, ''), kind, ts_from) DO UPDATE SET
+"""  # noqa: S608 -- ours
 UPSERT_COVERED = f"""{_INSERT_COVERAGE}
     ts_to = excluded.ts_to, is_open = excluded.is_open, connection = excluded.connection, cause = NULL
 WHERE excluded.ts_to >= ts_to
@@ -125,7 +112,7 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     (last_id,) = connection.execute(LAST_ID).fetchone()
     for batch in batches:
         _write_rows(connection, batch)
-    connection.execute(ADD_TO_AGGREGATES, (last_id,))
+    add_events_after(connection, last_id)
     _write_coverage(connection, batches)
     for batch in batches:
         connection.executemany(UPSERT_FEED, map(feed_row, batch.feeds.values()))

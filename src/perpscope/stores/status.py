@@ -94,3 +94,24 @@ class Aggregate(msgspec.Struct, frozen=True):
     avg_price: float  #: quote per base, weighted by size
     event_count: int
     total_notional_usd: float
+    avg_lpi: float | None = None  #: 0–100, weighted by dollars, over those with an LPI; None if none has one
+    mean_lpi: float | None = None  #: the same, unweighted
+    lpi_count: int = 0  #: how many have one
+
+
+class IntensityHour(msgspec.Struct, frozen=True):
+    """One hour of liquidations of one side of one symbol, and how it ranks among the hours before it."""
+
+    venue: str
+    symbol: str
+    side: str  #: order side, BUY or SELL
+    ts_start: int  #: ns UTC, start of the hour
+    total_size: float  #: base units
+    avg_price: float | None  #: quote per base, weighted by size; None for an hour of the older collector
+    event_count: int
+    total_notional_usd: float | None  #: observed, a floor where the feed is sampled; None like `avg_price`
+    avg_lpi: float | None  #: 0–100, weighted by dollars, over those with an LPI; None if none has one
+    mean_lpi: float | None  #: the same, unweighted
+    lpi_count: int  #: how many have one
+    intensity: float | None  #: 0–100, percentile of the dollars; None with fewer than 24 hours to compare with
+    hours_known: int  #: hours with liquidations, of the 30 days before, it was compared with

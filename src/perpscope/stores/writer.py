@@ -2,18 +2,23 @@
 
 Batches come in through a bounded queue and stay there until they are committed; whatever has piled up is committed
 together. What passes (a lock, a full disk, an I/O error) is tried again and told in `trouble`; anything else ends the
-thread and is raised again by `check`, `flush` and `close`.
+thread and is raised again by `check`, `flush` and `close`. Chores of upkeep are done between two commits, step by step.
 """
 
 import sqlite3
 from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Condition, Thread
+from typing import TypeVar
 
 from perpscope.errors import StoreError
+from perpscope.stores.chores import Chore, Chores
 from perpscope.stores.rows import Batch
 from perpscope.stores.statements import STOP_HEART, write
 from perpscope.stores.status import Trouble
+
+T = TypeVar("T")
 
 QUEUE_BATCHES = 64  #: chosen by hand: a minute of Ticks
 _FIRST_PAUSE_S = 0.05
@@ -42,6 +47,7 @@ class BatchWriter:
         self._connection = connection
         self._queue_batches = queue_batches
         self._queue: deque[Batch] = deque()
+        self._chores = Chores()
         self._changed = Condition()
         self._is_stopping = False
         self._error: BaseException | None = None
@@ -65,6 +71,13 @@ class BatchWriter:
         with self._changed:
             self._queue.append(batch)
             self._changed.notify_all()
+
+    def ask(self, chore: Chore[T]) -> "Future[T | None]":
+        """Have a chore done between commits; the answer is cancelled if the thread ends before."""
+        with self._changed:
+            answer = self._chores.ask(chore)
+            self._changed.notify_all()
+        return answer
 
     def check(self) -> None:
         """Tell whether the thread has failed.
@@ -107,9 +120,11 @@ class BatchWriter:
 
     def _run(self) -> None:
         try:
-            while batches := self._wait():
-                self._commit(batches)
-                self._done(batches)
+            while (batches := self._wait()) is not None:
+                if batches:
+                    self._commit(batches)
+                    self._done(batches)
+                self._chores.step(self._connection)
             with suppress(sqlite3.OperationalError):  # a reader will see that the process is gone
                 self._connection.execute(STOP_HEART)
         except BaseException as error:
@@ -117,14 +132,15 @@ class BatchWriter:
                 self._error = error
                 self._changed.notify_all()
         finally:
+            self._chores.give_up()
             with suppress(sqlite3.Error):
                 self._connection.close()
 
-    def _wait(self) -> list[Batch]:
-        """Everything queued, as soon as there is anything; nothing when it is time to end."""
+    def _wait(self) -> list[Batch] | None:
+        """Everything queued, as soon as there is that or a chore to do; None when it is time to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._is_stopping)
-            return list(self._queue)
+            self._changed.wait_for(lambda: self._queue or self._chores or self._is_stopping)
+            return list(self._queue) if self._queue or not self._is_stopping else None
 
     def _done(self, batches: list[Batch]) -> None:
         with self._changed:

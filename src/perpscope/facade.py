@@ -1,0 +1,156 @@
+"""What `perpscope.open` gives to a Python program or a notebook: a store to read, analyse, clean up and back up.
+
+Synchronous and typed; each call reads what is committed, beside whoever collects. What a call needs is imported when
+it is made, so that `import perpscope` costs nothing.
+"""
+# ruff: noqa: PLC0415 -- imports wait until they are needed: that is what this module is for
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from perpscope.app import places
+from perpscope.config import load
+from perpscope.model.market import Liquidation
+from perpscope.stores.reader import SqliteReader
+
+if TYPE_CHECKING:
+    from perpscope.app.backups import Backup
+    from perpscope.app.status import Status
+    from perpscope.reports.report import Report
+
+_HOUR_NS = 3_600_000_000_000
+
+
+class Perpscope:
+    """One store. Use it in a `with`, or close it; from one thread at a time."""
+
+    def __init__(self, path: Path, reader: SqliteReader) -> None:
+        self.path = path
+        self._reader: SqliteReader | None = reader
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] | None = None) -> Self:
+        """Open a store.
+
+        Args:
+            path: the file; None = the one the commands use: the setting `database.path`, else
+                `./data/liquidations.db` where it exists, else the user's data folder.
+
+        Raises:
+            DataError: there is no such store ("store-missing").
+            StoreError: it cannot be trusted or read.
+            ConfigError: a setting is wrong.
+        """
+        if path is None:
+            found, _ = places.database(load().settings.database.path)
+        else:
+            found = Path(path).expanduser()
+        return cls(found, SqliteReader.open(found))
+
+    def close(self) -> None:
+        """Let go of the file. Harmless when repeated."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def liquidations(self, symbol: str | None = None, hours: float = 48, limit: int = 1000) -> list[Liquidation]:
+        """The newest liquidations, oldest first.
+
+        Args:
+            symbol: the venue's own, e.g. "BTCUSDT"; None = all.
+            hours: of market time before now, above 0.
+            limit: rows at most.
+
+        Raises:
+            ValueError: `hours` or `limit` is not above 0, or this is closed.
+            StoreError: the store cannot be read.
+        """
+        if not (hours > 0 and limit > 0):
+            raise ValueError(f"hours and limit must be above 0, were {hours} and {limit}")
+        from perpscope.app.status import market_now
+
+        reader = self._opened()
+        now_ns = market_now(reader.heart(), reader.kind)
+        return reader.liquidations(symbol, max(0, now_ns - round(hours * _HOUR_NS)), limit)
+
+    def status(self) -> "Status":
+        """Feeds, counts and the file, as `perpscope status` shows them."""
+        from perpscope.app.status import read_status
+
+        self._opened()
+        return read_status(self.path)
+
+    def analyze(
+        self,
+        symbol: str | None = None,
+        hours: float = 24,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        wanted: Sequence[str] = ("all",),
+    ) -> "Report":
+        """The comprehensive report of one symbol; and, with `out`, charts and reports as files.
+
+        Args:
+            symbol: in any spelling the store knows; None = the one with most liquidations.
+            hours: length of the window, above 0; cut to the data.
+            out: folder for files; None = none are written.
+            wanted: "trends", "intensity", "distribution", "report" or "all".
+
+        Raises:
+            ConfigError: `hours` is not above 0, or nothing of this symbol is stored.
+            DataError: there is nothing in the window.
+            StoreError: the store cannot be read, or the folder not be written.
+        """
+        from perpscope.app import analyze
+
+        self._opened()
+        if out is None:
+            return analyze.read_report(self.path, symbol=symbol, hours=hours)
+        _, report = analyze.analyze(self.path, wanted=wanted, symbol=symbol, hours=hours, out=Path(out))
+        return report
+
+    def cleanup(self, days: int = 30) -> int:
+        """Delete what is older than so many days of market time, from every table; the number of rows deleted.
+
+        Where a collector writes the store, it does so.
+
+        Raises:
+            ValueError: `days` is not above 0, or this is closed.
+            StoreError: the store cannot be written.
+        """
+        if days <= 0:
+            raise ValueError(f"days must be above 0, was {days}")
+        from perpscope.app import upkeep
+
+        self._opened()
+        return upkeep.cleanup(self.path, days * upkeep.DAY_NS).total
+
+    def backup(self, to: str | os.PathLike[str] | None = None, *, keep: int | None = None) -> "Backup":
+        """Back the store up while it may be written.
+
+        Args:
+            to: a folder that exists, or a file that does not; None = the user's own folder for backups.
+            keep: let older backups of this store in that folder go, so that so many are left.
+
+        Raises:
+            DataError: the file exists.
+            StoreError: it could not be made; nothing is left behind.
+        """
+        from perpscope.app import backups
+        from perpscope.feeds.clock import wall_ns
+
+        self._opened()
+        return backups.backup(self.path, None if to is None else Path(to), keep=keep, now_ns=wall_ns())
+
+    def _opened(self) -> SqliteReader:
+        if self._reader is None:
+            raise ValueError(f"{self.path} was closed")
+        return self._reader
