@@ -19,6 +19,7 @@ from tests.contract.store_events import BTC, at, covered, liquidation, tick
 
 from perpscope.app import backups
 from perpscope.errors import DataError, PerpscopeError, StoreError
+from perpscope.stores import access, schema
 from perpscope.stores import backup as backup_module
 from perpscope.stores import restore as restore_module
 from perpscope.stores.backup import backups_of, check_backup, make_backup, manifest_of, read_manifest
@@ -340,8 +341,6 @@ def test_an_older_backup_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     make_backup(path, copy, made="now")
     with closing(sqlite3.connect(copy)) as connection:
         before = connection.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
-    from perpscope.stores import access, schema  # noqa: PLC0415 -- both hold the list
-
     more = (*MIGRATIONS, lambda connection: connection.execute("CREATE TABLE tomorrow (a)"))
     monkeypatch.setattr(schema, "MIGRATIONS", more)
     monkeypatch.setattr(access, "MIGRATIONS", more)
@@ -485,7 +484,7 @@ def test_a_copy_that_fails_half_way(
         def backup(self, _: sqlite3.Connection) -> None:
             raise failure
 
-    really = backup_module.open_for_reading
+    really = access.open_for_reading
     monkeypatch.setattr(backup_module, "open_for_reading", lambda source: Failing(really(source)))
     assert code_of(lambda: make_backup(path, path.with_name("copy.db"), made="now")) == code
     assert left(path.parent) == {"market.db"}
