@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import statistics
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -26,6 +27,8 @@ _SECOND_NS = 1_000_000_000
 _ALLOWED_S = 2.0
 #: … and what a busy machine may add to either, in real seconds: timers that fire late, a slow start of a commit.
 _LATE_REAL_S = 1.0
+#: The median gap is held closer: one late timer does not move it. On a quiet machine the most is 2.0 s.
+_USUALLY_LATE_REAL_S = 0.25
 
 
 class _Order(msgspec.Struct):
@@ -88,6 +91,7 @@ def _judge(lab: Lab, database: Path, kills: int, total: int) -> None:
             for e in reader.liquidations(limit=1_000_000)
         }
     assert len(stored) == total, "a liquidation is stored twice"
+    excesses_s: list[float] = []
     for route in ("public", "market"):
         outages = _outages(lab, route)
         assert len(outages) == kills
@@ -99,6 +103,10 @@ def _judge(lab: Lab, database: Path, kills: int, total: int) -> None:
             for gap in holding:
                 excess_s = ((lost_at - gap.ts_from) + ((gap.ts_to or 0) - back_at)) / _SECOND_NS
                 assert excess_s <= _ALLOWED_S + _LATE_REAL_S * _RATE, f"{gap}: {excess_s:.2f} s longer than the outage"
+                excesses_s.append(excess_s)
+    usual_s = statistics.median(excesses_s)
+    print(f"gaps longer than their outage by {usual_s:.2f} s (median), {max(excesses_s):.2f} s (most), market time")
+    assert usual_s <= _ALLOWED_S + _USUALLY_LATE_REAL_S * _RATE
     liquidations = [gap for gap in gaps if gap.channel is Channel.LIQUIDATIONS]
     sent = 0
     for row in lab.ledger.rows:
