@@ -6,11 +6,13 @@ them. Nothing here does anything.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from perpscope.model.instrument import Instrument, InstrumentId
+import msgspec
+
+from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
-from perpscope.model.stream import Channel, ConnectionPlan, Control, HttpRequest, Ignored
+from perpscope.model.stream import Channel, ConnectionPlan, Control, HttpRequest, Ignored, Poll
 
 #: A list of events, an answer to a control message, or the reason to pass the frame over.
 Decoded: TypeAlias = list[MarketEvent] | Control | Ignored
@@ -41,10 +43,30 @@ class Decoder(Protocol):
         ...
 
 
+class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said on a venue's connections besides data, and how long they last. Seconds are real ones."""
+
+    subscribe: Callable[[Sequence[str], int], bytes]  #: (topic names, request id) → message
+    unsubscribe: Callable[[Sequence[str], int], bytes]
+    topics_per_request: int  #: most topics one message names
+    between_requests_s: float  #: between two of our messages, to stay within the venue's rate
+    ping: bytes | None = None  #: to be sent every `ping_every_s`; None where pings are the protocol's own frames
+    ping_every_s: float = 0.0
+    lifetime_s: float | None = None  #: the venue ends a connection so long after it was opened
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """One page of what a venue lists."""
+
+    instruments: list[Instrument]
+    after: str | None = None  #: what to ask the next page with; None for the last
+
+
 class Venue(Protocol):
     """An exchange's dialect: what to send, and what came. No I/O, no clock.
 
-    Found by name: the package `perpscope.venues.<name>` exposes one as `VENUE`.
+    Found by name: the package `perpscope.venues.<name>` exposes one as `VENUE`. Every method that reads a reply
+    raises FrameError where the reply is not what the venue documents, or is a refusal.
     """
 
     @property
@@ -63,8 +85,23 @@ class Venue(Protocol):
         ...
 
     @property
+    def weight_per_minute(self) -> float:
+        """Request weight that may be spent in a minute, in the venue's own units, with a fifth left to others."""
+        ...
+
+    @property
     def channels(self) -> frozenset[Channel]:
-        """What this venue publishes."""
+        """What this venue streams."""
+        ...
+
+    @property
+    def polled(self) -> frozenset[Channel]:
+        """What has to be asked for by REST, again and again."""
+        ...
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """How to subscribe, ping and leave."""
         ...
 
     def plan(self, instruments: Sequence[Instrument], channels: Sequence[Channel]) -> list[ConnectionPlan]:
@@ -75,32 +112,80 @@ class Venue(Protocol):
         """A fresh decoder. `catalogue` maps the venue's symbols to instruments; empty = known by name only."""
         ...
 
-    def catalogue_request(self) -> HttpRequest:
-        """The REST call that lists every instrument."""
+    def polls(self, instruments: Sequence[Instrument], channels: Sequence[Channel]) -> list[Poll]:
+        """REST calls to repeat for these channels of these instruments."""
         ...
 
-    def instruments(self, raw: bytes) -> list[Instrument]:
-        """Decode the answer to `catalogue_request`.
-
-        Raises:
-            FrameError: the answer is not what the venue documents.
-        """
+    def polled_events(
+        self, poll: str, raw: bytes, ts_recv: int, catalogue: Mapping[str, Instrument]
+    ) -> list[MarketEvent]:
+        """What a reply to the poll of that name tells; `catalogue` as for `decoder`."""
         ...
 
-    def snapshot_request(self, instrument: Instrument) -> HttpRequest:
-        """The REST call for the whole book of an instrument."""
+    def catalogue_request(self, after: str | None = None) -> HttpRequest:
+        """The REST call that lists instruments, or the next page of them."""
         ...
 
-    def snapshot(self, raw: bytes, instrument: InstrumentId, ts_recv: int) -> BookSnapshot:
-        """Decode the answer to `snapshot_request`.
+    def instruments(self, raw: bytes) -> Catalogue:
+        """Decode the answer to `catalogue_request`."""
+        ...
 
-        Raises:
-            FrameError: the answer is not what the venue documents.
-        """
+    def turnover_request(self) -> HttpRequest:
+        """The REST call that tells what every instrument turned over in 24 hours."""
+        ...
+
+    def turnover(self, raw: bytes) -> dict[str, float]:
+        """Decode the answer to `turnover_request`: symbol → quote units traded in 24 hours."""
+        ...
+
+    def tier_requests(self, instruments: Sequence[Instrument]) -> list[HttpRequest]:
+        """REST calls that tell the margin tiers of these instruments; none where they are not public."""
+        ...
+
+    def tiers(self, raw: bytes, catalogue: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
+        """Decode the answer to one of `tier_requests`: symbol → tiers, lowest first."""
+        ...
+
+    def snapshot_request(self, instrument: Instrument) -> HttpRequest | None:
+        """The REST call for the whole book of an instrument; None where subscribing anew brings one."""
+        ...
+
+    def snapshot(self, raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
+        """Decode the answer to `snapshot_request`."""
         ...
 
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol alone, where no catalogue is at hand; None if it is not one of ours."""
+        ...
+
+
+@runtime_checkable
+class FundingTold(Protocol):
+    """A venue whose catalogue does not tell how often a contract pays funding, and that tells it elsewhere."""
+
+    def funding_request(self) -> HttpRequest:
+        """The REST call that tells."""
+        ...
+
+    def with_funding(self, instruments: Sequence[Instrument], raw: bytes) -> list[Instrument]:
+        """The instruments with `funding_interval_h`, by the answer to `funding_request`.
+
+        Raises:
+            FrameError: the answer is not what the venue documents.
+        """
+        ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A venue where anybody may look at an account, and that can be told whose to follow."""
+
+    def watching(self, accounts: Sequence[str]) -> Venue:
+        """The same venue, following these accounts' fills and positions.
+
+        Raises:
+            ConfigError: too many, or not an account's name.
+        """
         ...
 
 

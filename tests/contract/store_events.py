@@ -1,17 +1,25 @@
 """Events for the store's tests: two instruments, one connection, times in seconds after noon of 2024-08-08 UTC."""
 
-from perpscope.model.instrument import Instrument, InstrumentId, instrument_id
+from decimal import Decimal
+
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier, TierBasis, instrument_id
 from perpscope.model.market import (
+    AccountRatio,
     Candle,
     Completeness,
+    ContractUpdate,
     Covered,
     Gap,
     Interval,
     Liquidation,
     Lpi,
     MarkPrice,
+    OpenInterest,
     PositionSide,
+    PublicPosition,
+    RatioKind,
     Sampling,
+    TakerVolume,
     Tick,
 )
 from perpscope.model.stream import Channel, Stream
@@ -31,6 +39,27 @@ def instrument(base: str) -> Instrument:
 
 
 BTC, ETH = instrument("BTC"), instrument("ETH")
+#: Everything a catalogue may tell, at another venue.
+KPEPE = Instrument(
+    id=instrument_id("hyperliquid", "kPEPE", "USD"),
+    venue="hyperliquid",
+    symbol="kPEPE",
+    base="kPEPE",
+    quote="USD",
+    contract_size=Decimal("0.5"),
+    tick_size=Decimal("0.0000001"),
+    step_size=Decimal("10"),
+    min_notional=Decimal("10.5"),
+    coin="PEPE",
+    multiplier=1000,
+    funding_interval_h=1.0,
+    max_leverage=10.0,
+    is_crypto=False,
+)
+TIERS = (
+    MarginTier(0.0, 50_000.0, 0.004, 125.0),
+    MarginTier(50_000.0, None, 0.01, 50.0, 300.0, TierBasis.SIZE),
+)
 LIQUIDATIONS = (Stream(Channel.LIQUIDATIONS, None),)
 BOTH = (*LIQUIDATIONS, Stream(Channel.CANDLES_1M, BTC.id))
 
@@ -89,3 +118,31 @@ def tick(second: float) -> Tick:
 def heart(second: float) -> HeartStatus:
     """A heart in good health."""
     return HeartStatus(pid=7, ts_market=at(second), ts_wall=at(second) + 1, rate=1.0, is_running=True)
+
+
+def open_interest(second: float, size: float = 5.0, *, of: InstrumentId = BTC.id) -> OpenInterest:
+    """A count of what is held, received 1 s later."""
+    return OpenInterest(of, at(second), at(second) + SECOND, size, 2.0 * size)
+
+
+def ratio(second: float, long_fraction: float = 0.6, kind: RatioKind = RatioKind.ALL_ACCOUNTS) -> AccountRatio:
+    """Who is long of BTC, of the five minutes that end then."""
+    return AccountRatio(BTC.id, at(second), at(second) + SECOND, kind, 300, long_fraction)
+
+
+def taker_volume(second: float, buy: float = 7.0, *, of: InstrumentId = BTC.id) -> TakerVolume:
+    """What takers did in the five minutes that end then."""
+    return TakerVolume(of, at(second), at(second) + SECOND, 300, buy, 6.0)
+
+
+def position(
+    second: float, size: float = 1.5, *, account: str = "0xa1", of: InstrumentId = KPEPE.id, price: float | None = 0.009
+) -> PublicPosition:
+    """What an account holds."""
+    ts = at(second)
+    return PublicPosition(of, ts, ts + SECOND, account, PositionSide.SHORT, size, 0.007, 5.0, True, 30.0, price)
+
+
+def contract(second: float, *, is_trading: bool, tiers: tuple[MarginTier, ...] = ()) -> ContractUpdate:
+    """A word about BTC's contract."""
+    return ContractUpdate(BTC.id, at(second), at(second) + SECOND, is_trading, tiers)

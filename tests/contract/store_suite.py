@@ -5,8 +5,9 @@ nothing here knows of files, tables or SQL.
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from decimal import Decimal
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -16,40 +17,56 @@ from tests.contract.store_events import (
     BTC,
     ETH,
     HOUR,
+    KPEPE,
     LIQUIDATIONS,
     MINUTE,
     NOON,
+    TIERS,
     at,
     candle,
+    contract,
     covered,
     gap,
     heart,
     liquidation,
     mark,
+    open_interest,
+    position,
+    ratio,
+    taker_volume,
     tick,
 )
 
 from perpscope.errors import StoreError
-from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.market import (
+    AccountRatio,
     Alive,
     BookDelta,
     BookSnapshot,
     Candle,
+    Completeness,
+    Connected,
     Disconnected,
     Interval,
     Liquidation,
     Lpi,
     MarketEvent,
     MarkPrice,
+    OpenInterest,
     PositionSide,
+    PublicPosition,
     Quote,
+    RatioKind,
     Side,
     Subscribed,
+    TakerVolume,
     Trade,
+    Unheard,
 )
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
+from perpscope.stores.listings import InstrumentVersion, TierVersion
 from perpscope.stores.status import (
     Aggregate,
     CoverageRow,
@@ -75,7 +92,10 @@ class StoreWriter(Protocol):
     @property
     def committed(self) -> int | None: ...
     def sink(self) -> Sink: ...
-    def register(self, instruments: Iterable[Instrument]) -> None: ...
+    def register(self, instruments: Iterable[Instrument], ts_from: int | None = None) -> None: ...
+    def register_tiers(
+        self, tiers: Mapping[InstrumentId, Sequence[MarginTier]], *, source: str, ts_from: int
+    ) -> None: ...
     def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None: ...
     def last_covered(self) -> dict[tuple[str, Stream], tuple[int, str]]: ...
     def check(self) -> None: ...
@@ -109,6 +129,39 @@ class StoreReader(Protocol):
         self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = 1000
     ) -> list[Candle]: ...
     def marks(self, instrument: InstrumentId, since_ns: int | None = None, limit: int = 1000) -> list[MarkPrice]: ...
+    def open_interest(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = 1000,
+    ) -> list[OpenInterest]: ...
+    def long_short_ratio(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = 1000,
+    ) -> list[AccountRatio]: ...
+    def taker_volume(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = 1000,
+    ) -> list[TakerVolume]: ...
+    def public_positions(
+        self, venue: str | None = None, symbol: str | None = None, limit: int = 1000
+    ) -> list[PublicPosition]: ...
+    def position_history(
+        self, account: str, since_ns: int | None = None, until_ns: int | None = None, limit: int = 1000
+    ) -> list[PublicPosition]: ...
+    def instruments(self, venue: str | None = None) -> list[Instrument]: ...
+    def instrument_versions(self, instrument: InstrumentId) -> list[InstrumentVersion]: ...
+    def margin_tiers(self, instrument: InstrumentId) -> list[TierVersion]: ...
     def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]: ...
     def close(self) -> None: ...
 
@@ -134,6 +187,7 @@ Card: TypeAlias = Callable[[Plug], None]
 def card_01_liquidations_come_back_as_they_went_in(plug: Plug) -> None:
     """Every field survives; oldest first; filtered by symbol, time and number."""
     events = [liquidation(0), liquidation(1.5, side=PositionSide.SHORT), liquidation(2, of=ETH.id)]
+    events[2] = msgspec.structs.replace(events[2], venue_id="tid|77", bankruptcy_price=None)
     plug.write(*reversed(events))
     with closing(plug.open_reader()) as reader:
         assert reader.liquidations() == events
@@ -146,6 +200,7 @@ def card_02_the_same_liquidation_is_one_row(plug: Plug) -> None:
     """Twice in a run, in two runs, or received at another time: one row. Anything else that differs is another."""
     same = [liquidation(0), liquidation(0), msgspec.structs.replace(liquidation(0), ts_recv=at(9))]
     others = [liquidation(0, 2.0), liquidation(0, price=1.0), liquidation(0.001), liquidation(0, of=ETH.id)]
+    others += [msgspec.structs.replace(liquidation(0), venue_id=venue_id) for venue_id in ("1", "2")]
     plug.write(*same, *others, liquidation(0, side=PositionSide.SHORT))
     plug.write(*same, *others)
     with closing(plug.open_reader()) as reader:
@@ -173,6 +228,10 @@ def card_04_counts(plug: Plug) -> None:
     with closing(plug.open_reader()) as reader:
         found = reader.counts(NOON)
     assert found == EventCounts(5, 4, 2, {"BTCUSDT": 4, "ETHUSDT": 1}, {"BUY": 1, "SELL": 4})
+    watched = msgspec.structs.replace(liquidation(-2), completeness=Completeness.WATCHLIST, venue_id="77")
+    plug.write(watched)
+    with closing(plug.open_reader()) as reader:
+        assert reader.counts(NOON) == msgspec.structs.replace(found, watchlist=1)
 
 
 def card_05_an_empty_store_counts_nothing(plug: Plug) -> None:
@@ -193,6 +252,11 @@ def card_06_closed_candles_once_per_interval(plug: Plug) -> None:
             assert reader.candles(BTC.id, interval) == [first, candle(60, interval=interval)]
             assert reader.candles(BTC.id, interval, since_ns=at(1), limit=9) == [candle(60, interval=interval)]
             assert reader.candles(ETH.id, interval) == []
+    told = msgspec.structs.replace(candle(0), instrument=ETH.id, quote_volume=None, trades=None)
+    bare = msgspec.structs.replace(told, taker_buy_volume=None, taker_buy_quote_volume=None)
+    plug.write(bare)
+    with closing(plug.open_reader()) as reader:
+        assert reader.candles(ETH.id, Interval.M1) == [bare]  # not all venues publish all of it
 
 
 def card_07_the_last_mark_price_of_a_minute_stays(plug: Plug) -> None:
@@ -200,11 +264,12 @@ def card_07_the_last_mark_price_of_a_minute_stays(plug: Plug) -> None:
     plug.write(mark(30, 2.0), mark(10, 1.0), mark(60, 3.0))
     plug.write(mark(20, 9.0))
     bare = MarkPrice(ETH.id, at(5), at(6), 7.0, None, None, None)
-    plug.write(bare)
+    hourly = MarkPrice(ETH.id, at(65), at(66), 7.0, None, 0.0001, None, 1.0)
+    plug.write(bare, hourly)
     with closing(plug.open_reader()) as reader:
         assert reader.marks(BTC.id) == [mark(30, 2.0), mark(60, 3.0)]
         assert reader.marks(BTC.id, since_ns=at(60)) == [mark(60, 3.0)]
-        assert reader.marks(ETH.id) == [bare]
+        assert reader.marks(ETH.id) == [bare, hourly]
 
 
 def card_08_coverage_grows_and_closes(plug: Plug) -> None:
@@ -313,7 +378,9 @@ def card_15_what_no_table_keeps_is_passed_over(plug: Plug) -> None:
         Quote(BTC.id, at(0), at(0), 1, *price, *price),
         BookDelta(BTC.id, at(0), at(0), 1, 2, 0, [price], []),
         BookSnapshot(BTC.id, at(0), at(0), 2, [price], []),
+        Connected("binance", "c", at(0)),
         Subscribed("binance", "c", LIQUIDATIONS, at(0)),
+        Unheard("binance", "c", LIQUIDATIONS, "refused", at(0)),
         Alive("c", at(0), 1, at(0)),
         Disconnected("c", "stopped", at(0)),
     ]
@@ -373,6 +440,18 @@ def card_19_a_session_twice_is_a_session_once(plug: Plug) -> None:
     for second in range(0, 180, 7):
         session += [liquidation(second, second + 1.0), mark(second), covered(0, second), tick(second)]
     session += [candle(0), candle(1), gap(180, 185), covered(0, 180, is_open=False)]
+    for second in range(0, 180, 20):
+        session += [
+            open_interest(second, second + 1.0),
+            ratio(second),
+            taker_volume(second),
+            position(second, 1 + second),
+        ]
+    session += [
+        contract(40, is_trading=False),
+        contract(90, is_trading=True, tiers=TIERS),
+        contract(95, is_trading=True),
+    ]
     plug.write(*session)
     before = _everything(plug)
     random.Random(5).shuffle(session)
@@ -446,11 +525,137 @@ def card_24_sums_can_be_reckoned_anew(plug: Plug) -> None:
         assert (reader.aggregates(), reader.intensity()) == before
 
 
+def card_25_open_interest_once_a_minute(plug: Plug) -> None:
+    """Keeps S2-47. The latest of a minute by the venue's time, in whatever order; by venue, symbol and time."""
+    bare = msgspec.structs.replace(open_interest(5, of=ETH.id), open_interest_usd=None)
+    plug.write(open_interest(30, 2.0), open_interest(10, 1.0), open_interest(60, 3.0), bare)
+    plug.write(open_interest(20, 9.0))
+    with closing(plug.open_reader()) as reader:
+        assert reader.open_interest() == [open_interest(30, 2.0), bare, open_interest(60, 3.0)]
+        assert reader.open_interest("binance", "BTCUSDT") == [open_interest(30, 2.0), open_interest(60, 3.0)]
+        assert reader.open_interest("binance", "BTCUSDT", at(60)) == [open_interest(60, 3.0)]
+        assert reader.open_interest(symbol="BTCUSDT", until_ns=at(60), limit=1) == [open_interest(30, 2.0)]
+        assert reader.open_interest("okx") == []
+
+
+def card_26_ratios_of_every_kind(plug: Plug) -> None:
+    """Keeps S2-48. One row per kind, period and end of it; what is told again later stays, also if all are long."""
+    events = [ratio(300 * number, 0.5, kind) for number, kind in enumerate(RatioKind)]
+    again = msgspec.structs.replace(ratio(0, 1.0), ts_recv=at(90))
+    daily = msgspec.structs.replace(ratio(0), period_s=86_400)
+    plug.write(*reversed(events), again, events[0], daily)
+    plug.write(events[0], again)
+    with closing(plug.open_reader()) as reader:
+        assert sorted(reader.long_short_ratio(until_ns=at(1)), key=lambda told: told.period_s) == [again, daily]
+        assert reader.long_short_ratio("binance", "BTCUSDT", at(1)) == events[1:]
+        assert reader.long_short_ratio("binance", "ETHUSDT") == []
+
+
+def card_27_taker_volumes(plug: Plug) -> None:
+    """Both sides of each period; what is told again later stays."""
+    again = msgspec.structs.replace(taker_volume(0, 8.0), ts_recv=at(90))
+    plug.write(again, taker_volume(300), taker_volume(600, of=ETH.id), taker_volume(0))
+    with closing(plug.open_reader()) as reader:
+        assert reader.taker_volume(symbol="BTCUSDT") == [again, taker_volume(300)]
+        assert reader.taker_volume("binance", since_ns=at(300), limit=1) == [taker_volume(600, of=ETH.id)]
+
+
+def card_28_public_positions_now_and_by_the_minute(plug: Plug) -> None:
+    """The newest of each account and instrument, and the last of each minute, in whatever order they come."""
+    other = position(5, account="0xb2", price=None)
+    plug.write(position(30, 2.0), position(10, 1.0), other, position(60, 3.0), position(50, of=BTC.id))
+    plug.write(position(20, 9.0))
+    with closing(plug.open_reader()) as reader:
+        assert reader.public_positions() == [other, position(50, of=BTC.id), position(60, 3.0)]
+        assert reader.public_positions("binance", "BTCUSDT") == [position(50, of=BTC.id)]
+        history = reader.position_history("0xa1")
+        assert history == [position(50, of=BTC.id), position(30, 2.0), position(60, 3.0)]
+        assert reader.position_history("0xa1", at(0), at(60), limit=1) == [position(30, 2.0)]
+        assert reader.position_history("0xa1", at(60)) == [position(60, 3.0)]
+
+
+def card_29_instruments_as_the_catalogue_has_them(plug: Plug) -> None:
+    """Every term survives; told again, however the numbers are written, it is nothing new; a change is a version."""
+    halted = msgspec.structs.replace(BTC, is_trading=False)
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.register([KPEPE, BTC, ETH], at(0))
+        store.register([msgspec.structs.replace(KPEPE, step_size=Decimal("10.00"), max_leverage=10)], at(1))
+        store.register([halted], at(2))
+        store.register([halted], at(3))
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.register([BTC], at(4))
+        store.register([halted], at(2))
+    with closing(plug.open_reader()) as reader:
+        assert reader.instruments() == [BTC, ETH, KPEPE]
+        assert reader.instruments("hyperliquid") == [KPEPE]
+        assert reader.instrument_versions(KPEPE.id) == [InstrumentVersion(at(0), KPEPE)]
+        assert reader.instrument_versions(BTC.id) == [
+            InstrumentVersion(at(0), BTC),
+            InstrumentVersion(at(2), halted),
+            InstrumentVersion(at(4), BTC),
+        ]
+
+
+def card_30_instruments_of_an_unknown_time(plug: Plug) -> None:
+    """Without a time the first word holds since ever, and later ones correct the newest version."""
+    bare, fuller = BTC, msgspec.structs.replace(BTC, max_leverage=125.0)
+    for number, told in enumerate([bare, fuller, fuller]):
+        with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+            store.register([told])
+        with closing(plug.open_reader()) as reader:
+            assert reader.instrument_versions(BTC.id) == [InstrumentVersion(0, (bare, fuller, fuller)[number])]
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.register([bare], at(5))
+        store.flush()
+        store.register([fuller])
+    with closing(plug.open_reader()) as reader:
+        assert [version.ts_from for version in reader.instrument_versions(BTC.id)] == [0, at(5)]
+        assert reader.instruments() == [fuller]
+
+
+def card_31_contracts_are_halted_and_delisted(plug: Plug) -> None:
+    """A word of the stream is a version too, with its tiers; one about a contract nobody knows is passed over."""
+    stranger = msgspec.structs.replace(contract(1, is_trading=True), instrument=InstrumentId("NEW-USDT-PERP.BINANCE"))
+    plug.write(contract(1, is_trading=True), contract(2, is_trading=False, tiers=TIERS), stranger)
+    with closing(plug.open_reader()) as reader:
+        halted = msgspec.structs.replace(BTC, is_trading=False)
+        assert reader.instrument_versions(BTC.id) == [InstrumentVersion(0, BTC), InstrumentVersion(at(2), halted)]
+        assert reader.instruments() == [halted, ETH]
+        assert [(version.ts_from, version.tiers) for version in reader.margin_tiers(BTC.id)] == [(at(2), TIERS)]
+
+
+def card_32_margin_tiers_version_by_version(plug: Plug) -> None:
+    """A new version only where the tiers differ from those of the same source; of two of one moment the later word."""
+    other = TIERS[:1]
+    told = [("venue", 0, TIERS), ("table", 1, TIERS), ("venue", 2, TIERS), ("venue", 3, other), ("venue", 4, TIERS)]
+    for _ in range(2):
+        with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+            for source, second, tiers in told:
+                store.register_tiers({BTC.id: list(tiers), ETH.id: ()}, source=source, ts_from=at(second))
+    with closing(plug.open_reader()) as reader:
+        assert reader.margin_tiers(BTC.id) == [
+            TierVersion(BTC.id, "table", at(1), TIERS),
+            TierVersion(BTC.id, "venue", at(0), TIERS),
+            TierVersion(BTC.id, "venue", at(3), other),
+            TierVersion(BTC.id, "venue", at(4), TIERS),
+        ]
+        assert reader.margin_tiers(ETH.id) == []
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.register_tiers({BTC.id: other}, source="table", ts_from=at(1))
+    with closing(plug.open_reader()) as reader:
+        assert reader.margin_tiers(BTC.id)[0] == TierVersion(BTC.id, "table", at(1), other)
+
+
 def _everything(plug: Plug) -> list[object]:
     with closing(plug.open_reader()) as reader:
         minutes = [(row.symbol, row.side, row.ts_start, row.event_count) for row in reader.aggregates()]
         candles = reader.candles(BTC.id, Interval.M1)
-        return [reader.liquidations(), minutes, candles, reader.marks(BTC.id), reader.coverage(), reader.counts(HOUR)]
+        return [
+            *(reader.liquidations(), minutes, candles, reader.marks(BTC.id), reader.coverage(), reader.counts(HOUR)),
+            *(reader.open_interest(), reader.long_short_ratio(), reader.taker_volume()),
+            *(reader.public_positions(), reader.position_history("0xa1")),
+            *(reader.instruments(), reader.instrument_versions(BTC.id), reader.margin_tiers(BTC.id)),
+        ]
 
 
 CARDS: list[Card] = [card for name, card in sorted(globals().items()) if name.startswith("card_")]

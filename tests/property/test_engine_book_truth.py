@@ -1,4 +1,4 @@
-"""For every history of lost, repeated and swapped deltas: a readable book is the truth at its update id."""
+"""For every history of lost, repeated and swapped messages: a readable book is the truth at its update id."""
 
 from typing import NamedTuple
 
@@ -24,10 +24,10 @@ class Truth(NamedTuple):
     at: dict[int, Sides]
     deltas: list[BookDelta]
 
-    def snapshot(self, last_update_id: int) -> BookSnapshot:
+    def snapshot(self, last_update_id: int, *, is_stream: bool = False) -> BookSnapshot:
         """The whole book at an update id."""
         bids, asks = self.levels(last_update_id)
-        return BookSnapshot(BTC, last_update_id, last_update_id, last_update_id, bids, asks)
+        return BookSnapshot(BTC, last_update_id, last_update_id, last_update_id, bids, asks, is_stream)
 
     def levels(self, last_update_id: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks at an update id, best first."""
@@ -102,3 +102,48 @@ def test_a_readable_book_is_the_truth(truth: Truth, data: st.DataObject) -> None
         assert book.restore(truth.snapshot(ids[-1])) is BookChange.LIVE
     check(book, truth)
     assert book.last_update_id == ids[-1]
+
+
+def connection(truth: Truth, data: st.DataObject, *, is_whole: bool) -> list[BookDelta | BookSnapshot]:
+    """What one connection delivers: a snapshot somewhere, then the deltas; some lost, and snapshots in between."""
+    begin = data.draw(st.integers(0, len(truth.deltas) - 2))
+    messages: list[BookDelta | BookSnapshot] = [truth.snapshot(truth.deltas[begin].last_update_id, is_stream=True)]
+    for delta in truth.deltas[begin + 1 : -1]:
+        fate = 1 if is_whole else data.draw(st.sampled_from([1, 1, 1, 1, 1, 0, 2]))
+        if fate:
+            messages.append(delta)
+        if fate == 2:
+            messages.append(truth.snapshot(delta.last_update_id, is_stream=True))
+    return messages
+
+
+@settings(deadline=None)  # a loaded machine is no failure
+@given(TRUTHS, st.data())
+def test_a_streamed_book_is_the_truth(truth: Truth, data: st.DataObject) -> None:
+    """Two connections that overlap in any way, each with losses; in the end a snapshot heals, whatever came before."""
+    book = OrderBook(BTC)
+    waiting = [connection(truth, data, is_whole=False) for _ in range(2)]
+    while any(waiting):
+        message = data.draw(st.sampled_from([queue for queue in waiting if queue])).pop(0)
+        change = book.apply(message) if isinstance(message, BookDelta) else book.restore(message)
+        check(book, truth)
+        assert book.wants_snapshot is not book.is_readable
+        assert change is not BookChange.STALE_SNAPSHOT
+    last = truth.deltas[-1]
+    book.restore(truth.snapshot(last.prev_update_id, is_stream=True))
+    assert book.apply(last) is BookChange.APPLIED
+    check(book, truth)
+    assert book.last_update_id == last.last_update_id
+
+
+@settings(deadline=None)  # a loaded machine is no failure
+@given(TRUTHS, st.data())
+def test_a_whole_stream_has_no_hole_and_an_overlap_makes_none(truth: Truth, data: st.DataObject) -> None:
+    """Connections without losses, however they interleave once the first has begun, never look like a loss."""
+    book = OrderBook(BTC)
+    waiting = [connection(truth, data, is_whole=True) for _ in range(2)]
+    while any(waiting):
+        message = data.draw(st.sampled_from([queue for queue in waiting if queue])).pop(0)
+        change = book.apply(message) if isinstance(message, BookDelta) else book.restore(message)
+        assert change in {BookChange.LIVE, BookChange.APPLIED, BookChange.DUPLICATE}
+        check(book, truth)

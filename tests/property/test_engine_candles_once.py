@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpscope.engine.candles import CandleBook
-from perpscope.engine.premium import MinuteMarks
+from perpscope.engine.minutes import OncePerMinute
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, MarkPrice
 
@@ -36,7 +36,7 @@ def test_each_closed_candle_comes_out_exactly_once(frames: list[tuple[Instrument
 @given(st.lists(st.integers(0, 30 * MINUTE), max_size=60), st.data())
 def test_each_minute_comes_out_at_most_once(times: list[int], data: st.DataObject) -> None:
     """In any order, flushed at any time; if in order, every minute has its last. Keeps S2-31."""
-    marks = MinuteMarks()
+    marks = OncePerMinute[MarkPrice]()
     out: list[MarkPrice] = []
     in_order = data.draw(st.booleans())
     for ts in sorted(times) if in_order else times:

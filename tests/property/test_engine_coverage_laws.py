@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from perpscope.engine.coverage import CoverageLedger
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick
+from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, Stream
 
 BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
@@ -34,6 +34,7 @@ class Ledger(RuleBasedStateMachine):
         self.covered: dict[tuple[str, Stream, int, int], tuple[int, int]] = {}  # (…, session, from) → (from, to)
         self.sessions: dict[str, int] = {}
         self.lost: dict[tuple[Stream, int, str], int | None] = {}
+        self.refused_at: dict[Stream, int] = {}  # first refusal of a stream nobody had covered
 
     @initialize(ends=st.dictionaries(st.sampled_from(STREAMS), st.integers(800, 1_100)))
     def earlier_run(self, ends: dict[Stream, int]) -> None:
@@ -98,6 +99,22 @@ class Ledger(RuleBasedStateMachine):
         self.acknowledged.pop(connection, None)
         self.has_news.discard(connection)
 
+    @rule(connection=CONNECTIONS, streams=st.sets(st.sampled_from(STREAMS), min_size=1), step=STEP)
+    def refuse(self, connection: str, streams: set[Stream], step: int) -> None:
+        """The venue refuses streams, acknowledged before or not, on a connection heard of or not; the rest goes on."""
+        self.now += step
+        for stream in streams:
+            self.refused_at.setdefault(stream, self.now)
+        gaps = self.ledger.gaps
+        self.take(self.ledger.unheard(Unheard("binance", connection, tuple(streams), "refused", self.now)))
+        self.carried.get(connection, set()).difference_update(streams)
+        for _, acknowledged in self.acknowledged.get(connection, []):
+            acknowledged.difference_update(streams)
+        counted = self.ledger.gaps
+        assert counted - gaps <= 2 * len(streams)
+        self.take(again := self.ledger.unheard(Unheard("binance", connection, tuple(streams), "refused", self.now)))
+        assert (again, self.ledger.gaps) == ([], counted)  # told again it is nothing new
+
     def teardown(self) -> None:
         """In the end every connection is lost, and nothing is left to be judged."""
         for connection in sorted(self.carried):
@@ -117,12 +134,14 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def covered_and_gaps_leave_no_hole(self) -> None:
-        """From the first coverage of a stream to its last every moment is one or the other, or still to be judged.
+        """From the first coverage or refusal of a stream to its last coverage: one or the other, or still to be judged.
 
         To be judged is what follows the beginning of an interval of an open connection.
         """
         for stream in STREAMS:
             covered = sorted(span for key, span in self.covered.items() if key[1] == stream)
+            if (refused_at := self.refused_at.get(stream)) is not None:
+                covered = sorted([*covered, (refused_at, refused_at)])
             if not covered:
                 continue
             gaps = [(ts_from, ts_to or FOREVER) for (of, ts_from, _), ts_to in self.lost.items() if of == stream]
@@ -136,6 +155,13 @@ class Ledger(RuleBasedStateMachine):
             for ts_from, ts_to in sorted([*covered, *gaps, *pending]):
                 assert ts_from <= reached or ts_from >= max(to for _, to in covered)
                 reached = max(reached, ts_to)
+
+    @invariant()
+    def what_was_refused_and_nobody_carries_is_missing(self) -> None:
+        """A refused stream has an open gap until a connection is acknowledged for it again."""
+        carried = set().union(*self.carried.values())
+        for stream in set(self.refused_at) - carried:
+            assert any(ts_to is None for (of, _, _), ts_to in self.lost.items() if of == stream)
 
 
 TestLedger = Ledger.TestCase

@@ -1,4 +1,4 @@
-"""The order book: Binance's numbered rules, one by one, and reads refused while it is not known to be right."""
+"""The order book: every venue's rules, one by one, and reads refused while it is not known to be right."""
 
 import math
 
@@ -36,6 +36,14 @@ def snapshot(last: int, bids: list[Level] | None = None, asks: list[Level] | Non
         [(100.0, 1.0), (99.0, 2.0), (98.0, 3.0)] if bids is None else bids,
         [(101.0, 1.0), (102.0, 2.0), (103.0, 4.0)] if asks is None else asks,
     )
+
+
+def streamed(
+    last: int, ts_event: int | None = None, bids: list[Level] | None = None, asks: list[Level] | None = None
+) -> BookSnapshot:
+    """A snapshot in its place among the deltas, 100 / 101; its time follows its id unless told otherwise."""
+    ts = last * MS if ts_event is None else ts_event
+    return BookSnapshot(BTC, ts, ts + 5 * MS, last, bids or [(100.0, 1.0)], asks or [(101.0, 1.0)], is_stream=True)
 
 
 @pytest.fixture
@@ -282,3 +290,117 @@ def test_a_deep_ladder_is_rebuilt_when_removed_prices_pile_up() -> None:
         ladder.update([(10.0 + n, 0.0)])
     assert len(ladder._heap) <= 1_100
     assert ladder.top() == [(1.0, 1.0)]
+
+
+def test_a_streamed_snapshot_is_the_book_and_the_next_delta_chains_to_it() -> None:
+    """OKX, Bitget, Bybit: no REST copy, no bridge; `prev` is the snapshot's id."""
+    told: list[tuple[int, Top | None]] = []
+    book = OrderBook(BTC, lambda update_id, top: told.append((update_id, top)))
+    assert not book.wants_snapshot
+    assert book.restore(streamed(20)) is BookChange.LIVE
+    assert (book.last_update_id, book.ts_last) == (20, 25 * MS)
+    assert book.apply(delta(21, 24, 20, [(100.5, 2.0)])) is BookChange.APPLIED
+    assert told == [(20, Top(100.0, 1.0, 101.0, 1.0)), (24, Top(100.5, 2.0, 101.0, 1.0))]
+
+
+def test_a_streamed_snapshot_replaces_a_readable_book(book: OrderBook) -> None:
+    """Bybit may send one at any time: nothing of the book before it stays."""
+    assert book.restore(streamed(30, bids=[(97.0, 5.0)], asks=[(98.0, 6.0)])) is BookChange.APPLIED
+    assert (book.bids(), book.asks()) == ([(97.0, 5.0)], [(98.0, 6.0)])
+    assert book.apply(delta(31, 31, 30, [(97.5, 1.0)])) is BookChange.APPLIED
+
+
+def test_after_a_hole_the_topic_is_wanted_anew_and_its_snapshot_heals() -> None:
+    """The feed subscribes again on `wants_snapshot`; what was buffered is older than what comes then."""
+    book = OrderBook(BTC)
+    book.restore(streamed(20))
+    assert book.apply(delta(25, 25, 24)) is BookChange.HOLE
+    assert (book.best(), book.wants_snapshot) == (None, True)
+    assert book.apply(delta(26, 26, 25)) is BookChange.BUFFERED
+    assert book.restore(streamed(40)) is BookChange.LIVE
+    assert (book.last_update_id, book.wants_snapshot) == (40, False)
+    assert book.apply(delta(41, 41, 40)) is BookChange.APPLIED
+
+
+def test_a_streamed_snapshot_makes_a_held_copy_needless() -> None:
+    """Whatever was awaited before is forgotten."""
+    book = OrderBook(BTC)
+    assert book.restore(snapshot(35)) is BookChange.HELD
+    assert book.restore(streamed(20)) is BookChange.LIVE
+    assert book.apply(delta(21, 40, 20)) is BookChange.APPLIED
+
+
+def test_what_an_overlapping_connection_tells_again_is_a_duplicate() -> None:
+    """Older by id and not later by time: deltas and snapshots of the connection that lags behind."""
+    book = OrderBook(BTC)
+    book.restore(streamed(30))
+    assert book.apply(delta(25, 26, 24, [(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.apply(delta(29, 30, 28, [(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.restore(streamed(28, bids=[(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.restore(streamed(30, bids=[(1.0, 1.0)])) is BookChange.DUPLICATE
+    assert book.bids() == [(100.0, 1.0)]
+    assert book.apply(delta(31, 31, 30)) is BookChange.APPLIED
+
+
+def test_numbers_begun_anew_by_a_snapshot_are_followed(book: OrderBook) -> None:
+    """Bybit's `u` = 1 after a restart: a lower id that comes later is no repeat."""
+    assert book.restore(streamed(1, ts_event=50 * MS)) is BookChange.APPLIED
+    assert book.last_update_id == 1
+    assert book.apply(delta(2, 2, 1, ts_event=51 * MS)) is BookChange.APPLIED
+    assert book.apply(delta(21, 30, 20, ts_event=30 * MS)) is BookChange.HOLE  # of the old numbers: cannot be placed
+
+
+def test_a_chained_delta_may_carry_a_lower_number() -> None:
+    """OKX after maintenance: `prevSeqId` fits, `seqId` is lower; and a quiet book repeats its number."""
+    book = OrderBook(BTC)
+    book.restore(streamed(9_004))
+    assert book.apply(delta(9_004, 9_004, 9_004, ts_event=9_100 * MS)) is BookChange.APPLIED
+    assert book.apply(delta(3, 3, 9_004, [(99.0, 1.0)], ts_event=9_200 * MS)) is BookChange.APPLIED
+    assert book.apply(delta(4, 4, 3, ts_event=9_300 * MS)) is BookChange.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("prev", "last", "change"),
+    [
+        pytest.param(95, 105, BookChange.APPLIED, id="around-it"),
+        pytest.param(95, 100, BookChange.APPLIED, id="up-to-it"),
+        pytest.param(101, 105, BookChange.HOLE, id="beyond-it"),
+        pytest.param(0, 105, BookChange.HOLE, id="numbers-begun-anew"),
+    ],
+)
+def test_the_first_delta_after_a_streamed_snapshot_may_bridge(prev: int, last: int, change: BookChange) -> None:
+    """Bitget: `seq` of the snapshot within [`pseq`, `seq`] of the first update; `pseq` = 0 is a reset."""
+    book = OrderBook(BTC)
+    book.restore(streamed(100))
+    assert book.apply(delta(prev + 1, last, prev, ts_event=200 * MS)) is change
+
+
+def test_only_the_first_delta_may_bridge() -> None:
+    """From the second on the chain must be exact."""
+    book = OrderBook(BTC)
+    book.restore(streamed(100))
+    assert book.apply(delta(96, 105, 95)) is BookChange.APPLIED
+    assert book.apply(delta(104, 110, 103)) is BookChange.HOLE
+
+
+def test_a_crossed_streamed_snapshot_is_not_served(book: OrderBook) -> None:
+    """Unreadable at once; with the next delta a new one is wanted, and the next good one heals."""
+    assert book.restore(streamed(30, bids=[(101.0, 1.0)])) is BookChange.CROSSED
+    assert (book.best(), book.wants_snapshot) == (None, False)
+    assert book.apply(delta(31, 31, 30)) is BookChange.BUFFERED
+    assert book.wants_snapshot
+    assert book.restore(streamed(32)) is BookChange.LIVE
+
+
+def test_a_venue_without_deltas_never_wants_a_snapshot() -> None:
+    """Hyperliquid: every message is whole and numbered by its time; late ones of another connection are passed over."""
+    book = OrderBook(BTC)
+    changes = []
+    for ms in (1_000, 1_500, 1_500, 2_000, 1_500):
+        changes.append(book.restore(streamed(ms)))
+        assert not book.wants_snapshot
+    again = BookChange.DUPLICATE
+    assert changes == [BookChange.LIVE, BookChange.APPLIED, again, BookChange.APPLIED, again]
+    book.invalidate()
+    assert not book.wants_snapshot
+    assert book.restore(streamed(1_200)) is BookChange.LIVE

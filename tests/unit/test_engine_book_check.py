@@ -41,6 +41,28 @@ def test_a_top_waits_until_its_quote_is_certain() -> None:
     assert figures(check) == (1, 1, 0, 0, 0)
 
 
+def test_quotes_numbered_anew_are_followed() -> None:
+    """A lower id that comes later begins anew; one that is merely late changes nothing."""
+    check = BookCheck()
+    check.quoted(quote(700, OTHER))
+    check.quoted(Quote(BTC, 600, 600, 600, *TOP))  # late
+    check.applied(700, OTHER)
+    check.quoted(Quote(BTC, 900, 900, 3, *TOP))
+    check.applied(3, TOP)
+    check.quoted(Quote(BTC, 901, 901, 4, *TOP))
+    assert figures(check) == (1, 1, 1, 1, 1)
+
+
+def test_tops_numbered_anew_are_not_compared_with_old_quotes() -> None:
+    """A streamed snapshot may follow a restart of the venue: what waited for the old numbers is dropped."""
+    check = BookCheck()
+    check.applied(700, TOP)
+    check.applied(2, TOP)
+    check.quoted(quote(1))
+    check.quoted(quote(3, OTHER))
+    assert figures(check) == (1, 1, 0, 0, 1)
+
+
 def test_a_top_that_comes_late_is_judged_at_once() -> None:
     """Quotes usually run ahead of diffs; the last one up to the diff's id counts."""
     check = BookCheck()
@@ -166,3 +188,12 @@ def test_one_diff_removed_is_one_gap_and_no_read_from_there_on(recorded: list[Ma
                 state = engine.market.get(BTC)
                 reads += n >= following and state is not None and state.book.is_readable
         assert (engine.gaps, len(sink.events), reads) == (1, 1, 0)
+
+
+def test_quotes_that_are_numbered_apart_prove_nothing() -> None:
+    """Bybit numbers the messages of its one-level topic by themselves: such a quote carries 0 and is not compared."""
+    check = BookCheck()
+    check.applied(7, Top(1.0, 1.0, 2.0, 1.0))
+    check.quoted(Quote(InstrumentId("BTC-USDT-PERP.BYBIT"), 1, 1, 0, 9.0, 1.0, 10.0, 1.0))
+    check.finish()
+    assert (check.compared, check.equal) == (0, 0)

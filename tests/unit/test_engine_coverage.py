@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from perpscope.engine.coverage import CoverageLedger
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick
+from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, Stream
 
 BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
@@ -13,7 +13,7 @@ CANDLES = Stream(Channel.CANDLES_1M, BTC)
 BOOK = Stream(Channel.BOOK, BTC)
 ONE, TWO = "binance/market/0", "binance/market/1"
 
-Entry = Subscribed | Alive | Disconnected | Tick
+Entry = Subscribed | Unheard | Alive | Disconnected | Tick
 
 
 def subscribed(ts: int, *streams: Stream, connection: str = ONE) -> Subscribed:
@@ -31,6 +31,11 @@ def lost(ts: int, cause: str = "disconnect", connection: str = ONE) -> Disconnec
     return Disconnected(connection, cause, ts)
 
 
+def unheard(ts: int, *streams: Stream, connection: str = ONE, cause: str = "refused") -> Unheard:
+    """A refusal, or a silence instead of an acknowledgement."""
+    return Unheard("binance", connection, streams, cause, ts)
+
+
 def keep(ledger: CoverageLedger, entries: Sequence[Entry]) -> list[Covered | Gap]:
     """Enter everything; what came out."""
     found: list[Covered | Gap] = []
@@ -38,6 +43,8 @@ def keep(ledger: CoverageLedger, entries: Sequence[Entry]) -> list[Covered | Gap
         match entry:
             case Subscribed():
                 found += ledger.subscribed(entry)
+            case Unheard():
+                found += ledger.unheard(entry)
             case Alive():
                 found += ledger.alive(entry)
             case Disconnected():
@@ -212,3 +219,101 @@ def test_a_book_has_one_gap_at_a_time() -> None:
     [closed] = ledger.book_back("binance", BTC, 200)
     assert gap(closed) == ((BOOK,), 100, 200, "sequence")
     assert ledger.gaps == 1
+
+
+def test_a_stream_refused_from_the_start_is_a_gap_until_it_is_heard() -> None:
+    """From the refusal on; told again it is the same gap, and the first data after an acknowledgement ends it."""
+    ledger = CoverageLedger()
+    found = keep(ledger, [unheard(100, TRADES, BOOK), unheard(130, TRADES, connection=TWO, cause="unacknowledged")])
+    assert [gap(event) for event in found] == [((TRADES, BOOK), 100, None, "refused")]
+    assert ledger.gaps == 1
+    assert ledger.gaps_by_channel == {("binance", Channel.TRADES): 1, ("binance", Channel.BOOK): 1}
+    found = keep(ledger, [subscribed(200, TRADES), alive(210)])
+    assert [gap(event) for event in found] == [((TRADES,), 100, 200, "refused")]
+    assert ledger.gaps == 1
+
+
+def test_a_stream_refused_before_any_data_came_covers_nothing() -> None:
+    """It leaves the streams it was acknowledged with, and they begin as they would have."""
+    ledger = CoverageLedger()
+    found = keep(ledger, [subscribed(100, TRADES, BOOK), unheard(110, BOOK), alive(150), Tick(200), Tick(300)])
+    assert gap(found[0]) == ((BOOK,), 110, None, "refused")
+    assert (found[1].streams, covered(found[1])) == ((TRADES,), (100, 150, True))
+    assert len(found) == 2
+    assert keep(CoverageLedger(), [subscribed(100, BOOK), unheard(110, BOOK), lost(120)])[1:] == []
+
+
+def test_a_covered_stream_that_is_refused_leaves_the_others_without_a_hole() -> None:
+    """The interval closes where it stood; the rest goes on from there, the refused one is missing from there."""
+    ledger = CoverageLedger()
+    entries: list[Entry] = [subscribed(100, TRADES, BOOK), subscribed(120, CANDLES), alive(250), Tick(200), Tick(300)]
+    found = keep(ledger, [*entries, unheard(310, BOOK), alive(390), Tick(400), lost(410)])
+    said = [(event.streams, covered(event)) for event in found if isinstance(event, Covered)]
+    assert said == [
+        ((TRADES, BOOK), (100, 200, True)),
+        ((CANDLES,), (120, 200, True)),
+        ((TRADES, BOOK), (100, 200, False)),
+        ((TRADES,), (200, 300, True)),
+        ((CANDLES,), (120, 300, True)),
+        ((TRADES,), (200, 300, False)),
+        ((CANDLES,), (120, 300, False)),
+    ]
+    assert [gap(event) for event in found if isinstance(event, Gap)] == [
+        ((BOOK,), 200, None, "refused"),
+        ((TRADES, CANDLES), 300, None, "disconnect"),
+    ]
+    assert ledger.gaps == 2
+
+
+def test_an_interval_that_has_not_moved_is_narrowed_in_silence() -> None:
+    """Nothing was vouched for yet; the refused stream is missing from its beginning."""
+    ledger = CoverageLedger()
+    found = keep(
+        ledger, [subscribed(100, TRADES, BOOK), alive(110), unheard(120, BOOK), Tick(200), alive(290), Tick(300)]
+    )
+    assert gap(found[0]) == ((BOOK,), 100, None, "refused")
+    assert [(event.streams, covered(event)) for event in found[1:]] == [((TRADES,), (100, 200, True))]
+
+
+def test_a_refused_stream_may_be_subscribed_again_on_the_same_connection() -> None:
+    """It is not taken for a connection that was replaced."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES, BOOK), alive(150), Tick(200), Tick(300), unheard(310, BOOK)])
+    found = keep(ledger, [subscribed(320, BOOK), alive(330)])
+    assert [gap(event) for event in found] == [((BOOK,), 150, 320, "refused")]
+
+
+def test_what_another_connection_covers_is_not_missing() -> None:
+    """Refused on the one that was to take over, heard on the one that goes on."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES), alive(150), Tick(200)])
+    assert keep(ledger, [unheard(210, TRADES, connection=TWO)]) == []
+    entries: list[Entry] = [subscribed(220, TRADES, connection=TWO), alive(295), alive(296, TWO), Tick(300)]
+    assert not [e for e in keep(ledger, [*entries, Tick(400), unheard(410, TRADES)]) if isinstance(e, Gap)]
+    assert ledger.gaps == 0
+
+
+def test_a_refusal_ends_the_gap_since_an_earlier_run() -> None:
+    """The time between two runs and the refusal are told apart, and leave no hole between them."""
+    ledger = CoverageLedger({("binance", TRADES): (50, "restart"), ("binance", BOOK): (500, "restart")})
+    found = keep(ledger, [unheard(100, TRADES, BOOK), subscribed(200, TRADES), alive(210)])
+    assert [gap(event) for event in found] == [
+        ((TRADES,), 50, 100, "restart"),
+        ((TRADES, BOOK), 100, None, "refused"),
+        ((TRADES,), 100, 200, "refused"),
+    ]
+
+
+def test_a_planned_successor_leaves_no_gap() -> None:
+    """The connection that takes another's place covers the same streams before that one is ended."""
+    ledger, successor = CoverageLedger(), "binance/market/0b"
+    entries: list[Entry] = [subscribed(100, TRADES, BOOK), alive(190), Tick(200)]
+    entries += [subscribed(250, TRADES, BOOK, connection=successor), alive(290), alive(291, successor), Tick(300)]
+    entries += [alive(390), alive(391, successor), Tick(400), lost(410, "rotated"), alive(495, successor), Tick(500)]
+    found = keep(ledger, entries)
+    assert not [event for event in found if isinstance(event, Gap)]
+    assert [covered(event) for event in found if isinstance(event, Covered) and event.connection == successor] == [
+        (250, 300, True),
+        (250, 400, True),
+    ]
+    assert ledger.gaps == 0

@@ -6,11 +6,14 @@ import pytest
 from perpscope.engine.engine import Engine
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import (
+    AccountRatio,
     Alive,
     BookDelta,
     BookSnapshot,
     Candle,
     Completeness,
+    Connected,
+    ContractUpdate,
     Covered,
     Disconnected,
     Gap,
@@ -20,13 +23,18 @@ from perpscope.model.market import (
     Lpi,
     MarketEvent,
     MarkPrice,
+    OpenInterest,
     PositionSide,
+    PublicPosition,
     Quote,
+    RatioKind,
     Sampling,
     Side,
     Subscribed,
+    TakerVolume,
     Tick,
     Trade,
+    Unheard,
 )
 from perpscope.model.stream import Channel, Stream
 
@@ -82,6 +90,21 @@ def liquidation(instrument: InstrumentId = BTC) -> Liquidation:
     return Liquidation(instrument, 5, 6, PositionSide.LONG, 1.0, 100.0, 99.0, Completeness.SAMPLED, Sampling.LATEST_1S)
 
 
+def open_interest(ts: int, size: float = 7.0, instrument: InstrumentId = BTC) -> OpenInterest:
+    """A count of what is held."""
+    return OpenInterest(instrument, ts, ts + 1, size, None)
+
+
+def told(instrument: InstrumentId = BTC) -> list[MarketEvent]:
+    """One of each kind that is passed on as it comes."""
+    return [
+        AccountRatio(instrument, 8, 9, RatioKind.TOP_ACCOUNTS, 300, 0.6),
+        TakerVolume(instrument, 8, 9, 300, 5.0, 4.0),
+        PublicPosition(instrument, 8, 9, "0xab", PositionSide.LONG, 1.0, 100.0, 5.0, True, 20.0, None),
+        ContractUpdate(instrument, 8, 9, False, ()),
+    ]
+
+
 def run(engine: Engine, *events: MarketEvent) -> None:
     """Process in order."""
     for event in events:
@@ -121,24 +144,35 @@ def test_every_event_is_counted_by_kind_and_channel() -> None:
     """Counts by kind; events and last time by venue and channel."""
     engine = Engine(sinks=[])
     run(engine, trade(1), quote(1, 2), delta(1, 5, 0), snapshot(3), mark(7), liquidation())
-    run(engine, candle(Interval.M1), candle(Interval.H1))
+    run(engine, candle(Interval.M1), candle(Interval.H1), open_interest(10), *told(), *told(ETH))
+    run(engine, msgspec.structs.replace(snapshot(9), is_stream=True))
     assert engine.counts == {
         "trade": 1,
         "quote": 1,
         "book_delta": 1,
-        "book_snapshot": 1,
+        "book_snapshot": 2,
         "candle": 2,
         "mark_price": 1,
         "liquidation": 1,
+        "open_interest": 1,
+        "account_ratio": 2,
+        "taker_volume": 2,
+        "public_position": 2,
+        "contract_update": 2,
     }
     assert engine.events_by_channel == {
         ("binance", Channel.TRADES): (1, 2),
         ("binance", Channel.QUOTES): (1, 3),
-        ("binance", Channel.BOOK): (1, 5),
+        ("binance", Channel.BOOK): (2, 9),  # what streams, whole or not; a copy asked for is no part of it
         ("binance", Channel.MARK_PRICES): (1, 8),
         ("binance", Channel.LIQUIDATIONS): (1, 6),
         ("binance", Channel.CANDLES_1M): (1, 2),
         ("binance", Channel.CANDLES_1H): (1, 2),
+        ("binance", Channel.OPEN_INTEREST): (1, 11),
+        ("binance", Channel.ACCOUNT_RATIOS): (2, 9),
+        ("binance", Channel.TAKER_VOLUME): (2, 9),
+        ("binance", Channel.POSITIONS): (2, 9),
+        ("binance", Channel.CONTRACTS): (2, 9),
     }
 
 
@@ -158,6 +192,83 @@ def test_mark_prices_reach_the_sinks_once_a_minute(sink: Kept) -> None:
     engine = Engine(sinks=[sink])
     run(engine, mark(1 * S), mark(59 * S), mark(60 * S), mark(61 * S), Tick(122 * S), Tick(123 * S))
     assert sink.events == [*(mark(second * S) for second in (1, 59, 60, 61)), Tick(122 * S), Tick(123 * S)]
+
+
+def test_open_interest_is_state_and_reaches_the_sinks_once_a_minute(sink: Kept) -> None:
+    """The newest by the venue's time; the first and the last of each minute, and each of its own instrument."""
+    engine = Engine(sinks=[sink], instruments=[BTC])
+    run(engine, open_interest(1 * S), open_interest(59 * S, 8.0), open_interest(58 * S, 9.0))
+    run(engine, open_interest(30 * S, instrument=ETH), Tick(62 * S), open_interest(70 * S))
+    state = engine.market.get(BTC)
+    assert state is not None
+    assert state.last_open_interest == open_interest(70 * S)
+    assert sink.events == [open_interest(1 * S), open_interest(59 * S, 8.0), Tick(62 * S), open_interest(70 * S)]
+    assert engine.unknown == 1
+
+
+def test_what_the_state_has_no_place_for_goes_straight_on(sink: Kept) -> None:
+    """Ratios, taker volumes, public positions and changes of contracts, also of instruments nobody named."""
+    engine = Engine(sinks=[sink], instruments=[ETH])
+    run(engine, *told(), Connected("bybit", "bybit/linear/0", 5))
+    assert sink.events == told()
+    assert engine.unknown == 0
+
+
+def test_a_liquidation_that_comes_again_is_kept_and_ranked_once(sink: Kept) -> None:
+    """Feeds repeat themselves and connections overlap; the venue's id tells two alike apart."""
+    engine = Engine(sinks=[sink])
+    twin = msgspec.structs.replace(liquidation(), venue_id="2")
+    run(engine, liquidation(), msgspec.structs.replace(liquidation(), ts_recv=9), twin, twin)
+    unranked = Lpi(None, None, None, 0)
+    assert sink.events == [msgspec.structs.replace(event, lpi=unranked) for event in (liquidation(), twin)]
+    assert (engine.repeated, engine.counts["liquidation"]) == (2, 4)
+
+
+def test_liquidations_alike_but_for_the_venues_id_are_ranked_each() -> None:
+    """Two that happened at once are two of the sample the next is compared with."""
+    kept = Kept()
+    engine = Engine(sinks=[kept])
+    events = [
+        msgspec.structs.replace(liquidation(), ts_event=100 * S, ts_recv=100 * S, venue_id=str(number))
+        for number in range(3)
+    ]
+    later = msgspec.structs.replace(liquidation(), ts_event=101 * S, ts_recv=101 * S)
+    run(engine, mark(10 * S), *events, later)
+    found = [event.lpi for event in kept.events if isinstance(event, Liquidation)]
+    assert [lpi and lpi.sample for lpi in found] == [0, 0, 0, 3]
+
+
+def test_a_streamed_book_is_lost_and_found_without_a_copy(sink: Kept) -> None:
+    """After a hole the topic is wanted anew; its snapshot ends the gap. A resent one is nothing to tell."""
+    engine = Engine(sinks=[sink])
+    streamed = [msgspec.structs.replace(snapshot(last), is_stream=True) for last in (5, 9, 40)]
+    run(engine, streamed[0], delta(6, 7, 5), streamed[1])
+    assert (sink.events, engine.snapshots_wanted()) == ([], [])
+    run(engine, delta(12, 20, 11))
+    assert engine.snapshots_wanted() == [BTC]
+    run(engine, streamed[2], delta(41, 42, 40))
+    book = (Stream(Channel.BOOK, BTC),)
+    assert sink.events == [Gap("binance", book, 9, None, "sequence", 20), Gap("binance", book, 9, 40, "sequence", 40)]
+    assert engine.snapshots_wanted() == []
+
+
+def test_a_book_whose_stream_is_refused_is_not_read(sink: Kept) -> None:
+    """The connection goes on, the book does not; unless another connection carries it."""
+    engine = Engine(sinks=[sink])
+    book, trades = Stream(Channel.BOOK, BTC), Stream(Channel.TRADES, BTC)
+    run(engine, Subscribed("binance", PUBLIC, (book, trades), 1), Subscribed("binance", "other", (book,), 1))
+    run(engine, delta(1, 5, 0), snapshot(3), Unheard("binance", "other", (book,), "refused", 6))
+    state = engine.market.get(BTC)
+    assert state is not None
+    assert state.book.best() is not None
+    engine.process(Unheard("binance", PUBLIC, (book, Stream(Channel.QUOTES, ETH)), "refused", 7))
+    assert not state.book.is_readable
+    run(engine, Unheard("binance", "never heard of", (trades,), "refused", 8))
+    assert [(gap.streams, gap.ts_from) for gap in sink.events if isinstance(gap, Gap)] == [
+        ((book,), 6),
+        ((Stream(Channel.QUOTES, ETH),), 7),
+        ((trades,), 8),
+    ]
 
 
 def test_coverage_comes_before_its_tick(sink: Kept) -> None:

@@ -6,13 +6,19 @@ from tests.contract.store_events import (
     BOTH,
     BTC,
     LIQUIDATIONS,
+    TIERS,
     at,
     candle,
+    contract,
     covered,
     gap,
     heart,
     liquidation,
     mark,
+    open_interest,
+    position,
+    ratio,
+    taker_volume,
     tick,
 )
 
@@ -75,6 +81,11 @@ def spans(batches: list[Batch], streams: tuple[Stream, ...] = LIQUIDATIONS) -> l
         pytest.param([liquidation(n) for n in range(7)], [3, 3], id="a full batch goes without a Tick"),
         pytest.param([candle(0), mark(0), liquidation(0), mark(9), tick(1)], [3, 1], id="rows of all kinds count"),
         pytest.param([candle(0, is_closed=False), tick(1)], [0], id="a forming candle is no row"),
+        pytest.param(
+            [open_interest(0), ratio(0), taker_volume(0), position(0), contract(0, is_trading=True), tick(1)],
+            [3, 2],
+            id="what is told of traders and contracts counts",
+        ),
     ],
 )
 def test_batches(events: list[MarketEvent], rows: list[int]) -> None:
@@ -94,6 +105,18 @@ def test_rows_wait_while_the_queue_is_full() -> None:
     shelf.is_full = False
     feed(intake, tick(6))
     assert (intake.waiting_rows, [batch.rows for batch in shelf.batches]) == (0, [5])
+
+
+def test_what_is_told_of_contracts_is_lost_like_rows() -> None:
+    """Beyond the limit a halt is dropped and counted, with its tiers; the catalogue tells it again."""
+    shelf = Shelf()
+    intake = intake_of(shelf, max_pending_rows=3)
+    shelf.is_full = True
+    feed(intake, *(position(n) for n in range(3)), contract(4, is_trading=False, tiers=TIERS), open_interest(5))
+    assert (intake.waiting_rows, intake.dropped) == (3, 2)
+    shelf.is_full = False
+    feed(intake, tick(6))
+    assert [(len(batch.contracts), len(batch.tiers)) for batch in shelf.batches] == [(0, 0)]
 
 
 def test_lost_rows_become_a_gap() -> None:

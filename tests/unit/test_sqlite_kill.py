@@ -1,4 +1,4 @@
-"""`kill -9` while writing: what coverage vouches for is there."""
+"""`kill -9` while writing: what coverage vouches for is there, and a replay makes good what is not."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.contract.store_events import NOON, SECOND
+from tests.contract.store_events import BTC, ETH, NOON, SECOND
 
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import StoreKind
@@ -34,13 +34,38 @@ while True:
     if store.pending_rows > 5000:
         store.flush()
 """
+#: Replays the same half hour of all that is told of traders and contracts, from its beginning.
+SESSION = """
+import sys
+from pathlib import Path
+from tests.contract.store_events import (
+    BTC, ETH, KPEPE, TIERS, at, contract, open_interest, position, ratio, taker_volume, tick
+)
+from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import StoreKind
+store = SqliteStore.open(Path(sys.argv[1]), kind=StoreKind.REPLAY)
+store.register([BTC, ETH, KPEPE], at(0))
+accept = store.sink().accept
+for second in range(0, 1800, 5):
+    accept(open_interest(second, 1.0 + second, of=(BTC, ETH)[second % 2].id))
+    accept(position(second, 1.0 + second, account=f"0x{second % 3}"))
+    if second % 60 == 0:
+        accept(ratio(second, second / 1800))
+        accept(taker_volume(second, 1.0 + second))
+        accept(contract(second, is_trading=second % 120 == 0, tiers=TIERS[: 1 + second // 60 % 2]))
+        store.register_tiers({ETH.id: TIERS[: 1 + second // 300 % 2]}, source="venue", ts_from=at(second))
+    accept(tick(second))
+    store.flush()
+    print(second, flush=True)
+store.close()
+"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def killed_after(path: Path, begin: int, lines: int) -> None:
+def killed_after(path: Path, begin: int, lines: int, program: str = PROGRAM) -> None:
     """Run the writer from a market second on, and kill it after it has said so many lines."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    command = [sys.executable, "-c", PROGRAM, str(path), str(begin)]
+    command = [sys.executable, "-c", program, str(path), str(begin)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         for _ in range(lines):
@@ -68,3 +93,25 @@ def test_coverage_never_runs_ahead_of_the_rows(lines: tuple[int, ...], tmp_path:
         store.close()
         assert (ts_end, cause) == (spans[-1][1], "restart")
         begin = (ts_end - NOON) // SECOND + 1000
+
+
+def everything(path: Path) -> list[object]:
+    """All that a session tells of traders and contracts."""
+    with SqliteReader.open(path) as reader:
+        return [
+            *(reader.open_interest(), reader.long_short_ratio(), reader.taker_volume(), reader.public_positions()),
+            *(reader.position_history(f"0x{number}") for number in range(3)),
+            *(reader.instruments(), reader.instrument_versions(BTC.id)),
+            *(reader.margin_tiers(BTC.id), reader.margin_tiers(ETH.id)),
+        ]
+
+
+def test_a_session_that_was_killed_and_replayed_is_the_session(tmp_path: Path) -> None:
+    """However often it is cut off and begun again, in the end every row is there once, and is what it should be."""
+    whole, killed = tmp_path / "whole.db", tmp_path / "killed.db"
+    killed_after(whole, 0, 360, SESSION)
+    for lines in (3, 77, 250, 360):
+        killed_after(killed, 0, lines, SESSION)
+    found = everything(killed)
+    assert found == everything(whole)
+    assert [len(rows) for rows in found if isinstance(rows, list)] == [60, 30, 30, 3, 30, 30, 30, 3, 30, 30, 6]

@@ -11,7 +11,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.contract.store_events import BTC, ETH, HOUR, at, candle, covered, heart, liquidation, mark, tick
+from tests.contract.store_events import (
+    BTC,
+    ETH,
+    HOUR,
+    TIERS,
+    at,
+    candle,
+    covered,
+    heart,
+    liquidation,
+    mark,
+    open_interest,
+    position,
+    ratio,
+    taker_volume,
+    tick,
+)
 
 from perpscope.cli.main import run
 from perpscope.errors import PerpscopeError, StoreError
@@ -32,6 +48,12 @@ ORDERS = {
     "candles_15m": "venue, symbol, ts_open",
     "candles_1h": "venue, symbol, ts_open",
     "premium_index": "venue, symbol, ts_minute",
+    "open_interest": "venue, symbol, ts_minute",
+    "long_short_ratio": "venue, symbol, ts_event, kind, period_s",
+    "taker_volume": "venue, symbol, ts_event, period_s",
+    "public_positions": "venue, symbol, account",
+    "public_position_history": "venue, symbol, ts_minute, account",
+    "margin_tiers": "instrument, source, ts_from, tier",
     "coverage": "id",
 }
 
@@ -56,6 +78,15 @@ def fill(path: Path, seconds: int = 4 * 3600, step: int = 60) -> None:
         store.sink().accept(covered(0, seconds))
         store.report([], heart(seconds))
         store.sink().accept(tick(seconds))
+
+
+def tell(path: Path) -> None:
+    """What is told of traders and contracts, each minute of the first ten."""
+    with closing(SqliteStore.open(path, kind=StoreKind.DEMO)) as store:
+        store.register_tiers({BTC.id: TIERS}, source="venue", ts_from=at(0))
+        for minute in range(10):
+            for told in (open_interest, ratio, taker_volume, position):
+                store.sink().accept(told(60 * minute))
 
 
 def alter(path: Path, *statements: str) -> None:
@@ -201,6 +232,7 @@ def test_an_estimate_says_so(path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 def test_every_table_is_exported(table: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each row once, in order, whatever the page; times as ISO 8601."""
     monkeypatch.setattr(export, "PAGE_ROWS", 7)
+    tell(path)
     names, rows = rows_of(path, table)
     found = list(rows)
     with closing(sqlite3.connect(path)) as connection:

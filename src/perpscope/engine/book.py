@@ -1,8 +1,9 @@
-"""The order book of one instrument, kept by Binance's own rules and read only while it is known to be right.
+"""The order book of one instrument, kept by its venue's own rules and read only while it is known to be right.
 
 In: deltas and snapshots, in the order of receipt. Out: what became of each, as a `BookChange`; and best prices, levels
-and slippage while the book is readable, `None` otherwise. The rules cited by number are those of
-https://developers.binance.com/en/docs/catalog/core-trading-derivatives-trading-usd-s-m-futures/api/ws-streams/public
+and slippage while the book is readable, `None` otherwise. Binance streams deltas alone, and a copy asked for by REST is
+bridged to them. The other venues stream snapshots (`is_stream`) in their place among the deltas: one replaces whatever
+is there, the next delta chains to it, and after a hole the topic is subscribed anew. Both families' rules stand below.
 """
 
 import enum
@@ -14,6 +15,17 @@ from perpscope.engine.ladder import Ladder
 from perpscope.engine.slippage import Slippage, walk
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import BookDelta, BookSnapshot, Level, Side
+
+# Rules cited by number are Binance's, under "How to manage a local order book correctly" of
+# https://developers.binance.com/en/docs/catalog/core-trading-derivatives-trading-usd-s-m-futures/api/ws-streams/public
+#
+# Bybit (docs v5, websocket/public/orderbook): a snapshot overwrites the book whenever it comes, one of `u` = 1 after a
+# restart. That `u` rises by one is not promised; a jump is taken for a hole, to be safe.
+# OKX (okx.com/docs-v5, order book channel): each `prevSeqId` equals the last `seqId`; a quiet book repeats its `seqId`,
+# and after maintenance a chained message may carry a lower one.
+# Bitget (bitget.com/docs/uta, channel `books`): each `pseq` equals the last `seq`, but the first after a snapshot has
+# the snapshot's between its `pseq` and `seq`; `pseq` = 0 means numbers begin anew, and a snapshot is to be awaited.
+# Hyperliquid (hyperliquid.gitbook.io, subscription `l2Book`): every message is whole, numbered by its time in ms.
 
 #: Deltas kept while a snapshot is awaited: over eight minutes of a 100 ms stream.
 BUFFER_DELTAS: Final = 5_000
@@ -33,14 +45,15 @@ class Top(NamedTuple):
         return (self.bid + self.ask) / 2.0
 
 
-#: Told the update id and the top after every delta applied, those replayed from the buffer included.
+#: Told the update id and the top after every delta applied, those replayed from the buffer included, and after every
+#: streamed snapshot.
 OnApplied: TypeAlias = Callable[[int, Top | None], None]
 
 
 class BookChange(enum.Enum):
     """What became of a delta or a snapshot."""
 
-    APPLIED = "applied"  #: the readable book moved on
+    APPLIED = "applied"  #: the readable book moved on, or was replaced by a streamed snapshot
     BUFFERED = "buffered"  #: kept until there is a snapshot
     LIVE = "live"  #: the book has become readable
     HOLE = "hole"  #: a delta is missing: the book is unreadable from now on
@@ -56,7 +69,7 @@ class OrderBook:
 
     Args:
         instrument: whose book it is.
-        on_applied: called after every applied delta.
+        on_applied: called after every applied delta or streamed snapshot.
         buffer_deltas: kept while awaiting a snapshot; the oldest goes first, and then no older snapshot can bridge.
     """
 
@@ -65,18 +78,23 @@ class OrderBook:
     ) -> None:
         self.instrument = instrument
         self.is_readable = False  #: True while every read is served
-        self.ts_last = 0  #: ns UTC, `ts_recv` of the last delta applied, ever; 0 if there was none
+        self.ts_last = 0  #: ns UTC, `ts_recv` of the last delta or streamed snapshot applied, ever; 0 if there was none
         self._on_applied = on_applied
         self._bids = Ladder(is_bid=True)
         self._asks = Ladder(is_bid=False)
         self._last_id = 0
-        self._last_event = 0  # ts_event of the last delta applied or buffered
+        self._last_event = 0  # ts_event of the last delta applied or buffered, or streamed snapshot
+        self._may_bridge = False  # the last thing applied is a streamed snapshot
         self._buffer: deque[BookDelta] = deque(maxlen=buffer_deltas)  # always one unbroken chain
         self._held: BookSnapshot | None = None
 
     @property
     def wants_snapshot(self) -> bool:
-        """True if a snapshot taken from now on could make the book readable (rules 1 and 2: buffer first, then ask)."""
+        """True if a snapshot taken from now on could make the book readable (rules 1 and 2: buffer first, then ask).
+
+        Where snapshots are streamed, a topic subscribed anew brings one. Without any delta there is nothing to ask for:
+        the stream has not begun, or each of its messages is whole.
+        """
         return not self.is_readable and self._held is None and bool(self._buffer)
 
     def apply(self, delta: BookDelta) -> BookChange:
@@ -85,14 +103,17 @@ class OrderBook:
             return self._await(delta)
         # Rule 5: each event's `pu` must equal the previous event's `u`; otherwise begin again.
         if delta.prev_update_id != self._last_id:
-            if self._is_repeat(delta, self._last_id):
+            if self._is_repeat(delta.last_update_id, delta.ts_event, self._last_id):
                 return BookChange.DUPLICATE
-            self._lose(delta)
-            return BookChange.HOLE
+            if not (self._may_bridge and 0 < delta.prev_update_id < self._last_id <= delta.last_update_id):
+                self._lose(delta)
+                return BookChange.HOLE
         return self._take(delta)
 
     def restore(self, snapshot: BookSnapshot) -> BookChange:
-        """Take a snapshot; it counts only while one is awaited."""
+        """Take a snapshot: a streamed one replaces the book, one that was asked for counts only while it is awaited."""
+        if snapshot.is_stream:
+            return self._replace(snapshot)
         if self.is_readable:
             return BookChange.IGNORED
         # Rule 3: drop any event where `u` < `lastUpdateId`.
@@ -156,7 +177,8 @@ class OrderBook:
             self._restart_buffer(delta)
             return self._begin(held) if _bridges(delta, held) else BookChange.STALE_SNAPSHOT
         if not self._buffer or delta.prev_update_id != self._buffer[-1].last_update_id:
-            if self._buffer and self._is_repeat(delta, self._buffer[-1].last_update_id):
+            buffer = self._buffer
+            if buffer and self._is_repeat(delta.last_update_id, delta.ts_event, buffer[-1].last_update_id):
                 return BookChange.DUPLICATE
             self._restart_buffer(delta)
         else:
@@ -166,12 +188,7 @@ class OrderBook:
 
     def _begin(self, snapshot: BookSnapshot) -> BookChange:
         """Load the snapshot, then what was buffered since; the first of it bridges and owes no `pu` (rule 4)."""
-        self._clear()
-        self._bids.update(snapshot.bids)
-        self._asks.update(snapshot.asks)
-        self._last_id = snapshot.last_update_id
-        if self._bids.touch >= self._asks.touch:
-            self._clear()
+        if not self._load(snapshot):
             return BookChange.CROSSED
         self.is_readable = True
         waiting = list(self._buffer)
@@ -182,6 +199,32 @@ class OrderBook:
                 return BookChange.CROSSED
         return BookChange.LIVE
 
+    def _replace(self, snapshot: BookSnapshot) -> BookChange:
+        """A streamed snapshot is the book, whatever came before; unless it is older than the book by id and by time.
+
+        That happens where two connections overlap. A lower id that comes later means that the venue numbers anew.
+        """
+        was_readable = self.is_readable
+        if was_readable and self._is_repeat(snapshot.last_update_id, snapshot.ts_event, self._last_id):
+            return BookChange.DUPLICATE
+        self.invalidate()
+        if not self._load(snapshot):
+            return BookChange.CROSSED
+        self.is_readable = self._may_bridge = True
+        self._moved(snapshot)
+        return BookChange.APPLIED if was_readable else BookChange.LIVE
+
+    def _load(self, snapshot: BookSnapshot) -> bool:
+        """Put the snapshot's levels in place of all others; False, and none are left, if it is crossed."""
+        self._clear()
+        self._bids.update(snapshot.bids)
+        self._asks.update(snapshot.asks)
+        self._last_id = snapshot.last_update_id
+        if self._bids.touch >= self._asks.touch:
+            self._clear()
+            return False
+        return True
+
     def _take(self, delta: BookDelta) -> BookChange:
         """Rule 6: sizes are absolute and 0 removes a level."""
         self._bids.update(delta.bids)
@@ -190,15 +233,19 @@ class OrderBook:
             self._lose(delta)
             return BookChange.CROSSED
         self._last_id = delta.last_update_id
-        self._last_event = delta.ts_event
-        self.ts_last = delta.ts_recv
-        if self._on_applied is not None:
-            self._on_applied(delta.last_update_id, self.best())
+        self._may_bridge = False
+        self._moved(delta)
         return BookChange.APPLIED
 
-    def _is_repeat(self, delta: BookDelta, last_id: int) -> bool:
-        """True if the delta is an old one come again; a later one with a lower id means the venue numbers anew."""
-        return delta.last_update_id <= last_id and delta.ts_event <= self._last_event
+    def _moved(self, event: BookDelta | BookSnapshot) -> None:
+        self._last_event = event.ts_event
+        self.ts_last = event.ts_recv
+        if self._on_applied is not None:
+            self._on_applied(event.last_update_id, self.best())
+
+    def _is_repeat(self, update_id: int, ts_event: int, last_id: int) -> bool:
+        """True if a message is an old one come again; a later one with a lower id means the venue numbers anew."""
+        return update_id <= last_id and ts_event <= self._last_event
 
     def _lose(self, delta: BookDelta) -> None:
         """Unreadable at once; `delta` is the first of a fresh buffer."""

@@ -1,8 +1,8 @@
 """Proof that a book is right: its top against the venue's own best bid and ask, by update id and never by arrival.
 
-In: the top after each applied delta, and every quote. Out: how many were compared and how many were equal. After the
-delta `u` the top must equal the last quote with `u' <= u`, in price and size; as quotes may arrive after the delta they
-belong before, a delta waits until a quote with a later id has been seen.
+In: the top after each applied delta or streamed snapshot, and every quote. Out: how many were compared, how many were
+equal. After the delta `u` the top must equal the last quote with `u' <= u`, in price and size; as quotes may arrive
+after the delta they belong before, a delta waits until a quote with a later id has been seen.
 """
 
 from collections import deque
@@ -29,10 +29,14 @@ class BookCheck:
         self._waiting: deque[tuple[int, Top | None]] = deque(maxlen=remembered)  # ids rise
 
     def quoted(self, quote: Quote) -> None:
-        """Take the venue's own best bid and ask."""
-        quotes, waiting = self._quotes, self._waiting
-        if quotes and quote.update_id <= quotes[-1].update_id:
+        """Take the venue's own best bid and ask; one that is numbered apart from the book proves nothing."""
+        if not quote.update_id:
             return
+        quotes, waiting = self._quotes, self._waiting
+        if quotes and quote.update_id <= (last := quotes[-1]).update_id:
+            if quote.update_id == last.update_id or quote.ts_event <= last.ts_event:
+                return
+            self.forget()  # the venue numbers anew
         while waiting and waiting[0][0] < quote.update_id:
             self._judge(*waiting.popleft())
         if len(quotes) == quotes.maxlen:
@@ -40,7 +44,9 @@ class BookCheck:
         quotes.append(quote)
 
     def applied(self, update_id: int, top: Top | None) -> None:
-        """Take the book's top as it is after the delta `update_id`."""
+        """Take the book's top as it is after the delta or streamed snapshot `update_id`."""
+        if self._waiting and self._waiting[-1][0] > update_id:
+            self.forget()  # the venue numbers anew
         if self._quotes and self._quotes[-1].update_id > update_id:
             self._judge(update_id, top)
             return

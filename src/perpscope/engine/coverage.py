@@ -1,15 +1,16 @@
 """The coverage ledger: what was seen, and what was not, to the moment.
 
-In: acknowledgements, signs of life, Ticks and losses. Out: `Covered` intervals that only ever vouch for what has
-certainly been seen, and a `Gap` for everything between them. For each stream, covered intervals and gaps together leave
-no hole from its first coverage to its last.
+In: acknowledgements and refusals, signs of life, Ticks and losses. Out: `Covered` intervals that only ever vouch for
+what has certainly been seen, and a `Gap` for everything between them. For each stream, covered intervals and gaps
+together leave no hole from its first coverage or refusal to its last. Two connections may cover a stream at once (one
+that is to take the other's place): it is lost only where neither vouches for it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick
+from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, Stream
 
 _Key: TypeAlias = tuple[str, Stream]  # venue, stream
@@ -139,6 +140,31 @@ class CoverageLedger:
         self._count(gaps)
         return [*closed, *gaps]
 
+    def unheard(self, event: Unheard) -> list[Covered | Gap]:
+        """Leave these streams out of what the connection covers; what no other connection covers is a gap.
+
+        A stream that was covered is missing from where its interval stood; the others there go on from there.
+        One that never was is missing from now on; told again, it is the same gap.
+        """
+        closed: list[Covered | Gap] = []
+        found = _Grouped(event.venue, event.ts_recv)
+        connection = self._connections.get(event.connection)
+        dropped = set(event.streams)
+        if connection is not None:
+            intervals, connection.intervals = connection.intervals, []
+            for interval in intervals:
+                if dropped.isdisjoint(interval.streams):
+                    connection.intervals.append(interval)
+                    continue
+                if interval.ts_to is not None and interval.ts_to > interval.ts_from:
+                    closed.append(connection.covered(interval, interval.ts_to, event.ts_recv, is_open=False))
+                self._narrow(connection, interval, dropped, event.cause, found)
+        for stream in event.streams:
+            self._refuse((event.venue, stream), event, found)
+        gaps = list(found.events())
+        self._count(gaps)
+        return [*closed, *gaps]
+
     def book_lost(self, venue: str, instrument: InstrumentId, ts_from: int, cause: str, ts_recv: int) -> list[Gap]:
         """Open the gap of a book that has become unreadable, unless it is open already; `ts_from` = last good delta."""
         if instrument in self._unreadable:
@@ -172,6 +198,35 @@ class CoverageLedger:
                 ts_end, cause = earlier
                 if ts_end < interval.ts_from:  # else the clock went back between the runs: there is nothing to tell
                     before.add(stream, cause, ts_end, interval.ts_from)
+
+    def _narrow(
+        self, connection: _Connection, interval: _Interval, dropped: set[Stream], cause: str, found: _Grouped
+    ) -> None:
+        """Have the rest of an interval's streams go on by themselves, without a hole; the dropped ones end there."""
+        kept = tuple(stream for stream in interval.streams if stream not in dropped)
+        rest = _Interval(kept, interval.ts_from)
+        if kept:
+            connection.intervals.append(rest)
+        if interval.ts_to is None:
+            return
+        rest.ts_from = rest.ts_to = interval.ts_to
+        for stream in kept:
+            covering = self._covering[connection.venue, stream]
+            covering[covering.index(interval)] = rest
+        interval.streams = tuple(stream for stream in interval.streams if stream in dropped)
+        self._end(connection.venue, interval, interval.ts_to, cause, found)
+
+    def _refuse(self, key: _Key, event: Unheard, found: _Grouped) -> None:
+        """Open the gap of a stream that nobody covers, unless it is open; that since an earlier run ends there."""
+        _, stream = key
+        if key in self._covering or key in self._lost:
+            return
+        self._lost[key] = (event.ts_recv, event.cause)
+        if (earlier := self._before.pop(key, None)) is not None:
+            ts_end, cause = earlier
+            if ts_end < event.ts_recv:
+                found.add(stream, cause, ts_end, event.ts_recv)
+        found.add(stream, event.cause, event.ts_recv, None)
 
     def _end(self, venue: str, interval: _Interval, ts_to: int, cause: str, opened: _Grouped) -> None:
         """An interval ends at `ts_to`: note what nobody covers from there on."""

@@ -1,36 +1,46 @@
 """The engine: one event at a time into the state of the market, then on to the sinks.
 
-In: every event of every feed, in the order of receipt. Out, to each sink: every liquidation with its LPI, each closed
-candle once, mark prices once a minute, gaps, coverage, and each Tick after all that belongs before it. State comes
-first: whoever is told of an event finds it in the state already.
+In: every event of every feed, in the order of receipt. Out, to each sink: every liquidation once with its LPI, each
+closed candle once, mark prices and open interest once a minute, ratios, taker volumes, public positions, changes of
+contracts, gaps, coverage, and each Tick after all that belongs before it. State comes first: whoever is told of an
+event finds it in the state already.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from perpscope.engine.book import BookChange
 from perpscope.engine.coverage import CoverageLedger
-from perpscope.engine.premium import MinuteMarks
+from perpscope.engine.minutes import OncePerMinute
 from perpscope.engine.ranking import LpiRanking
+from perpscope.engine.repeats import Repeats
 from perpscope.engine.state import InstrumentState, MarketState
 from perpscope.engine.tally import Tally, venue_of
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import (
+    AccountRatio,
     Alive,
     BookDelta,
     BookSnapshot,
     Candle,
+    Connected,
+    ContractUpdate,
     Covered,
     Disconnected,
+    FeedEvent,
     Gap,
     Interval,
     Liquidation,
     MarketEvent,
     MarkPrice,
+    OpenInterest,
+    PublicPosition,
     Quote,
     Subscribed,
+    TakerVolume,
     Tick,
     Trade,
+    Unheard,
 )
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
@@ -62,13 +72,16 @@ class Engine:
         resume: Mapping[tuple[str, Stream], tuple[int, str]] | None = None,
         check_books: bool = False,
     ) -> None:
-        self.unknown = 0  #: events of instruments that are not known; liquidations are passed on all the same
+        self.unknown = 0  #: events of instruments that are not known, where a state would have to be kept for them
+        self.repeated = 0  #: liquidations that came again, and were passed on once
         self._tally = Tally()
         self.market = MarketState(self._tally, instruments, check_books=check_books)
         self._sinks = tuple(sinks)
         self._on_1m_candle_close = on_1m_candle_close
         self._ledger = CoverageLedger(resume)
-        self._marks = MinuteMarks()
+        self._marks = OncePerMinute[MarkPrice]()
+        self._open_interests = OncePerMinute[OpenInterest]()
+        self._repeats = Repeats()
         self._ranking = LpiRanking(lpi_history)
         self._carried: dict[str, set[Stream]] = {}  # connection → its streams that make or check a book
 
@@ -87,12 +100,16 @@ class Engine:
                 self._candle(event)
             case Liquidation():
                 self._liquidation(event)
+            case OpenInterest():
+                self._open_interest(event)
+            case AccountRatio() | TakerVolume() | PublicPosition() | ContractUpdate():
+                self._told(event)
             case _:
                 self._account(event)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Events processed by kind: trade, quote, book_delta, book_snapshot, candle, mark_price, liquidation."""
+        """Events processed by kind, from "trade" to "contract_update"; see `tally`."""
         return self._tally.counts
 
     @property
@@ -129,14 +146,19 @@ class Engine:
         checks = [state.check for state in self.market if state.check is not None]
         return sum(check.coinciding for check in checks), sum(check.coinciding_equal for check in checks)
 
-    def _account(self, event: Tick | Alive | Subscribed | Disconnected | Gap | Covered) -> None:
+    def _account(self, event: FeedEvent) -> None:
         match event:
             case Alive():
                 self._give(*self._ledger.alive(event))
             case Tick():
-                self._give(*self._marks.flush(event.ts_recv), *self._ledger.tick(event), event)
+                self._give(*self._marks.flush(event.ts_recv), *self._open_interests.flush(event.ts_recv))
+                self._give(*self._ledger.tick(event), event)
+            case Connected():
+                pass  # nothing has been said yet; recordings keep it
             case Subscribed():
                 self._subscribed(event)
+            case Unheard():
+                self._unheard(event)
             case Disconnected():
                 self._disconnected(event)
             case Gap():
@@ -181,7 +203,8 @@ class Engine:
             state.seen.book_deltas.note(event.ts_recv)
             change = book.apply(event)
         else:
-            state.seen.book_snapshots.note(event.ts_recv)
+            seen = state.seen.streamed_books if event.is_stream else state.seen.book_snapshots
+            seen.note(event.ts_recv)
             change = book.restore(event)
         if change is BookChange.APPLIED:
             return
@@ -203,9 +226,26 @@ class Engine:
 
     def _liquidation(self, event: Liquidation) -> None:
         self._tally.of(venue_of(event.instrument)).liquidations.note(event.ts_recv)
+        if self._repeats.is_repeat(event):
+            self.repeated += 1
+            return
         state = self.market.get(event.instrument)
         reference = None if state is None else state.references.before(event.ts_event)
         self._give(self._ranking.ranked(event, reference))
+
+    def _open_interest(self, event: OpenInterest) -> None:
+        state = self._known(event.instrument)
+        if state is None:
+            return
+        state.seen.open_interest.note(event.ts_recv)
+        if state.last_open_interest is None or event.ts_event >= state.last_open_interest.ts_event:
+            state.last_open_interest = event
+        self._give(*self._open_interests.accept(event))
+
+    def _told(self, event: AccountRatio | TakerVolume | PublicPosition | ContractUpdate) -> None:
+        """What the market's state has no place for, but the stores have, whichever instrument it is about."""
+        self._tally.of(venue_of(event.instrument)).told[type(event)].note(event.ts_recv)
+        self._give(event)
 
     def _candle(self, event: Candle) -> None:
         state = self._known(event.instrument)
@@ -224,10 +264,20 @@ class Engine:
         carried.update(stream for stream in event.streams if stream.channel in _CHAINED)
         self._give(*self._ledger.subscribed(event))
 
+    def _unheard(self, event: Unheard) -> None:
+        carried = self._carried.get(event.connection, set())
+        dropped = carried.intersection(event.streams)
+        carried.difference_update(dropped)
+        self._orphan(dropped)
+        self._give(*self._ledger.unheard(event))
+
     def _disconnected(self, event: Disconnected) -> None:
+        self._orphan(self._carried.pop(event.connection, set()))
+        self._give(*self._ledger.disconnected(event))
+
+    def _orphan(self, streams: Collection[Stream]) -> None:
         """A book nobody feeds any more must not be read, nor be judged by quotes that break off."""
-        orphans = self._carried.pop(event.connection, set()).difference(*self._carried.values())
-        for stream in orphans:
+        for stream in set(streams).difference(*self._carried.values()):
             state = None if stream.instrument is None else self.market.get(stream.instrument)
             if state is None:
                 continue
@@ -235,7 +285,6 @@ class Engine:
                 state.book.invalidate()
             if state.check is not None:
                 state.check.forget()
-        self._give(*self._ledger.disconnected(event))
 
     def _give(self, *events: MarketEvent) -> None:
         for event in events:

@@ -12,13 +12,12 @@ from typing import Final, TypeAlias
 import msgspec
 
 from perpscope.analytics.lpi import LpiSample, displacement
+from perpscope.engine.repeats import Identity, identity_of
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Liquidation, Lpi, PositionSide
+from perpscope.model.market import Liquidation, Lpi
 
 #: Instrument, and whether the price is an average fill (else the bankruptcy price): the two are never compared.
 _Group: TypeAlias = tuple[InstrumentId, bool]
-#: What makes a liquidation the same one, as in the stores.
-_Key: TypeAlias = tuple[InstrumentId, int, PositionSide, float, float | None, float | None]
 
 #: Liquidations known again when they come twice. Chosen by hand: some hours of a busy day.
 _REMEMBERED: Final = 20_000
@@ -37,7 +36,7 @@ class LpiRanking:
 
     def __init__(self, history: Iterable[Liquidation] = ()) -> None:
         self._samples: dict[_Group, LpiSample] = {}
-        self._recent: OrderedDict[_Key, Lpi] = OrderedDict()
+        self._recent: OrderedDict[Identity, Lpi] = OrderedDict()
         for event in history:
             self._recall(event)
 
@@ -50,7 +49,7 @@ class LpiRanking:
         """
         if not isfinite(event.price):
             return event
-        key = _key_of(event)
+        key = identity_of(event)
         lpi = self._recent.get(key)
         if lpi is None:
             lpi = self._judged(event, reference)
@@ -75,7 +74,7 @@ class LpiRanking:
             return
         displaced = displacement(event.position_side, event.price, lpi.reference_price)
         sample.add(event.ts_event, event.notional_usd, displaced)
-        self._remember(_key_of(event), lpi)
+        self._remember(identity_of(event), lpi)
 
     def _sample_of(self, event: Liquidation) -> LpiSample | None:
         group = (event.instrument, event.fill_price is not None)
@@ -84,18 +83,7 @@ class LpiRanking:
             sample = self._samples[group] = LpiSample()
         return sample
 
-    def _remember(self, key: _Key, lpi: Lpi) -> None:
+    def _remember(self, key: Identity, lpi: Lpi) -> None:
         self._recent[key] = lpi
         if len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
-
-
-def _key_of(event: Liquidation) -> _Key:
-    return (
-        event.instrument,
-        event.ts_event,
-        event.position_side,
-        event.size,
-        event.fill_price,
-        event.bankruptcy_price,
-    )

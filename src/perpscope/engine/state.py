@@ -1,4 +1,4 @@
-"""The state of the market: for each known instrument its book, last trade, quote, mark price and candles.
+"""The state of the market: for each known instrument its book, last trade, quote, mark price, open interest, candles.
 
 In: events, already in the order of receipt. Out: what is true now. Bounded: an instrument is known because it was
 named at the start or, where none was, because it is among the first few thousand to be heard of.
@@ -16,7 +16,7 @@ from perpscope.engine.candles import CandleBook
 from perpscope.engine.reference import ReferencePrices
 from perpscope.engine.tally import Tally, venue_of
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import MarkPrice, Quote, Trade
+from perpscope.model.market import MarkPrice, OpenInterest, Quote, Trade
 
 #: Instruments learnt from their events at most; all venues together list fewer.
 _CAPACITY: Final = 8_192
@@ -48,7 +48,18 @@ class QuoteCache(msgspec.Struct, frozen=True, gc=False):
 class InstrumentState:
     """What is known of one instrument; written by the engine alone."""
 
-    __slots__ = ("book", "check", "instrument", "last_mark", "last_quote", "last_trade", "references", "seen", "venue")
+    __slots__ = (
+        "book",
+        "check",
+        "instrument",
+        "last_mark",
+        "last_open_interest",
+        "last_quote",
+        "last_trade",
+        "references",
+        "seen",
+        "venue",
+    )
 
     def __init__(self, instrument: InstrumentId, tally: Tally, check: BookCheck | None) -> None:
         self.instrument = instrument
@@ -59,6 +70,7 @@ class InstrumentState:
         self.last_trade: Trade | None = None
         self.last_quote: Quote | None = None
         self.last_mark: MarkPrice | None = None
+        self.last_open_interest: OpenInterest | None = None
         self.references = ReferencePrices()
 
     @property

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from perpscope.model.instrument import InstrumentId
+from perpscope.model.instrument import InstrumentId, MarginTier
 from perpscope.model.stream import Stream
 
 Level: TypeAlias = tuple[float, float]  #: (price, size); a size of 0 in a delta removes the price
@@ -52,7 +52,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False, tag=True):
     instrument: InstrumentId
     ts_event: int  #: ns UTC, of the match
     ts_recv: int  #: ns UTC
-    trade_id: int  #: the venue's id; contiguous where `is_aggregate` (Binance aggTrade), else as the venue likes
+    trade_id: int | str  #: the venue's id; contiguous at Binance, else as the venue likes
     price: float  #: quote per base
     size: float  #: base units
     side: Side  #: of the taker
@@ -65,7 +65,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False, tag=True):
     instrument: InstrumentId
     ts_event: int  #: ns UTC
     ts_recv: int  #: ns UTC
-    update_id: int  #: same numbering as the book's updates
+    update_id: int  #: same numbering as the book's updates; the venue's ms where it has none; 0 if numbered apart
     bid: float  #: quote per base
     bid_size: float  #: base units
     ask: float  #: quote per base
@@ -85,7 +85,7 @@ class BookDelta(msgspec.Struct, frozen=True, gc=False, tag=True):
     asks: list[Level]
 
 
-class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag=True):
+class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """The whole book, or its top, at one update id. Best levels first."""
 
     instrument: InstrumentId
@@ -94,6 +94,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag=True):
     last_update_id: int
     bids: list[Level]
     asks: list[Level]
+    is_stream: bool = False  #: sent in its place among the deltas: it replaces the book; False = a REST copy to bridge
 
 
 class Interval(enum.Enum):
@@ -122,14 +123,14 @@ class Candle(msgspec.Struct, frozen=True, gc=False, tag=True):
     low: float
     close: float
     volume: float  #: base units
-    quote_volume: float  #: quote units
-    trades: int  #: number of trades
-    taker_buy_volume: float  #: base units; taker sell volume is `volume - taker_buy_volume`
-    taker_buy_quote_volume: float  #: quote units
+    quote_volume: float | None  #: quote units, where published
+    trades: int | None  #: number of trades, where published
+    taker_buy_volume: float | None  #: base units, where published; taker sell volume is `volume - taker_buy_volume`
+    taker_buy_quote_volume: float | None  #: quote units, where published
     is_closed: bool
 
 
-class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
+class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """The price positions are margined at, and the funding that is due."""
 
     instrument: InstrumentId
@@ -138,7 +139,8 @@ class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
     mark: float  #: quote per base
     index: float | None  #: quote per base, where published
     funding_rate: float | None  #: fraction per interval; None for dated contracts
-    ts_next_funding: int | None  #: ns UTC; None for dated contracts
+    ts_next_funding: int | None  #: ns UTC; None for dated contracts, or where not published
+    funding_interval_h: float | None = None  #: hours the rate is for, where the message tells
 
 
 class Lpi(msgspec.Struct, frozen=True, gc=False):
@@ -163,6 +165,7 @@ class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults
     completeness: Completeness
     sampling: Sampling
     lpi: Lpi | None = None  #: reckoned by the engine; None before, and where the venue told no price
+    venue_id: str = ""  #: the venue's own id, or what tells two alike in one frame apart; the same when sent again
 
     @property
     def price(self) -> float:
@@ -177,6 +180,73 @@ class Liquidation(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults
         return self.size * self.price
 
 
+class OpenInterest(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """What is held: one side, so one long and one short of the same size are one unit."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, of the count
+    ts_recv: int  #: ns UTC
+    open_interest: float  #: base units, one side
+    open_interest_usd: float | None  #: dollars, as the venue reckons them, where published
+
+
+class RatioKind(enum.Enum):
+    """Whose longs and shorts are counted, and how."""
+
+    ALL_ACCOUNTS = "all_accounts"  #: accounts net long, of all
+    TOP_ACCOUNTS = "top_accounts"  #: accounts net long, of the largest (each venue's own choice)
+    TOP_POSITIONS = "top_positions"  #: position size that is long, of the largest
+    ALL_POSITIONS = "all_positions"  #: position size that is long, of all who hold any
+
+
+class AccountRatio(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """How many of a venue's accounts, or how much of their positions, are long."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, end of the period, whatever end the venue stamps
+    ts_recv: int  #: ns UTC
+    kind: RatioKind
+    period_s: int  #: seconds
+    long_fraction: float  #: in [0, 1]; longs ÷ shorts is `long_fraction / (1 - long_fraction)`
+
+
+class TakerVolume(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """What takers bought and sold in a period."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, end of the period, whatever end the venue stamps
+    ts_recv: int  #: ns UTC
+    period_s: int  #: seconds
+    buy_volume: float  #: base units
+    sell_volume: float  #: base units
+
+
+class PublicPosition(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A position anybody may look at, with the liquidation price the venue itself reckons."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, when the venue looked
+    ts_recv: int  #: ns UTC
+    account: str  #: the venue's public name for the holder
+    position_side: PositionSide
+    size: float  #: base units, > 0
+    entry_price: float  #: quote per base
+    leverage: float  #: multiple
+    is_cross: bool  #: margined with the rest of the account
+    margin_usd: float  #: dollars set aside
+    liquidation_price: float | None  #: quote per base; None where no price would liquidate it
+
+
+class ContractUpdate(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A contract was listed, halted, delisted, or given other margin tiers."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC
+    ts_recv: int  #: ns UTC
+    is_trading: bool
+    tiers: tuple[MarginTier, ...]  #: empty where the message does not tell
+
+
 class Gap(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Something was not seen: a hole in a venue's numbering, a lost connection, or an event we could not keep."""
 
@@ -184,8 +254,16 @@ class Gap(msgspec.Struct, frozen=True, gc=False, tag=True):
     streams: tuple[Stream, ...]  #: what was not seen
     ts_from: int  #: ns UTC, last moment vouched for
     ts_to: int | None  #: ns UTC, first moment vouched for again; None while it lasts
-    cause: str  #: kebab-case: "sequence", "disconnect", "silent", "crossed", "restart", "stopped", "spilled"
+    cause: str  #: kebab-case: "sequence", "disconnect", "silent", "refused", "crossed", "restart", "stopped", …
     ts_recv: int  #: ns UTC, when it was noticed
+
+
+class Connected(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A connection is open; nothing has been said on it."""
+
+    venue: str
+    connection: str  #: e.g. "binance/market/0", or "binance/market/0b" for the one that is to take its place
+    ts_recv: int  #: ns UTC
 
 
 class Subscribed(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -195,6 +273,16 @@ class Subscribed(msgspec.Struct, frozen=True, gc=False, tag=True):
     connection: str  #: e.g. "binance/market/0"; a new connection of the same name replaces the old
     streams: tuple[Stream, ...]
     ts_recv: int  #: ns UTC, of the acknowledgement
+
+
+class Unheard(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A connection goes on, but not these streams: the venue refused them, or says nothing of them."""
+
+    venue: str
+    connection: str
+    streams: tuple[Stream, ...]
+    cause: str  #: "refused", "unacknowledged"
+    ts_recv: int  #: ns UTC, when it was noticed
 
 
 class Alive(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -236,7 +324,8 @@ class Tick(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_recv: int  #: ns UTC
 
 
-MarketEvent: TypeAlias = (
+#: What is told of one instrument.
+InstrumentEvent: TypeAlias = (
     Trade
     | Quote
     | BookDelta
@@ -244,10 +333,12 @@ MarketEvent: TypeAlias = (
     | Candle
     | MarkPrice
     | Liquidation
-    | Gap
-    | Subscribed
-    | Alive
-    | Covered
-    | Disconnected
-    | Tick
+    | OpenInterest
+    | AccountRatio
+    | TakerVolume
+    | PublicPosition
+    | ContractUpdate
 )
+#: What is told of the feed itself.
+FeedEvent: TypeAlias = Gap | Connected | Subscribed | Unheard | Alive | Covered | Disconnected | Tick
+MarketEvent: TypeAlias = InstrumentEvent | FeedEvent

@@ -18,6 +18,11 @@ class Channel(enum.Enum):
     CANDLES_1H = "candles_1h"
     MARK_PRICES = "mark_prices"
     LIQUIDATIONS = "liquidations"
+    OPEN_INTEREST = "open_interest"
+    ACCOUNT_RATIOS = "account_ratios"  #: long and short accounts, top accounts, top positions
+    TAKER_VOLUME = "taker_volume"
+    POSITIONS = "positions"  #: of accounts anybody may look at
+    CONTRACTS = "contracts"  #: listings, delistings, margin tiers
 
 
 class Stream(msgspec.Struct, frozen=True, gc=False):
@@ -33,35 +38,50 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     path: str  #: e.g. "/fapi/v1/depth"
     params: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None  #: JSON, of a POST
     weight: int = 1  #: in the venue's own request-weight units
 
 
-class SubscribeRequest(msgspec.Struct, frozen=True):
-    """One control message that subscribes, and what it subscribes to."""
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """A REST call to be made again and again, and what its replies are about."""
 
-    id: int
-    payload: bytes
+    name: str  #: unique and stable: "binance/open_interest/BTCUSDT"; recordings keep a reply under it
+    request: HttpRequest
+    streams: tuple[Stream, ...]
+    every_s: float  #: seconds of market time between two calls
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One thing to subscribe to, and what it carries.
+
+    A topic may carry several streams (a ticker: mark price and open interest), and a stream may need several topics of
+    the same connection (mark, index and funding): it is listened to when all of them are acknowledged.
+    """
+
+    name: str  #: as the venue's messages and acknowledgements name it; canonical JSON where that is an object
     streams: tuple[Stream, ...]
 
 
 class ConnectionPlan(msgspec.Struct, frozen=True):
-    """One socket to open: where, and what to send when it is open."""
+    """One socket to open: where, and what to subscribe to when it is open."""
 
     name: str  #: unique and stable: "binance/market/0"
     path: str  #: joined to the venue's WebSocket base URL: "/market/stream"
-    requests: tuple[SubscribeRequest, ...]
+    topics: tuple[Topic, ...]
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """Every stream this connection carries."""
-        return tuple(stream for request in self.requests for stream in request.streams)
+        """Every stream this connection carries, once."""
+        return tuple(dict.fromkeys(stream for topic in self.topics for stream in topic.streams))
 
 
 class Control(msgspec.Struct, frozen=True):
-    """An answer to one of our control messages."""
+    """An answer to one of our messages, or a word about the connection itself."""
 
-    request_id: int | str | None
+    request_id: int | str | None  #: of the message answered, where the venue repeats it
     error: str | None  #: None for an acknowledgement
+    topic: str | None = None  #: name of the `Topic` answered about, where the venue repeats that
+    is_closing: bool = False  #: the venue is about to end the connection
 
 
 class Ignored(msgspec.Struct, frozen=True):

@@ -39,6 +39,12 @@ TABLES = {
     "candles_15m": Exportable("ts_open", is_by_time=False),
     "candles_1h": Exportable("ts_open", is_by_time=False),
     "premium_index": Exportable("ts_minute", is_by_time=False),
+    "open_interest": Exportable("ts_minute", is_by_time=False),
+    "long_short_ratio": Exportable("ts_event", is_by_time=False),
+    "taker_volume": Exportable("ts_event", is_by_time=False),
+    "public_positions": Exportable("ts_event", is_by_time=False),
+    "public_position_history": Exportable("ts_minute", is_by_time=False),
+    "margin_tiers": Exportable("ts_from", is_by_time=False),
     "coverage": Exportable("coalesce(ts_to, 9223372036854775807)", is_by_time=False, has_symbols=False),
 }
 

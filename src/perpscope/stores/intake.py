@@ -6,30 +6,41 @@ runs from the last moment vouched for to the `Tick` at which there is room again
 No thread, file or clock here.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 
-from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.market import (
+    AccountRatio,
     Alive,
     BookDelta,
     BookSnapshot,
     Candle,
+    Connected,
+    ContractUpdate,
     Covered,
     Disconnected,
     Gap,
     Liquidation,
     MarketEvent,
     MarkPrice,
+    OpenInterest,
+    PublicPosition,
     Quote,
     Subscribed,
+    TakerVolume,
     Tick,
     Trade,
+    Unheard,
 )
-from perpscope.stores.rows import Batch, IntervalKey, candle_row, liquidation_row, mark_row
+from perpscope.stores.listings import STREAMED
+from perpscope.stores.rows import Batch, IntervalKey, Row, candle_row, liquidation_row, mark_row
 from perpscope.stores.status import FeedStatus, HeartStatus
+from perpscope.stores.traders import open_interest_row, position_row, ratio_row, taker_volume_row
+
+S = TypeVar("S", MarkPrice, OpenInterest, AccountRatio, TakerVolume, PublicPosition)
 
 STORE_BEHIND = "store-behind"  #: cause of the gap left by dropped rows
 
@@ -61,6 +72,7 @@ class Intake:
         self._max_pending_rows = max_pending_rows
         self._batch = Batch()
         self._names: dict[InstrumentId, tuple[str, str]] = {}
+        self._funding_h: dict[InstrumentId, float] = {}  # hours between fundings, as the catalogue has them
         self._open: dict[IntervalKey, Covered] = {}
         self._lost: dict[IntervalKey, Covered] | None = None  # while losing: what was vouched for before
         self._resumed_at = 0
@@ -71,11 +83,27 @@ class Intake:
         """Rows not handed over yet."""
         return self._batch.rows
 
-    def register(self, instruments: Iterable[Instrument]) -> None:
-        """Learn the venue's names of instruments, and keep them with the next batch."""
+    def register(self, instruments: Iterable[Instrument], ts_from: int | None = None) -> None:
+        """Learn the venue's names of instruments, and keep them with the next batch; see `SqliteStore.register`."""
         for instrument in instruments:
             self._names[instrument.id] = (instrument.venue, instrument.symbol)
-            self._batch.instruments[instrument.id] = instrument
+            if instrument.funding_interval_h is not None:
+                self._funding_h[instrument.id] = instrument.funding_interval_h
+            self._batch.instruments[instrument.id, ts_from] = instrument
+
+    def register_tiers(self, tiers: Mapping[InstrumentId, Sequence[MarginTier]], *, source: str, ts_from: int) -> None:
+        """Keep margin tiers with the next batch; see `SqliteStore.register_tiers`."""
+        for instrument, of_instrument in tiers.items():
+            if of_instrument:
+                name = self._name_of(instrument)
+                self._batch.tiers[instrument, source, ts_from] = (*name, tuple(of_instrument))
+
+    def _with_interval(self, event: MarkPrice) -> MarkPrice:
+        """A mark price with the hours its funding rate is for: its own word, else the catalogue's."""
+        known = self._funding_h.get(event.instrument)
+        if known is None or event.funding_rate is None or event.funding_interval_h is not None:
+            return event
+        return msgspec.structs.replace(event, funding_interval_h=known)
 
     def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None:
         """Keep how the feeds and the heart are doing with the next batch."""
@@ -97,29 +125,62 @@ class Intake:
             case Quote() | Trade() | BookDelta():
                 return
             case Liquidation():
-                row = liquidation_row(event, *self._name_of(event.instrument))
-                if self._has_room(event.ts_recv):
-                    self._batch.liquidations.append(row)
-                    self._batch.rows += 1
+                self._take_liquidation(event)
             case Candle():
-                if event.is_closed and self._has_room(event.ts_recv):
-                    row = candle_row(event, *self._name_of(event.instrument))
-                    self._batch.candles[event.interval].append(row)
-                    self._batch.rows += 1
-            case MarkPrice():
-                if self._has_room(event.ts_recv):
-                    self._batch.marks.append(mark_row(event, *self._name_of(event.instrument)))
-                    self._batch.rows += 1
+                self._take_candle(event)
+            case MarkPrice() | OpenInterest() | AccountRatio() | TakerVolume() | PublicPosition():
+                self._take_figures(event)
+            case ContractUpdate():
+                self._take_contract(event)
             case Gap():
                 self._batch.miss(event)
             case Covered():
                 self._take_coverage(event)
             case Tick():
                 self._take_tick(event.ts_recv)
-            case BookSnapshot() | Subscribed() | Alive() | Disconnected():
+            case BookSnapshot() | Connected() | Subscribed() | Unheard() | Alive() | Disconnected():
                 return
             case _:  # pragma: no cover
                 assert_never(event)
+
+    def _take_liquidation(self, event: Liquidation) -> None:
+        row = liquidation_row(event, *self._name_of(event.instrument))
+        if self._has_room(event.ts_recv):
+            self._batch.liquidations.append(row)
+            self._batch.rows += 1
+
+    def _take_candle(self, event: Candle) -> None:
+        if event.is_closed and self._has_room(event.ts_recv):
+            row = candle_row(event, *self._name_of(event.instrument))
+            self._batch.candles[event.interval].append(row)
+            self._batch.rows += 1
+
+    def _take_figures(self, event: MarkPrice | OpenInterest | AccountRatio | TakerVolume | PublicPosition) -> None:
+        match event:
+            case MarkPrice():
+                self._keep("premium_index", mark_row, self._with_interval(event))
+            case OpenInterest():
+                self._keep("open_interest", open_interest_row, event)
+            case AccountRatio():
+                self._keep("long_short_ratio", ratio_row, event)
+            case TakerVolume():
+                self._keep("taker_volume", taker_volume_row, event)
+            case PublicPosition():
+                self._keep("public_positions", position_row, event)
+            case _:  # pragma: no cover
+                assert_never(event)
+
+    def _take_contract(self, event: ContractUpdate) -> None:
+        if self._has_room(event.ts_recv):
+            self._batch.contracts.append(event)
+            self._batch.rows += 1
+            self.register_tiers({event.instrument: event.tiers}, source=STREAMED, ts_from=event.ts_event)
+
+    def _keep(self, table: str, row_of: Callable[[S, str, str], Row], event: S) -> None:
+        if self._has_room(event.ts_recv):
+            row = row_of(event, *self._name_of(event.instrument))
+            self._batch.series.setdefault(table, []).append(row)
+            self._batch.rows += 1
 
     def _name_of(self, instrument: InstrumentId) -> tuple[str, str]:
         """Venue and symbol; an instrument nobody registered (listed since the start) goes by our own name for it."""

@@ -11,9 +11,19 @@ from typing import Self, TypeVar
 import msgspec
 
 from perpscope.analytics.lpi import WINDOW_NS
-from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Candle, Interval, Liquidation, MarkPrice
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
+from perpscope.model.market import (
+    AccountRatio,
+    Candle,
+    Interval,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    PublicPosition,
+    TakerVolume,
+)
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.listings import InstrumentVersion, TierVersion
 from perpscope.stores.rows import LIQUIDATION_COLUMNS, liquidation_of
 from perpscope.stores.status import (
     Aggregate,
@@ -30,10 +40,18 @@ T = TypeVar("T", bound=msgspec.Struct)
 DEFAULT_LIMIT = 1000
 #: An average that no event of ours is in is the older collector's, and nobody knows what it meant.
 _SUMS = "*, iif(lpi_count > 0, avg_lpi, NULL) AS avg_lpi"
+#: An instrument's coin is told where it is not its base.
+_TERMS = "*, iif(coin = base, '', coin) AS coin"
 _HOUR_NS = 3_600_000_000_000
 
 
+#: Liquidations by venue, symbol and side: all of them, or those of followed accounts; each read off an index.
+_GROUPS = "SELECT venue, symbol, side, count(*) AS count FROM liquidation_events %s GROUP BY venue, symbol, side"
+_WATCHED = "WHERE completeness = 'watchlist'"
+
+
 class _Group(msgspec.Struct):
+    venue: str
     symbol: str
     side: str
     count: int
@@ -46,6 +64,15 @@ class _Count(msgspec.Struct):
 class _Name(msgspec.Struct):
     venue: str
     symbol: str
+
+
+class _TierKey(msgspec.Struct):
+    source: str
+    ts_from: int
+
+
+class _VersionKey(msgspec.Struct):
+    ts_from: int
 
 
 class _Kind(msgspec.Struct):
@@ -91,19 +118,29 @@ class SqliteReader:
         return self._select(_Kind, "SELECT value FROM meta WHERE key = 'kind'")[0].value
 
     def counts(self, now_ns: int) -> EventCounts:
-        """Count liquidations; the last 24 h and 1 h are those before `now_ns` (ns UTC) and whatever is later."""
+        """Count liquidations; the last 24 h and 1 h are those before `now_ns` (ns UTC) and whatever is later.
+
+        Fills of followed accounts are a sample of nobody knows what: they are counted apart, and are part of no total.
+        """
         by_symbol: dict[str, int] = {}
         by_side = {"BUY": 0, "SELL": 0}
-        groups = "SELECT symbol, side, count(*) AS count FROM liquidation_events GROUP BY venue, symbol, side"
-        for group in self._select(_Group, groups):
-            by_symbol[group.symbol] = by_symbol.get(group.symbol, 0) + group.count
-            by_side[group.side] += group.count
+        apart = self._select(_Group, _GROUPS % _WATCHED)
+        watched = {(group.venue, group.symbol, group.side): group.count for group in apart}
+        for group in self._select(_Group, _GROUPS % ""):
+            count = group.count - watched.get((group.venue, group.symbol, group.side), 0)
+            if count:
+                by_symbol[group.symbol] = by_symbol.get(group.symbol, 0) + count
+                by_side[group.side] += count
         last_24h, last_1h = (self._count_since(now_ns - hours * _HOUR_NS) for hours in (24, 1))
-        return EventCounts(sum(by_side.values()), last_24h, last_1h, dict(sorted(by_symbol.items())), by_side)
+        in_order = dict(sorted(by_symbol.items()))
+        return EventCounts(sum(by_side.values()), last_24h, last_1h, in_order, by_side, sum(watched.values()))
 
     def _count_since(self, ts: int) -> int:
         query = "SELECT count(*) AS count FROM liquidation_events WHERE ts_event > ?"
-        return self._select(_Count, query, (ts,))[0].count
+        everything, watched = (
+            self._select(_Count, query + also, (ts,))[0].count for also in ("", " AND completeness = 'watchlist'")
+        )
+        return everything - watched
 
     def feeds(self) -> list[FeedStatus]:
         """How each feed was doing when the heart last said so."""
@@ -170,6 +207,94 @@ class SqliteReader:
         columns = '*, mark_price AS mark, index_price AS "index", next_funding_time AS ts_next_funding'
         newest = f"SELECT {columns} FROM premium_index {where} ORDER BY ts_minute DESC LIMIT ?"  # noqa: S608 -- ours
         return self._select(MarkPrice, newest, (*values, limit))[::-1]
+
+    def open_interest(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> list[OpenInterest]:
+        """The newest counts, the last of each minute, of minutes from `since_ns` on and before `until_ns` (ns UTC)."""
+        return self._series(OpenInterest, "open_interest", "ts_minute", (venue, symbol, since_ns, until_ns), limit)
+
+    def long_short_ratio(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> list[AccountRatio]:
+        """The newest ratios of all kinds, of periods that end from `since_ns` to `until_ns` (ns UTC, not included)."""
+        return self._series(AccountRatio, "long_short_ratio", "ts_event", (venue, symbol, since_ns, until_ns), limit)
+
+    def taker_volume(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> list[TakerVolume]:
+        """The newest volumes, of periods that end from `since_ns` to `until_ns` (ns UTC, not included)."""
+        return self._series(TakerVolume, "taker_volume", "ts_event", (venue, symbol, since_ns, until_ns), limit)
+
+    def public_positions(
+        self, venue: str | None = None, symbol: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> list[PublicPosition]:
+        """What each account was last seen to hold, the latest seen last; one closed since stays until it is old."""
+        return self._series(PublicPosition, "public_positions", "ts_event", (venue, symbol, None, None), limit)
+
+    def position_history(
+        self,
+        account: str,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> list[PublicPosition]:
+        """The newest positions of an account, the last one of each minute and instrument."""
+        where, values = _where({"account = ?": account, "ts_minute >= ?": since_ns, "ts_minute < ?": until_ns})
+        order = "ts_minute DESC, venue DESC, symbol DESC"
+        newest = f"SELECT * FROM public_position_history {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        return self._select(PublicPosition, newest, (*values, limit))[::-1]
+
+    def instruments(self, venue: str | None = None) -> list[Instrument]:
+        """What is known of each instrument now, in the order of their names."""
+        where, values = _where({"venue = ?": venue})
+        return self._select(Instrument, f"SELECT {_TERMS} FROM instruments {where} ORDER BY id", values)  # noqa: S608 -- ours
+
+    def instrument_versions(self, instrument: InstrumentId) -> list[InstrumentVersion]:
+        """What an instrument was, and since when; oldest first."""
+        query = f"SELECT {_TERMS} FROM instrument_versions WHERE id = ? ORDER BY ts_from"  # noqa: S608 -- ours
+        since = self._select(_VersionKey, query, (instrument,))
+        terms = self._select(Instrument, query, (instrument,))
+        return [InstrumentVersion(key.ts_from, version) for key, version in zip(since, terms, strict=True)]
+
+    def margin_tiers(self, instrument: InstrumentId) -> list[TierVersion]:
+        """Every version of an instrument's tiers, by source, oldest first."""
+        query = "SELECT * FROM margin_tiers WHERE instrument = ? ORDER BY source, ts_from, tier"
+        keys, tiers = self._select(_TierKey, query, (instrument,)), self._select(MarginTier, query, (instrument,))
+        found: dict[tuple[str, int], list[MarginTier]] = {}
+        for key, tier in zip(keys, tiers, strict=True):
+            found.setdefault((key.source, key.ts_from), []).append(tier)
+        return [TierVersion(instrument, source, ts, tuple(rows)) for (source, ts), rows in found.items()]
+
+    def _series(
+        self,
+        record: type[T],
+        table: str,
+        time: str,
+        chosen: tuple[str | None, str | None, int | None, int | None],
+        limit: int,
+    ) -> list[T]:
+        """The newest rows of a venue, a symbol and a span of time, where given; oldest first."""
+        conditions = ("venue = ?", "symbol = ?", f"{time} >= ?", f"{time} < ?")
+        where, values = _where(dict(zip(conditions, chosen, strict=True)))
+        order = f"{time} DESC, venue DESC, symbol DESC, ts_recv DESC"
+        newest = f"SELECT * FROM {table} {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        return self._select(record, newest, (*values, limit))[::-1]
 
     def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]:
         """What was seen (`covered`) and missed (`gap`) of each stream, in order of time."""

@@ -42,6 +42,11 @@ SERIES = (
     Aged("candles_15m", "ts_open", 15 * MINUTE_NS),
     Aged("candles_1h", "ts_open", HOUR_NS),
     Aged("premium_index", "ts_minute", MINUTE_NS),
+    Aged("open_interest", "ts_minute", MINUTE_NS),
+    Aged("long_short_ratio", "ts_event", 0),
+    Aged("taker_volume", "ts_event", 0),
+    Aged("public_position_history", "ts_minute", MINUTE_NS),
+    Aged("public_positions", "ts_event", 0),  # one seen no more
 )
 
 

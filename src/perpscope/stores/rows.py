@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeAlias
 
-from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.market import (
     Candle,
     Completeness,
+    ContractUpdate,
     Covered,
     Gap,
     Interval,
@@ -42,26 +43,31 @@ class Batch:
 
     __slots__ = (
         "candles",
+        "contracts",
         "covered",
         "feeds",
         "gaps",
         "heart",
         "instruments",
         "liquidations",
-        "marks",
         "rows",
+        "series",
+        "tiers",
         "ts_tick",
     )
 
     def __init__(self) -> None:
-        self.rows = 0  #: liquidations, candles and mark prices
+        self.rows = 0  #: liquidations, candles, rows of series and contract updates
         self.ts_tick: int | None = None  #: ns UTC, newest Tick
         self.liquidations: list[Row] = []
         self.candles: dict[Interval, list[Row]] = {interval: [] for interval in Interval}
-        self.marks: list[Row] = []
+        self.series: dict[str, list[Row]] = {}  #: by table: mark prices, and what is told of traders
         self.covered: dict[IntervalKey, Covered] = {}
         self.gaps: dict[IntervalKey, Gap] = {}
-        self.instruments: dict[InstrumentId, Instrument] = {}
+        self.instruments: dict[tuple[InstrumentId, int | None], Instrument] = {}  #: since when, if known
+        self.contracts: list[ContractUpdate] = []
+        #: By instrument, source and since when: venue, symbol, tiers.
+        self.tiers: dict[tuple[InstrumentId, str, int], tuple[str, str, tuple[MarginTier, ...]]] = {}
         self.feeds: dict[tuple[str, Channel], FeedStatus] = {}
         self.heart: HeartStatus | None = None
 
@@ -96,11 +102,14 @@ def text_of(ts: int) -> str:
 def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
     """Row of `liquidation_events`; its last column is the key by which the same liquidation is known again.
 
+    The venue's own id is the end of the key, where there is one.
+
     Raises:
         ValueError: the venue told no price.
     """
     size, fill, bankruptcy, ts_event = event.size, event.fill_price, event.bankruptcy_price, event.ts_event
     price = fill if fill is not None else bankruptcy
+    venue_id = f"|{event.venue_id}" if event.venue_id else ""
     if price is None or not math.isfinite(price):
         raise ValueError(f"a liquidation needs a price, {event.instrument} at {ts_event} has {price}")
     side, position_side = ("SELL", "LONG") if event.position_side is PositionSide.LONG else ("BUY", "SHORT")
@@ -120,7 +129,7 @@ def liquidation_row(event: Liquidation, venue: str, symbol: str) -> Row:
         event.completeness._value_,  # a tenth of the time of .value
         event.sampling._value_,
         *_lpi_columns(event.lpi),
-        f"{ts_event}|{symbol}|{side}|{size!r}|{fill!r}|{bankruptcy!r}",
+        f"{ts_event}|{symbol}|{side}|{size!r}|{fill!r}|{bankruptcy!r}{venue_id}",
     )
 
 
@@ -130,7 +139,8 @@ def _lpi_columns(lpi: Lpi | None) -> tuple[float | None, float | None, float | N
 
 #: What `liquidation_of` takes, in order.
 LIQUIDATION_COLUMNS = """instrument, ts_event, ts_recv, position_side, size, fill_price, bankruptcy_price, completeness,
-    sampling, lpi, lpi_bps, lpi_reference_price, lpi_sample"""
+    sampling, lpi, lpi_bps, lpi_reference_price, lpi_sample, venue_key"""
+_KEY_PARTS = 6  #: before the venue's id
 LiquidationColumns: TypeAlias = tuple[
     InstrumentId,
     int,
@@ -145,13 +155,14 @@ LiquidationColumns: TypeAlias = tuple[
     float | None,
     float | None,
     int | None,
+    str,
 ]
 
 
 def liquidation_of(columns: LiquidationColumns) -> Liquidation:
     """The event a row of `liquidation_events` came from; an older collector's `lpi` has no sample and is not ours."""
     instrument, ts_event, ts_recv, side, size, fill, bankruptcy, completeness, sampling, *_ = columns
-    value, bps, reference_price, sample = columns[9:]
+    value, bps, reference_price, sample, venue_key = columns[9:]
     return Liquidation(
         instrument,
         ts_event,
@@ -163,6 +174,7 @@ def liquidation_of(columns: LiquidationColumns) -> Liquidation:
         Completeness(completeness),
         Sampling(sampling),
         None if sample is None else Lpi(value, bps, reference_price, sample),
+        "".join(venue_key.split("|", _KEY_PARTS)[_KEY_PARTS:]),
     )
 
 
@@ -203,6 +215,7 @@ def mark_row(event: MarkPrice, venue: str, symbol: str) -> Row:
         event.ts_next_funding,
         event.ts_event,
         event.ts_recv,
+        event.funding_interval_h,
     )
 
 
@@ -236,19 +249,6 @@ def gap_rows(event: Gap) -> Iterable[Row]:
             None,
             event.cause,
         )
-
-
-def instrument_row(instrument: Instrument) -> Row:
-    """Row of `instruments`."""
-    return (
-        instrument.id,
-        instrument.venue,
-        instrument.symbol,
-        instrument.base,
-        instrument.quote,
-        instrument.expiry,
-        instrument.contract.value,
-    )
 
 
 def feed_row(feed: FeedStatus) -> Row:

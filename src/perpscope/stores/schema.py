@@ -1,8 +1,9 @@
 """The tables, as a list of migrations that only grows; `PRAGMA user_version` counts those a file has been through.
 
-The names and columns of `liquidation_events`, `liquidation_aggregates`, `candles_*` and `premium_index` are promised to
-people who query them; ours are added to the right. Times are int ns UTC (`ts_…`) beside UTC text. A file of the older
-collector, which had only the promised columns, is adopted with its rows (`legacy`).
+The names and columns of `liquidation_events`, `liquidation_aggregates`, `candles_*` and `premium_index`, and the names
+`open_interest` and `long_short_ratio`, are promised to people who query them; ours are added to the right. Times are
+int ns UTC (`ts_…`) beside UTC text. A file of the older collector, which had only the promised columns, is adopted with
+its rows (`legacy`).
 """
 
 import sqlite3
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from perpscope.stores import legacy
 from perpscope.stores.rows import MINUTE_NS
+from perpscope.stores.schema_venues import add_venues
 
 #: `PRAGMA application_id` of our files: "pscp" in ASCII.
 APPLICATION_ID = 0x70736370
@@ -217,7 +219,7 @@ def _add_lpi(connection: sqlite3.Connection) -> None:
 
 
 #: In order; a file with `user_version` n has been through the first n. Never edit one that was released: add another.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_lpi)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_lpi, add_venues)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -6,13 +6,13 @@ each `Tick`. `SqliteReader` reads what was committed, and never disturbs the wri
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self, TypeVar
 
 from perpscope.errors import StoreError
-from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
 from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing, trusting
@@ -129,9 +129,24 @@ class SqliteStore:
         """Where events are handed in."""
         return self._intake
 
-    def register(self, instruments: Iterable[Instrument]) -> None:
-        """Make instruments known by the venue's symbol; before their events."""
-        self._intake.register(instruments)
+    def register(self, instruments: Iterable[Instrument], ts_from: int | None = None) -> None:
+        """Make instruments known by the venue's symbol; before their events.
+
+        Args:
+            instruments: as the catalogue has them. What differs from the version in force becomes a new one.
+            ts_from: since when they are so, ns UTC; None = nobody knows, and the newest version is corrected.
+        """
+        self._intake.register(instruments, ts_from)
+
+    def register_tiers(self, tiers: Mapping[InstrumentId, Sequence[MarginTier]], *, source: str, ts_from: int) -> None:
+        """Keep margin tiers as a new version, where they differ from those in force.
+
+        Args:
+            tiers: of each instrument, lowest first; none at all says nothing.
+            source: who says so, e.g. "venue"; each source has versions of its own.
+            ts_from: since when they hold, ns UTC.
+        """
+        self._intake.register_tiers(tiers, source=source, ts_from=ts_from)
 
     def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None:
         """Store how the feeds and the heart are doing, at the next `Tick`."""

@@ -10,14 +10,15 @@ from itertools import chain
 
 from perpscope.model.market import Interval
 from perpscope.stores.aggregates import add_events_after
+from perpscope.stores.listings import write_listings
 from perpscope.stores.rows import (
     Batch,
     covered_rows,
     feed_row,
     gap_rows,
     heart_row,
-    instrument_row,
 )
+from perpscope.stores.traders import INSERT_TRADERS
 
 INSERT_LIQUIDATION = """
 INSERT INTO liquidation_events (symbol, side, size, price, timestamp, venue, instrument, position_side, ts_event,
@@ -41,13 +42,16 @@ ON CONFLICT (venue, symbol, ts_open) DO NOTHING
 
 INSERT_MARK = """
 INSERT INTO premium_index (venue, symbol, instrument, timestamp, ts_minute, mark_price, index_price, funding_rate,
-    next_funding_time, ts_event, ts_recv)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    next_funding_time, ts_event, ts_recv, funding_interval_h)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, symbol, ts_minute) DO UPDATE SET mark_price = excluded.mark_price,
     index_price = excluded.index_price, funding_rate = excluded.funding_rate,
-    next_funding_time = excluded.next_funding_time, ts_event = excluded.ts_event, ts_recv = excluded.ts_recv
+    next_funding_time = excluded.next_funding_time, ts_event = excluded.ts_event, ts_recv = excluded.ts_recv,
+    funding_interval_h = excluded.funding_interval_h
 WHERE excluded.ts_event > ts_event
 """
+#: By table: the statements that keep each of its rows.
+INSERT_SERIES = {"premium_index": (INSERT_MARK,), **INSERT_TRADERS}
 
 #: The instant before which rows were taken out; it only moves forward.
 KEEP_FROM = """
@@ -89,10 +93,6 @@ SELECT venue, channel, instrument, max(ts_to), coalesce(cause, 'stopped') FROM c
 WHERE kind = 'covered' GROUP BY venue, channel, instrument
 """
 
-UPSERT_INSTRUMENT = """
-INSERT INTO instruments (id, venue, symbol, base, quote, expiry, contract) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET symbol = excluded.symbol, contract = excluded.contract
-"""
 UPSERT_FEED = """
 INSERT INTO feeds (venue, channel, state, ts_last, events, gaps) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, channel) DO UPDATE SET state = excluded.state, ts_last = excluded.ts_last,
@@ -122,11 +122,13 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
 
 
 def _write_rows(connection: sqlite3.Connection, batch: Batch) -> None:
-    connection.executemany(UPSERT_INSTRUMENT, map(instrument_row, batch.instruments.values()))
+    write_listings(connection, batch)
     connection.executemany(INSERT_LIQUIDATION, batch.liquidations)
     for interval, candles in batch.candles.items():
         connection.executemany(INSERT_CANDLE[interval], candles)
-    connection.executemany(INSERT_MARK, batch.marks)
+    for table, rows in batch.series.items():
+        for statement in INSERT_SERIES[table]:
+            connection.executemany(statement, rows)
 
 
 def _write_coverage(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:

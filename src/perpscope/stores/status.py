@@ -67,6 +67,7 @@ class EventCounts(msgspec.Struct, frozen=True):
     last_1h: int
     by_symbol: dict[str, int]
     by_side: dict[str, int]  #: by order side: BUY = a short was liquidated, SELL = a long; both always present
+    watchlist: int = 0  #: in which a followed account had a part; in none of the other counts
 
 
 class CoverageRow(msgspec.Struct, frozen=True):
