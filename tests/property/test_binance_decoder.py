@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import BookDelta, BookSnapshot, Interval, MarkPrice
 from perpscope.model.stream import Channel, Control, Ignored
 from perpscope.ports import Decoded
-from perpscope.venues.binance import VENUE, rest
+from perpscope.venues.binance import VENUE, history, rest
 from perpscope.venues.binance.symbols import instrument_named, is_coin_m
 
 TS_RECV = 1_800_000_000_000_000_000
@@ -134,18 +135,36 @@ def test_wild_values_are_answered(frame: bytes, wild: bytes, which: int) -> None
     answer(b":".join(pieces))
 
 
+_BTCUSDT = [instrument for instrument in [instrument_named("BTCUSDT")] if instrument is not None]
+
+
+def polled(poll: str, reply: bytes) -> object:
+    """A reply to a poll."""
+    return VENUE.polled_events(poll, reply, TS_RECV, {})
+
+
 @given(
     st.binary(max_size=300),
-    st.sampled_from([b'{"symbols":[', b'[[1790757180000,"1",', b'{"lastUpdateId":1,"bids":[', b""]),
+    st.sampled_from(
+        [b'{"symbols":[', b'[[1790757180000,"1",', b'{"lastUpdateId":1,"bids":[', b'[{"symbol":"BTCUSDT",', b""]
+    ),
 )
 @settings(max_examples=200, deadline=None)
 def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
     """REST replies of no meaning raise FrameError and nothing else."""
     reads: list[Callable[[bytes], object]] = [
         rest.instruments,
+        rest.turnover,
+        lambda reply: rest.with_funding([], reply),
         lambda reply: rest.snapshot(reply, BTC, TS_RECV),
-        lambda reply: rest.candles(reply, BTC, Interval.M1, TS_RECV),
-        lambda reply: rest.mark_prices(reply, {"BTCUSDT": BTC}, TS_RECV),
+        lambda reply: history.candles(reply, BTC, Interval.M1, TS_RECV),
+        lambda reply: history.mark_prices(reply, {"BTCUSDT": BTC}, TS_RECV),
+        lambda reply: history.trades(reply, BTC, TS_RECV),
+        lambda reply: history.fundings_paid(reply, {"BTCUSDT": BTC}),
+        *(
+            partial(polled, poll.name)
+            for poll in VENUE.polls(_BTCUSDT, sorted(VENUE.polled, key=lambda one: one.value))
+        ),
     ]
     for read in reads:
         with suppress(FrameError):
@@ -167,14 +186,14 @@ def test_any_name_is_read_or_refused(symbol: str) -> None:
 @given(st.integers(0, 260), st.sets(st.sampled_from([*Channel])))
 @settings(max_examples=60, deadline=None)
 def test_any_plan_is_within_the_limits(count: int, channels: set[Channel]) -> None:
-    """Whatever is asked, each stream is carried once, sockets hold 200 and messages name 50. Keeps S2-15."""
+    """Whatever is asked, each stream is carried once, and sockets hold 200. Keeps S2-15."""
     instruments = [i for number in range(count) if (i := instrument_named(f"C{number}USDT")) is not None]
     plans = VENUE.plan(instruments, sorted(channels, key=lambda channel: channel.value))
     streams = [stream for plan in plans for stream in plan.streams]
-    whole_market = int(not count and Channel.LIQUIDATIONS in channels)
-    assert len(streams) == len(set(streams)) == count * len(channels) + whole_market
-    assert all(len(plan.streams) <= 200 for plan in plans)
-    assert all(len(request.streams) <= 50 for plan in plans for request in plan.requests)
+    single = len(channels & VENUE.channels - {Channel.CONTRACTS})
+    whole_market = (Channel.CONTRACTS in channels) + (not count and Channel.LIQUIDATIONS in channels)
+    assert len(streams) == len(set(streams)) == count * single + whole_market
+    assert all(len(plan.topics) <= 200 for plan in plans)
 
 
 @pytest.mark.parametrize("raw", VALID)

@@ -6,10 +6,11 @@ from itertools import pairwise
 import pytest
 
 from perpscope.model.instrument import Instrument
-from perpscope.model.stream import Channel, Stream
+from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
 from perpscope.venues.binance import VENUE, Binance
 from perpscope.venues.binance.symbols import instrument_named
 
+_POLLED = sorted(VENUE.polled, key=lambda channel: channel.value)
 SEED = [Channel.CANDLES_1M, Channel.CANDLES_15M, Channel.CANDLES_1H, Channel.MARK_PRICES, Channel.QUOTES]
 
 
@@ -23,10 +24,9 @@ def many(count: int) -> list[Instrument]:
     return named(*(f"COIN{number}USDT" for number in range(count)))
 
 
-def names(payload: bytes) -> list[str]:
-    """Streams a SUBSCRIBE names."""
-    params: list[str] = json.loads(payload)["params"]
-    return params
+def names(plan: ConnectionPlan) -> list[str]:
+    """Streams a connection subscribes to."""
+    return [topic.name for topic in plan.topics]
 
 
 def test_thirty_instruments_of_five_streams_are_150_on_two_sockets() -> None:
@@ -53,33 +53,45 @@ def test_thirty_instruments_of_five_streams_are_150_on_two_sockets() -> None:
 def test_each_channel_has_its_route_and_name(channel: Channel, route: str, stream: str) -> None:
     """On the wrong route a stream is acknowledged and silent, so each has its own."""
     (plan,) = VENUE.plan(named("BTCUSDT"), [channel])
-    (request,) = plan.requests
     assert plan.path == f"/{route}/stream"
-    assert json.loads(request.payload) == {"method": "SUBSCRIBE", "params": [stream], "id": 1}
-    assert request.streams == (Stream(channel, named("BTCUSDT")[0].id),)
+    assert plan.topics == (Topic(stream, (Stream(channel, named("BTCUSDT")[0].id),)),)
 
 
 def test_raw_trades_go_to_the_public_route() -> None:
     """`trade_stream="trade"` asks for every fill, where it was found."""
     (plan,) = Binance("trade").plan(named("BTCUSDT"), [Channel.TRADES])
     assert plan.path == "/public/stream"
-    assert names(plan.requests[0].payload) == ["btcusdt@trade"]
+    assert names(plan) == ["btcusdt@trade"]
 
 
 def test_without_instruments_the_whole_market_liquidations_are_asked_for() -> None:
     """`!forceOrder@arr` on the route where it lives; other channels need instruments. Keeps S0-20."""
     (plan,) = VENUE.plan([], [Channel.LIQUIDATIONS, Channel.QUOTES])
     assert plan.path == "/market/stream"
-    assert names(plan.requests[0].payload) == ["!forceOrder@arr"]
+    assert names(plan) == ["!forceOrder@arr"]
     assert plan.streams == (Stream(Channel.LIQUIDATIONS, None),)
     assert VENUE.plan([], [Channel.QUOTES]) == []
+
+
+def test_contracts_come_from_one_stream_of_the_whole_market() -> None:
+    """`!contractInfo` is asked for once, whoever is listened to: there is none of a single instrument."""
+    contracts = Topic("!contractInfo", (Stream(Channel.CONTRACTS, None),))
+    for instruments in ([], named("BTCUSDT", "ETHUSDT")):
+        (plan,) = VENUE.plan(instruments, [Channel.CONTRACTS])
+        assert (plan.path, plan.topics) == ("/market/stream", (contracts,))
+
+
+@pytest.mark.parametrize("channel", _POLLED, ids=[channel.value for channel in _POLLED])
+def test_what_is_polled_is_not_subscribed_to(channel: Channel) -> None:
+    """There is no stream of open interest, ratios or taker volume: no name is made up for one."""
+    assert VENUE.plan(named("BTCUSDT"), [channel]) == []
 
 
 @pytest.mark.parametrize(("instruments", "sockets"), [(1, 1), (40, 1), (41, 2), (80, 2), (81, 3), (500, 13)])
 def test_sockets_stay_within_their_limit_and_are_evenly_filled(instruments: int, sockets: int) -> None:
     """At most 200 streams a socket, no more sockets than that needs, none much fuller than another. Keeps S2-15."""
-    channels = [channel for channel in Channel if channel not in (Channel.QUOTES, Channel.BOOK, Channel.CANDLES_1H)]
-    plans = VENUE.plan(many(instruments), channels)
+    five = [*SEED[:2], Channel.MARK_PRICES, Channel.TRADES, Channel.LIQUIDATIONS]
+    plans = VENUE.plan(many(instruments), five)
     sizes = [len(plan.streams) for plan in plans]
     assert [plan.name for plan in plans] == [f"binance/market/{number}" for number in range(sockets)]
     assert sum(sizes) == instruments * 5
@@ -87,14 +99,20 @@ def test_sockets_stay_within_their_limit_and_are_evenly_filled(instruments: int,
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_requests_are_few_and_numbered_from_one() -> None:
-    """A SUBSCRIBE names at most 50 streams, ids are 1, 2, 3 … on each connection, and names what it says it names."""
-    for plan in VENUE.plan(many(120), SEED):
-        assert [request.id for request in plan.requests] == [*range(1, len(plan.requests) + 1)]
-        assert len(plan.requests) <= 4
-        for request in plan.requests:
-            assert len(names(request.payload)) == len(request.streams) <= 50
-            assert json.loads(request.payload)["id"] == request.id
+def test_messages_join_and_leave_by_name() -> None:
+    """SUBSCRIBE and UNSUBSCRIBE name the streams as they are and carry the number they will be answered with."""
+    for method, message in (("SUBSCRIBE", VENUE.dialogue.subscribe), ("UNSUBSCRIBE", VENUE.dialogue.unsubscribe)):
+        said = json.loads(message(["btcusdt@aggTrade", "!contractInfo"], 7))
+        assert said == {"method": method, "params": ["btcusdt@aggTrade", "!contractInfo"], "id": 7}
+
+
+def test_messages_are_few_enough() -> None:
+    """A full socket is asked for in four messages, four a second at most where Binance takes ten; it lasts a day."""
+    dialogue = VENUE.dialogue
+    fullest = max(len(plan.topics) for plan in VENUE.plan(many(500), SEED))
+    assert -(-fullest // dialogue.topics_per_request) <= 4
+    assert 1 / dialogue.between_requests_s <= 5
+    assert (dialogue.ping, dialogue.lifetime_s) == (None, 24 * 3600)
 
 
 def test_an_instrument_stays_together() -> None:
@@ -113,4 +131,4 @@ def test_asking_twice_is_asking_once() -> None:
 def test_unicode_symbols_are_sent_as_they_are() -> None:
     """A symbol in Chinese goes out in UTF-8; only its Latin letters have a lower case."""
     (plan,) = VENUE.plan(named("币安人生USDT"), [Channel.QUOTES])
-    assert "币安人生usdt@bookTicker".encode() in plan.requests[0].payload
+    assert "币安人生usdt@bookTicker".encode() in VENUE.dialogue.subscribe(names(plan), 1)

@@ -25,7 +25,7 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Control, Ignored
 from perpscope.ports import Decoded
-from perpscope.venues.binance import VENUE, rest
+from perpscope.venues.binance import VENUE, history, rest
 from perpscope.venues.binance.stream import Decoder
 
 Json: TypeAlias = dict[str, object]
@@ -180,7 +180,7 @@ def test_a_session_of_2021_decodes_whole(recordings: Path) -> None:
     """1,535 frames of four instruments, none rejected, known by name or by its own catalogue. Keeps S1-02."""
     rows = session(recordings / "wire" / "recordings" / "binance_futures.jsonl.zst")
     listing = next(str(row["data"]).encode() for row in rows if "exchangeInfo" in str(row.get("url")))
-    catalogue = {instrument.symbol: instrument for instrument in VENUE.instruments(listing)}
+    catalogue = {instrument.symbol: instrument for instrument in VENUE.instruments(listing).instruments}
     assert len(catalogue) == 121
     expected = Counter(BookDelta=764, Quote=613, Trade=91, Candle=67)
     assert kinds_of(rows, Decoder({})) == kinds_of(rows, Decoder(catalogue)) == expected
@@ -190,7 +190,7 @@ def test_recorded_snapshots_decode(recordings: Path) -> None:
     """REST books recorded beside the stream are whole and ordered."""
     rows = session(recordings / "wire" / "recordings" / "binance_futures.jsonl.zst")
     replies = [str(row["data"]).encode() for row in rows if "/depth" in str(row.get("url"))]
-    books = [VENUE.snapshot(reply, BTC, TS_RECV) for reply in replies]
+    books = [rest.snapshot(reply, BTC, TS_RECV) for reply in replies]
     assert len(books) == 4
     assert all(book.bids[0][0] < book.asks[0][0] for book in books)
 
@@ -200,7 +200,7 @@ def test_a_coin_m_session_gives_no_event(recordings: Path) -> None:
     rows = session(recordings / "wire" / "recordings" / "binance_delivery.jsonl.zst")
     assert set(kinds_of(rows, Decoder({}))) == {"ignored: coin-m"}
     listing = next(str(row["data"]).encode() for row in rows if "exchangeInfo" in str(row.get("url")))
-    assert VENUE.instruments(listing) == []
+    assert VENUE.instruments(listing).instruments == []
 
 
 def test_six_minutes_of_ticks_decode_whole(recordings: Path) -> None:
@@ -238,18 +238,18 @@ def test_recorded_catalogues_decode(recordings: Path) -> None:
         *(raw for _, raw in routes(recordings, "/fapi/v1/exchangeInfo")),
     ]
     for reply in replies:
-        instruments = {instrument.symbol: instrument for instrument in VENUE.instruments(reply)}
+        instruments = {instrument.symbol: instrument for instrument in VENUE.instruments(reply).instruments}
         assert str(instruments["BTCUSDT"].tick_size) == "0.10"
         assert all(one.tick_size and one.step_size and one.min_notional for one in instruments.values())
     for _, reply in routes(recordings, "/dapi/v1/exchangeInfo"):
-        assert VENUE.instruments(reply) == []
+        assert VENUE.instruments(reply).instruments == []
 
 
 def test_recorded_books_decode(recordings: Path) -> None:
     """Depth replies of each size give ordered books with the match's time."""
     replies = [payload(recordings, "futures_market_depth"), *(raw for _, raw in routes(recordings, "/fapi/v1/depth"))]
     for reply in replies:
-        book = VENUE.snapshot(reply, BTC, TS_RECV)
+        book = rest.snapshot(reply, BTC, TS_RECV)
         assert isinstance(book, BookSnapshot)
         assert book.ts_event == json.loads(reply)["T"] * 1_000_000
         assert book.bids[0][0] < book.asks[0][0]
@@ -260,14 +260,14 @@ def test_recorded_candles_decode_or_are_refused_for_their_length(recordings: Pat
     minutes = [raw for query, raw in routes(recordings, "/api/v3/klines") if "interval=1m" in query]
     assert minutes
     for reply in minutes:
-        candles = rest.candles(reply, BTC, Interval.M1, TS_RECV)
+        candles = history.candles(reply, BTC, Interval.M1, TS_RECV)
         assert len(candles) == len(json.loads(reply))
         assert all(candle.is_closed and candle.low <= candle.open <= candle.high for candle in candles)
     others = [raw for query, raw in routes(recordings, "/fapi/v1/klines") if "interval=1m" not in query]
     assert others
     for reply in [payload(recordings, "futures_market_klines"), *others]:
         with pytest.raises(FrameError, match=r"candle of \d+ s where 1m was asked|we cannot read"):
-            rest.candles(reply, BTC, Interval.M1, TS_RECV)
+            history.candles(reply, BTC, Interval.M1, TS_RECV)
 
 
 def test_recorded_premiums_decode(recordings: Path) -> None:
@@ -277,8 +277,8 @@ def test_recorded_premiums_decode(recordings: Path) -> None:
         rows = json.loads(reply)
         rows = rows if isinstance(rows, list) else [rows]
         ids = {row["symbol"]: InstrumentId(row["symbol"]) for row in rows}
-        marks = rest.mark_prices(reply, ids, TS_RECV)
+        marks = history.mark_prices(reply, ids, TS_RECV)
         assert [mark.mark for mark in marks] == [float(row["markPrice"]) for row in rows]
         assert all(mark.index is not None and mark.funding_rate is not None for mark in marks)
     for _, reply in routes(recordings, "/dapi/v1/premiumIndex"):
-        assert rest.mark_prices(reply, {"BTCUSDT": BTC}, TS_RECV) == []
+        assert history.mark_prices(reply, {"BTCUSDT": BTC}, TS_RECV) == []

@@ -8,9 +8,9 @@ import pytest
 
 from perpscope.errors import FrameError
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import BookSnapshot, Candle, Interval, MarkPrice
+from perpscope.model.market import BookSnapshot, Interval
 from perpscope.model.stream import HttpRequest
-from perpscope.venues.binance import VENUE, rest
+from perpscope.venues.binance import VENUE, Binance, history, rest
 from perpscope.venues.binance.symbols import instrument_named
 
 BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
@@ -53,7 +53,7 @@ def test_the_catalogue_is_read_with_its_steps() -> None:
         listed("SOONUSDT", "", "SOON", status="PENDING_TRADING"),
         listed("BTCUSD_PERP", "PERPETUAL", "BTC", quoteAsset="USD", contractSize=100),
     ]
-    btc, dated, stock, index, old = VENUE.instruments(body({"symbols": rows}))
+    btc, dated, stock, index, old = VENUE.instruments(body({"symbols": rows})).instruments
     assert (btc.id, btc.symbol, btc.base, btc.quote, btc.is_perpetual) == (BTC, "BTCUSDT", "BTC", "USDT", True)
     assert (btc.tick_size, btc.step_size, btc.min_notional) == (Decimal("0.10"), Decimal("0.001"), Decimal(100))
     assert (btc.is_trading, btc.is_crypto) == (True, True)
@@ -69,39 +69,23 @@ def test_depth_weighs_by_its_levels(limit: int, weight: int) -> None:
     assert rest.depth_request("BTCUSDT", limit) == expected
 
 
-@pytest.mark.parametrize(
-    ("limit", "weight"), [(1, 1), (99, 1), (100, 2), (499, 2), (500, 5), (1000, 5), (1001, 10), (1500, 10)]
-)
-def test_klines_weigh_by_their_number(limit: int, weight: int) -> None:
-    """Candles are asked for at their documented weight."""
-    assert rest.klines_request("BTCUSDT", Interval.M1, limit=limit).weight == weight
-
-
 def test_limits_the_venue_would_refuse_are_refused_here() -> None:
     """A limit outside the tables names the value and the rule."""
     with pytest.raises(ValueError, match="depth limit 7 must be one of 5, 10"):
         rest.depth_request("BTCUSDT", 7)
-    for limit in (0, 1501):
-        with pytest.raises(ValueError, match=rf"klines limit {limit} must lie in \[1, 1500\]"):
-            rest.klines_request("BTCUSDT", Interval.M1, limit=limit)
 
 
 def test_requests_say_what_they_ask() -> None:
-    """Paths and parameters are the documented ones; one instrument's premium is ten times cheaper than all."""
+    """Paths, parameters and weights are the documented ones; the catalogue has one page."""
     instrument = instrument_named("BTCUSDT")
     assert instrument is not None
     assert VENUE.snapshot_request(instrument) == rest.depth_request("BTCUSDT", 1000)
     assert VENUE.catalogue_request() == HttpRequest(path="/fapi/v1/exchangeInfo")
-    assert rest.klines_request("BTCUSDT", Interval.M15, start_ms=1, end_ms=2).params == (
-        ("symbol", "BTCUSDT"),
-        ("interval", "15m"),
-        ("limit", "500"),
-        ("startTime", "1"),
-        ("endTime", "2"),
-    )
-    assert rest.premium_request() == HttpRequest(path="/fapi/v1/premiumIndex", weight=10)
-    assert rest.premium_request("BTCUSDT").params == (("symbol", "BTCUSDT"),)
-    assert rest.premium_request("BTCUSDT").weight == 1
+    assert VENUE.turnover_request() == HttpRequest(path="/fapi/v1/ticker/24hr", weight=40)
+    assert Binance().funding_request().path == "/fapi/v1/fundingInfo"
+    assert VENUE.tier_requests([instrument]) == []
+    with pytest.raises(ValueError, match="has one page, 'BTC' was asked for"):
+        VENUE.catalogue_request("BTC")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +100,9 @@ def test_a_snapshot_is_dated_by_the_match(times: dict[str, int], ts_event: int) 
     """The book is as of its match, else its message, else its receipt; best levels first."""
     reply = {"lastUpdateId": 5, "bids": [["10", "1"], ["9", "2"]], "asks": [["11", "3"], ["12", "4"]]} | times
     expected = BookSnapshot(BTC, ts_event, TS_RECV, 5, [(10.0, 1.0), (9.0, 2.0)], [(11.0, 3.0), (12.0, 4.0)])
-    assert VENUE.snapshot(body(reply), BTC, TS_RECV) == expected
+    instrument = instrument_named("BTCUSDT")
+    assert instrument is not None
+    assert VENUE.snapshot(body(reply), instrument, TS_RECV) == expected
 
 
 @pytest.mark.parametrize("side", [{"bids": [["9", "1"], ["10", "1"]]}, {"asks": [["12", "1"], ["11", "1"]]}])
@@ -124,52 +110,6 @@ def test_a_snapshot_out_of_order_is_refused(side: dict[str, object]) -> None:
     """Levels that are not best first are no book. Keeps S4-33."""
     with pytest.raises(FrameError, match="`bids` falling and `asks` rising"):
         rest.snapshot(body({"lastUpdateId": 5, "bids": [], "asks": []} | side), BTC, TS_RECV)
-
-
-def kline(open_ms: int, length_ms: int = 60_000) -> list[object]:
-    """One row of klines."""
-    return [open_ms, "10", "12", "9", "11", "5", open_ms + length_ms - 1, "50", 3, "2", "20", "0"]
-
-
-def test_candles_are_closed_once_their_time_is_over() -> None:
-    """The last row of klines is usually forming; the close time against our clock tells. Keeps S2-24."""
-    closed, forming = rest.candles(body([kline(OPEN_MS), kline(OPEN_MS + 60_000)]), BTC, Interval.M1, TS_RECV)
-    ended = (OPEN_MS + 60_000) * 1_000_000
-    numbers = (10.0, 12.0, 9.0, 11.0, 5.0, 50.0, 3, 2.0, 20.0)
-    assert closed == Candle(BTC, ended, TS_RECV, Interval.M1, OPEN_MS * 1_000_000, *numbers, True)
-    assert forming == Candle(BTC, TS_RECV, TS_RECV, Interval.M1, ended, *numbers, False)
-    assert rest.candles(body([kline(OPEN_MS)]), BTC, Interval.M1, ended)[0].is_closed
-    assert not rest.candles(body([kline(OPEN_MS)]), BTC, Interval.M1, ended - 1)[0].is_closed
-
-
-def test_candles_of_another_length_are_refused() -> None:
-    """Five-minute rows are never booked as minutes. Keeps S4-33."""
-    with pytest.raises(FrameError, match="candle of 300 s where 1m was asked"):
-        rest.candles(body([kline(OPEN_MS, 300_000)]), BTC, Interval.M1, TS_RECV)
-
-
-PREMIUM = {"symbol": "BTCUSDT", "markPrice": "83000.5", "indexPrice": "83001.5", "lastFundingRate": "0.0001"} | {
-    "nextFundingTime": OPEN_MS + 1000,
-    "time": OPEN_MS,
-}
-
-
-def test_mark_prices_of_one_or_all() -> None:
-    """Premium is an object for one and a list for all; strangers and unpriced contracts are left out. Keeps S2-29."""
-    mark = MarkPrice(BTC, OPEN_MS * 10**6, TS_RECV, 83000.5, 83001.5, 0.0001, (OPEN_MS + 1000) * 10**6)
-    ids = {"BTCUSDT": BTC, "GONEUSDT": InstrumentId("GONE-USDT-PERP.BINANCE")}
-    assert rest.mark_prices(body(PREMIUM), ids, TS_RECV) == [mark]
-    gone, stranger = PREMIUM | {"symbol": "GONEUSDT", "markPrice": "0"}, PREMIUM | {"symbol": "ETHUSDT"}
-    assert rest.mark_prices(body([gone, PREMIUM, stranger]), ids, TS_RECV) == [mark]
-
-
-@pytest.mark.parametrize(("rate", "due"), [("", 0), ("0.00000000", 0)])
-def test_dated_contracts_have_no_funding(rate: str, due: int) -> None:
-    """`nextFundingTime` 0 means no funding, whatever the rate says."""
-    reply = PREMIUM | {"lastFundingRate": rate, "nextFundingTime": due, "indexPrice": "0"}
-    assert rest.mark_prices(body(reply), {"BTCUSDT": BTC}, TS_RECV) == [
-        MarkPrice(BTC, OPEN_MS * 10**6, TS_RECV, 83000.5, None, None, None)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +121,12 @@ def test_refusals_name_their_code(raw: bytes) -> None:
     calls: list[Callable[[], object]] = [
         lambda: rest.instruments(raw),
         lambda: rest.snapshot(raw, BTC, TS_RECV),
-        lambda: rest.candles(raw, BTC, Interval.M1, TS_RECV),
-        lambda: rest.mark_prices(raw, {}, TS_RECV),
+        lambda: rest.turnover(raw),
+        lambda: rest.with_funding([], raw),
+        lambda: history.candles(raw, BTC, Interval.M1, TS_RECV),
+        lambda: history.mark_prices(raw, {}, TS_RECV),
+        lambda: history.trades(raw, BTC, TS_RECV),
+        lambda: history.fundings_paid(raw, {}),
     ]
     for call in calls:
         with pytest.raises(FrameError) as caught:
@@ -190,14 +134,55 @@ def test_refusals_name_their_code(raw: bytes) -> None:
         assert caught.value.message == f"binance refused: {msg} (code {code})"
 
 
-def test_funding_is_due_at_a_moment_or_never() -> None:
-    """Seconds where milliseconds are documented are refused. Keeps S4-33."""
-    with pytest.raises(FrameError, match="`nextFundingTime` = 0 or >="):
-        rest.mark_prices(body(PREMIUM | {"nextFundingTime": OPEN_MS // 1000}), {}, TS_RECV)
-
-
 @pytest.mark.parametrize("raw", [b"", b"<html>", b"[" * 200_000, b'{"symbols":[{}]}', b"\xff"])
 def test_replies_of_no_shape_are_refused(raw: bytes) -> None:
     """A gateway's page or half a reply is a FrameError that shows its beginning. Keeps S4-33."""
     with pytest.raises(FrameError, match="sent a reply we cannot read"):
         rest.instruments(raw)
+
+
+def test_funding_intervals_come_with_a_call_of_their_own() -> None:
+    """A listed interval is taken, a perpetual that is not listed has the usual 8 hours, a dated contract has none."""
+    rows = [listed(f"{coin}USDT", "PERPETUAL", coin) for coin in ("BTC", "LPT", "NEW")]
+    page = body({"symbols": [*rows, listed("BTCUSDT_260925", "CURRENT_QUARTER", "BTC")]})
+    catalogue = VENUE.instruments(page)
+    assert catalogue.after is None
+    assert {instrument.funding_interval_h for instrument in catalogue.instruments} == {None}
+    reply = [{"symbol": "LPTUSDT", "fundingIntervalHours": 4}, {"symbol": "GONEUSDT", "fundingIntervalHours": 8}]
+    told = Binance().with_funding(
+        catalogue.instruments, body([*reply, {"symbol": "NEWUSDT", "fundingIntervalHours": 1}])
+    )
+    hours = [(instrument.symbol, instrument.funding_interval_h) for instrument in told]
+    assert hours == [("BTCUSDT", 8.0), ("LPTUSDT", 4.0), ("NEWUSDT", 1.0), ("BTCUSDT_260925", None)]
+
+
+@pytest.mark.parametrize("hours", [0, -8, 25, "nan", None], ids=str)
+def test_impossible_funding_intervals_are_refused(hours: object) -> None:
+    """An interval is what a rate is divided by: zero, or one longer than a day, is no interval."""
+    with pytest.raises(FrameError, match="fundingIntervalHours"):
+        rest.with_funding([], body([{"symbol": "BTCUSDT", "fundingIntervalHours": hours}]))
+
+
+def test_a_thousand_of_a_coin_are_told_from_the_coin() -> None:
+    """The catalogue says of what, and of how many, one base unit is made."""
+    rows = [listed(f"{base}USDT", "PERPETUAL", base) for base in ("PEPE", "1000PEPE", "1MBABYDOGE", "1INCH")]
+    found = VENUE.instruments(body({"symbols": rows})).instruments
+    coins = [(instrument.base, instrument.asset, instrument.multiplier) for instrument in found]
+    assert coins == [
+        ("PEPE", "PEPE", 1),
+        ("1000PEPE", "PEPE", 1000),
+        ("1MBABYDOGE", "BABYDOGE", 10**6),
+        ("1INCH",) * 2 + (1,),
+    ]
+
+
+def test_turnover_is_in_quote_units() -> None:
+    """Dollars turned over are `quoteVolume`, never `volume`, which counts coins."""
+    rows = [{"symbol": "BTCUSDT", "volume": "3", "quoteVolume": "250000.5"}, {"symbol": "DEADUSDT", "quoteVolume": "0"}]
+    assert VENUE.turnover(body(rows)) == {"BTCUSDT": 250000.5, "DEADUSDT": 0.0}
+
+
+def test_margin_tiers_are_not_asked_for() -> None:
+    """They are told to customers only; an answer that nobody asked for is refused."""
+    with pytest.raises(FrameError, match="was asked for no margin tiers"):
+        VENUE.tiers(b"[]", {})

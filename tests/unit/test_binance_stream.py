@@ -1,4 +1,4 @@
-"""Binance frames, quirk by quirk. All frames are hand-written after `docs/add-a-venue.md`'s evidence table."""
+"""Binance frames, quirk by quirk. All frames are hand-written after `docs/venues/binance.md`."""
 
 import json
 from typing import TypeAlias
@@ -6,12 +6,13 @@ from typing import TypeAlias
 import pytest
 
 from perpscope.errors import FrameError
-from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.market import (
     BookDelta,
     BookSnapshot,
     Candle,
     Completeness,
+    ContractUpdate,
     Interval,
     Liquidation,
     MarketEvent,
@@ -44,7 +45,9 @@ AGG_TRADE: Json = {
     "T": MS,
     "m": True,
 }
-TRADE: Json = {"e": "trade", "E": MS + 9, "s": "BTCUSDT", "t": 8, "p": "83003.8", "q": "0.12", "T": MS, "m": False}
+TRADE: Json = {"e": "trade", "E": MS + 9, "s": "BTCUSDT", "t": 8, "p": "83003.8", "q": "0.12", "T": MS, "m": False} | {
+    "X": "MARKET"
+}
 TICKER: Json = {"e": "bookTicker", "u": 9, "s": "BTCUSDT", "b": "83003.7", "B": "2", "a": "83003.8", "A": "3", "T": MS}
 DEPTH: Json = {"e": "depthUpdate", "E": MS + 9, "T": MS, "s": "BTCUSDT", "U": 9501, "u": 9533, "pu": 9498} | {
     "b": [["83003.7", "2.51"]],
@@ -71,8 +74,15 @@ ORDER: Json = {
     "z": "0.014",
 } | {"T": MS}
 FORCE: Json = {"e": "forceOrder", "E": MS + 9, "o": ORDER}
+BRACKET: Json = {"bs": 1, "bnf": 0, "bnc": 5000, "mmr": 0.01, "cf": 0, "mi": 21, "ma": 50}
+NEXT_BRACKET: Json = {"bs": 2, "bnf": 5000, "bnc": 25000, "mmr": 0.025, "cf": 75, "mi": 1, "ma": 20}
+CONTRACT: Json = {"e": "contractInfo", "E": MS, "s": "BTCUSDT", "ps": "BTCUSDT", "ct": "PERPETUAL", "cs": "TRADING"} | {
+    "dt": 4_133_404_800_000,
+    "ot": 1_569_398_400_000,
+}
 SNAPSHOT: Json = {"lastUpdateId": 9510, "E": MS + 9, "T": MS, "bids": [["83003.7", "1"]], "asks": [["83004", "2"]]}
 
+TIERS = (MarginTier(0.0, 5000.0, 0.01, 50.0, 0.0), MarginTier(5000.0, 25000.0, 0.025, 20.0, 75.0))
 THE_TRADE = Trade(BTC, TS, TS_RECV, 7, 83003.8, 0.12, Side.SELL, True)
 THE_FILL = Trade(BTC, TS, TS_RECV, 8, 83003.8, 0.12, Side.BUY, False)
 THE_QUOTE = Quote(BTC, TS, TS_RECV, 9, 83003.7, 2.0, 83003.8, 3.0)
@@ -111,7 +121,6 @@ def named(symbol: str) -> Instrument:
 EVENTS: list[tuple[str, Json, MarketEvent]] = [
     ("m true: the taker sold", AGG_TRADE, THE_TRADE),
     ("m false: the taker bought", TRADE, THE_FILL),
-    ("market trade says so", TRADE | {"X": "MARKET"}, THE_FILL),
     ("unknown fields, strings for ids", AGG_TRADE | {"nq": "0.1", "st": 1, "zz": [{}], "a": "7"}, THE_TRADE),
     ("best bid and ask", TICKER | {"ps": "BTCUSDT", "E": MS + 1, "st": 1}, THE_QUOTE),
     ("U is not pu + 1", DEPTH, THE_DELTA),
@@ -129,6 +138,15 @@ EVENTS: list[tuple[str, Json, MarketEvent]] = [
     ("st inside o", FORCE | {"o": ORDER | {"st": 1, "ps": "BTCUSDT"}}, liquidation(PositionSide.LONG)),
     ("partly filled", FORCE | {"o": ORDER | {"X": "PARTIALLY_FILLED"}}, liquidation(PositionSide.LONG)),
     ("z 0: ordered size", FORCE | {"o": ORDER | {"z": "0", "ap": "0"}}, liquidation(PositionSide.LONG, 0.02, None)),
+    ("contract trades", CONTRACT, ContractUpdate(BTC, TS, TS_RECV, True, ())),
+    ("contract halted", CONTRACT | {"cs": "SETTLING"}, ContractUpdate(BTC, TS, TS_RECV, False, ())),
+    ("brackets", CONTRACT | {"bks": [BRACKET, NEXT_BRACKET]}, ContractUpdate(BTC, TS, TS_RECV, True, TIERS)),
+    (
+        "brackets of any order",
+        CONTRACT | {"bks": [NEXT_BRACKET, BRACKET]},
+        ContractUpdate(BTC, TS, TS_RECV, True, TIERS),
+    ),
+    ("brackets in part", CONTRACT | {"bks": [NEXT_BRACKET]}, ContractUpdate(BTC, TS, TS_RECV, True, ())),
     ("l above z", FORCE | {"o": ORDER | {"l": "0.015"}}, liquidation(PositionSide.LONG)),
 ]
 
@@ -169,7 +187,9 @@ IGNORED: list[tuple[str, Json, str, str]] = [
     ("coin-m dated quote", TICKER | {"s": "BNBUSD_210924"}, "bnbusd_210924@bookTicker", "coin-m"),
     ("coin-m of another shape", {"e": "24hrTicker", "s": "BTCUSD_PERP"}, "btcusd_perp@ticker", "coin-m"),
     ("24 h ticker", {"e": "24hrTicker", "s": "BTCUSDT"}, "btcusdt@ticker", "unlisted-channel"),
-    ("contract info", {"e": "contractInfo", "st": 1}, "!contractInfo", "unlisted-channel"),
+    ("coin-m contract", CONTRACT | {"s": "APTUSD_PERP", "st": 2}, "!contractInfo", "coin-m"),
+    ("coin-m contract, no st", CONTRACT | {"s": "APTUSD_PERP"}, "!contractInfo", "coin-m"),
+    ("contract of no dollars", CONTRACT | {"s": "ETHBTC"}, "!contractInfo", "unknown-symbol"),
     ("unknown symbol", AGG_TRADE | {"s": "ETHBTC"}, "ethbtc@aggTrade", "unknown-symbol"),
     ("recorder's snapshot", {"lastUpdateId": 1, "bids": [], "asks": []}, "btcusdt@depthSnapshot", "pseudo-stream"),
     ("recorder's interest", {"symbol": "BTCUSDT", "openInterest": "1"}, "btcusdt@openInterest", "pseudo-stream"),
@@ -198,8 +218,8 @@ ANSWERS: list[tuple[Json, Control]] = [
     ({"code": 3, "msg": "Invalid JSON"}, Control(None, "3: Invalid JSON")),
     ({"error": {"code": -1121, "msg": "Invalid symbol."}, "id": 5}, Control(5, "-1121: Invalid symbol.")),
     ({"id": 6, "status": 400, "error": {"code": 1, "msg": "x" * 500}}, Control(6, "1: " + "x" * 117)),
-    ({"e": "serverShutdown", "E": MS}, Control(None, "server shutdown")),
-    ({"stream": "!shutdown", "data": {"e": "serverShutdown"}}, Control(None, "server shutdown")),
+    ({"e": "serverShutdown", "E": MS}, Control(None, "server shutdown", is_closing=True)),
+    ({"stream": "!shutdown", "data": {"e": "serverShutdown"}}, Control(None, "server shutdown", is_closing=True)),
 ]
 
 
@@ -220,6 +240,10 @@ BROKEN: list[tuple[str, Json, str]] = [
     ("microseconds for ms", AGG_TRADE | {"T": MS * 1000}, "$.data.T"),
     ("id negative", AGG_TRADE | {"a": -1}, "$.data.a"),
     ("id beyond 63 bits", AGG_TRADE | {"a": 2**63}, "$.data.a"),
+    ("trade of no kind", {key: TRADE[key] for key in TRADE if key != "X"}, "Expected `X`"),
+    ("bracket of no margin", CONTRACT | {"bks": [{key: BRACKET[key] for key in BRACKET if key != "mmr"}]}, "`mmr`"),
+    ("bracket of 200 % margin", CONTRACT | {"bks": [BRACKET | {"mmr": 2}]}, "$.data.bks[0].mmr"),
+    ("contract of no state", {key: CONTRACT[key] for key in CONTRACT if key != "cs"}, "`cs`"),
     ("market trade of nothing", TRADE | {"q": "0"}, "`p` and `q` > 0"),
     ("ids backwards", DEPTH | {"U": 9534}, "`U` <= `u`"),
     ("level without size", DEPTH | {"b": [["1"]]}, "$.data.b[0]"),
@@ -296,6 +320,23 @@ def test_a_catalogue_outranks_names() -> None:
     assert decode(frame(AGG_TRADE), btc) == [THE_TRADE]
     assert decode(frame(AGG_TRADE | {"s": "ETHUSDT"}), btc) == Ignored("unknown-symbol")
     assert decode(frame(AGG_TRADE | COIN_M), btc) == Ignored("coin-m")
+
+
+def test_a_new_listing_is_named_but_not_traded() -> None:
+    """News of a contract that the catalogue lacks is told by its name; its trades still wait for a catalogue."""
+    btc, new = named("BTCUSDT"), named("1000NEWUSDT")
+    decoder = Decoder({"BTCUSDT": btc})
+    news = frame(CONTRACT | {"s": "1000NEWUSDT", "cs": "PENDING_TRADING"}, "!contractInfo")
+    for _ in range(2):
+        assert decoder.decode(news, TS_RECV) == [ContractUpdate(new.id, TS, TS_RECV, False, ())]
+    assert decoder.named == {"1000NEWUSDT": new}
+    assert decoder.decode(frame(AGG_TRADE | {"s": "1000NEWUSDT"}), TS_RECV) == Ignored("unknown-symbol")
+
+
+def test_trades_of_2019_do_not_say_what_kind_they_are() -> None:
+    """`X` was absent in 2019: those trades are the market's."""
+    old = {key: TRADE[key] for key in TRADE if key != "X"} | {"T": 1_574_381_164_086}
+    assert decode(frame(old)) == [Trade(BTC, 1_574_381_164_086_000_000, TS_RECV, 8, 83003.8, 0.12, Side.BUY, False)]
 
 
 def test_prices_in_coins_are_not_taken_for_dollars() -> None:

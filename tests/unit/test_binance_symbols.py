@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpscope.venues.binance.symbols import DOLLAR_QUOTES, instrument_named, is_coin_m
+from perpscope.venues.binance.symbols import DOLLAR_QUOTES, coin_of, instrument_named, is_coin_m
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,28 @@ def test_a_base_is_never_cut_short_by_a_shorter_quote() -> None:
     """No quote hides behind a shorter one that ends it: they are tried longest first."""
     for position, quote in enumerate(DOLLAR_QUOTES):
         assert not any(quote.endswith(earlier) for earlier in DOLLAR_QUOTES[:position])
+
+
+@pytest.mark.parametrize(
+    ("base", "coin", "multiplier"),
+    [
+        ("BTC", "BTC", 1),
+        ("1000PEPE", "PEPE", 1_000),
+        ("1000SATS", "SATS", 1_000),
+        ("1000X", "X", 1_000),
+        ("1000000MOG", "MOG", 1_000_000),
+        ("1MBABYDOGE", "BABYDOGE", 1_000_000),
+        ("1INCH", "1INCH", 1),
+        ("1000", "1000", 1),
+        ("10000LADYS", "10000LADYS", 1),
+        ("42", "42", 1),
+        ("2Z", "2Z", 1),
+        ("币安人生", "币安人生", 1),
+    ],
+)
+def test_a_base_says_how_many_of_which_coin(base: str, coin: str, multiplier: int) -> None:
+    """Many of a coin are told from a coin that begins with a digit; a multiple never seen here is not guessed at."""
+    assert coin_of(base) == (coin, multiplier)
+    instrument = instrument_named(f"{base}USDT")
+    assert instrument is not None
+    assert (instrument.base, instrument.asset, instrument.multiplier) == (base, coin, multiplier)

@@ -1,17 +1,19 @@
 """Binance USD-M futures: stream names and routes out, events in.
 
 `stream` turns frames into events by way of the message shapes in `wire`, `plan` says which sockets to open and what
-to send on them, `rest` builds calls and reads replies, `symbols` reads an instrument off its name. COIN-M contracts,
-which share Binance's all-market streams, are recognised and passed over: their sizes are contracts, not base units.
+to say on them, `rest` builds calls and reads replies (`polls` those that repeat, of the figures in `figures`; `history`
+those that fill a hole), `symbols` reads an instrument off its name. COIN-M contracts, which share Binance's all-market
+streams, are recognised and passed over: their sizes are contracts, not base units.
 """
 
 from collections.abc import Mapping, Sequence
 
-from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import BookSnapshot
-from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest
-from perpscope.ports import Venue
-from perpscope.venues.binance import plan, rest, symbols
+from perpscope.errors import FrameError
+from perpscope.model.instrument import Instrument, MarginTier
+from perpscope.model.market import BookSnapshot, MarketEvent
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
+from perpscope.ports import Catalogue, Venue
+from perpscope.venues.binance import plan, polls, rest, symbols
 from perpscope.venues.binance.plan import TradeStream
 from perpscope.venues.binance.stream import Decoder
 
@@ -29,7 +31,22 @@ class Binance:
     name = symbols.VENUE
     websocket_url = "wss://fstream.binance.com"
     rest_url = "https://fapi.binance.com"
-    channels = frozenset(Channel)
+    weight_per_minute = rest.WEIGHT_PER_MINUTE
+    channels = frozenset(
+        {
+            Channel.TRADES,
+            Channel.QUOTES,
+            Channel.BOOK,
+            Channel.CANDLES_1M,
+            Channel.CANDLES_15M,
+            Channel.CANDLES_1H,
+            Channel.MARK_PRICES,
+            Channel.LIQUIDATIONS,
+            Channel.CONTRACTS,
+        }
+    )
+    polled = polls.POLLED
+    dialogue = plan.DIALOGUE
 
     def __init__(self, trade_stream: TradeStream = "aggTrade") -> None:
         self.trade_stream: TradeStream = trade_stream
@@ -42,21 +59,57 @@ class Binance:
         """A fresh decoder for one connection; an empty catalogue = every symbol that can be read by name."""
         return Decoder(catalogue)
 
-    def catalogue_request(self) -> HttpRequest:
-        """List every instrument."""
+    def polls(self, instruments: Sequence[Instrument], channels: Sequence[Channel]) -> list[Poll]:
+        """Open interest each minute, ratios and taker volume each five, of each instrument."""
+        return polls.polls(instruments, channels)
+
+    def polled_events(
+        self, poll: str, raw: bytes, ts_recv: int, catalogue: Mapping[str, Instrument]
+    ) -> list[MarketEvent]:
+        """What a reply to the poll of that name tells; raises FrameError."""
+        return polls.polled_events(poll, raw, ts_recv, catalogue)
+
+    def catalogue_request(self, after: str | None = None) -> HttpRequest:
+        """List every instrument; there is one page."""
+        if after is not None:
+            raise ValueError(f"binance's catalogue has one page, {after!r} was asked for")
         return rest.catalogue_request()
 
-    def instruments(self, raw: bytes) -> list[Instrument]:
-        """Decode the answer to `catalogue_request`; raises FrameError."""
-        return rest.instruments(raw)
+    def instruments(self, raw: bytes) -> Catalogue:
+        """Decode the answer to `catalogue_request`; raises FrameError. Funding intervals come with `with_funding`."""
+        return Catalogue(rest.instruments(raw))
+
+    def funding_request(self) -> HttpRequest:
+        """Ask for the funding intervals, which the catalogue does not tell."""
+        return rest.funding_request()
+
+    def with_funding(self, instruments: Sequence[Instrument], raw: bytes) -> list[Instrument]:
+        """The same instruments with their funding intervals, by the answer to `funding_request`; raises FrameError."""
+        return rest.with_funding(instruments, raw)
+
+    def turnover_request(self) -> HttpRequest:
+        """Ask what every instrument turned over in 24 hours."""
+        return rest.turnover_request()
+
+    def turnover(self, raw: bytes) -> dict[str, float]:
+        """Decode the answer to `turnover_request`: symbol → quote units; raises FrameError."""
+        return rest.turnover(raw)
+
+    def tier_requests(self, _instruments: Sequence[Instrument]) -> list[HttpRequest]:
+        """None: Binance tells margin tiers to its customers, and to others only as they change (`CONTRACTS`)."""
+        return []
+
+    def tiers(self, raw: bytes, _catalogue: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
+        """Nothing was asked, so whatever came is a FrameError."""
+        raise FrameError(f"binance was asked for no margin tiers, but {raw[:60]!r} came", venue=self.name)
 
     def snapshot_request(self, instrument: Instrument) -> HttpRequest:
         """Ask for 1,000 levels of an instrument's book."""
         return rest.depth_request(instrument.symbol)
 
-    def snapshot(self, raw: bytes, instrument: InstrumentId, ts_recv: int) -> BookSnapshot:
+    def snapshot(self, raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
         """Decode the answer to `snapshot_request`; raises FrameError."""
-        return rest.snapshot(raw, instrument, ts_recv)
+        return rest.snapshot(raw, instrument.id, ts_recv)
 
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol; None if it is not a USD-M one."""

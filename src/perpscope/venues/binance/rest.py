@@ -1,48 +1,35 @@
-"""REST calls to make, and what their replies mean: instruments, the whole book, candles, mark prices.
+"""REST calls to make, and what their replies mean: what is listed, what was turned over, the whole book.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api
 Requests carry their weight (2,400 a minute and address; the reply's `X-MBX-USED-WEIGHT-1M` is what counts).
-A refusal (`{"code": -1121, "msg": …}`) and a reply that is not as documented both raise `FrameError`.
+A refusal and a reply that is not as documented both raise `FrameError`: see `reply`. What is asked again and again
+stands in `polls`, what is asked to fill a hole in `history`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, TypeAlias, TypeVar
+from typing import Annotated
 
 import msgspec
 
-from perpscope.errors import FrameError
 from perpscope.model.instrument import Instrument, InstrumentId, instrument_id
-from perpscope.model.market import BookSnapshot, Candle, Interval, MarkPrice
+from perpscope.model.market import BookSnapshot
 from perpscope.model.stream import HttpRequest
-from perpscope.venues.binance.symbols import VENUE, is_coin_m
-from perpscope.venues.binance.wire import (
-    MS,
-    Count,
-    Millis,
-    MillisOrNever,
-    NotNegative,
-    Positive,
-    Rate,
-    WireLevel,
-    never_or_millis,
-)
+from perpscope.venues.binance.reply import read
+from perpscope.venues.binance.symbols import VENUE, coin_of, is_coin_m
+from perpscope.venues.binance.wire import MS, TRADING, Count, Millis, NotNegative, WireLevel
 
+#: Request weight to spend in a minute: 2,400 are allowed per address, a fifth is left to others.
+WEIGHT_PER_MINUTE = 1_920.0
 #: Levels → weight.
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
-#: (most candles, weight), ascending.
-KLINE_WEIGHTS = ((99, 1), (499, 2), (1000, 5), (1500, 10))
-_PREMIUM_WEIGHT_ONE, _PREMIUM_WEIGHT_ALL = 1, 10
+#: `fundingInfo` and `fundingRate` weigh nothing, but share 500 calls in 5 minutes and address. 1,920 / 24 = 80 a
+#: minute, 400 in 5 minutes, and a full quarter of a minute's weight on top (20) keeps within.
+FUNDING_WEIGHT = 24
+#: Hours between fundings of a perpetual that `fundingInfo` does not list: it lists those that were adjusted.
+USUAL_FUNDING_H = 8.0
 _PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
 _DATED = frozenset({"CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER"})
-_SHOWN = 120  #: bytes of a reply that go into a message
-
-Reply = TypeVar("Reply")
-
-
-class _Refusal(msgspec.Struct):
-    code: int
-    msg: str
 
 
 class _Filter(msgspec.Struct):
@@ -66,6 +53,16 @@ class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
+class _FundingInfo(msgspec.Struct):
+    symbol: str
+    fundingIntervalHours: Annotated[float, msgspec.Meta(gt=0, le=24)]
+
+
+class _Day(msgspec.Struct):
+    symbol: str
+    quoteVolume: NotNegative
+
+
 class _Depth(msgspec.Struct):
     lastUpdateId: Count
     bids: list[WireLevel]
@@ -80,56 +77,10 @@ class _Depth(msgspec.Struct):
             raise ValueError("Expected `bids` falling and `asks` rising")
 
 
-class _Row(msgspec.Struct, array_like=True):
-    """One candle: the reply is a list of lists."""
-
-    open_ms: Millis
-    open: Positive
-    high: Positive
-    low: Positive
-    close: Positive
-    volume: NotNegative
-    close_ms: Millis
-    quote_volume: NotNegative
-    trades: Count
-    taker_buy_volume: NotNegative
-    taker_buy_quote_volume: NotNegative
-
-
-class _Premium(msgspec.Struct):
-    symbol: str
-    markPrice: NotNegative  #: 0 for a contract that is no longer priced
-    time: Millis
-    indexPrice: NotNegative = 0.0
-    lastFundingRate: Rate | Literal[""] = ""  #: empty for dated contracts
-    nextFundingTime: MillisOrNever = 0
-
-    def __post_init__(self) -> None:
-        """Funding is due at a moment, or never."""
-        never_or_millis("nextFundingTime", self.nextFundingTime)
-
-
-_Premiums: TypeAlias = list[_Premium] | _Premium
-
-_read_refusal = msgspec.json.Decoder(_Refusal)
-_read_exchange_info = msgspec.json.Decoder(_ExchangeInfo, strict=False)
-_read_depth = msgspec.json.Decoder(_Depth, strict=False)
-_read_klines = msgspec.json.Decoder(list[_Row], strict=False)
-_read_premiums: msgspec.json.Decoder[_Premiums] = msgspec.json.Decoder(_Premiums, strict=False)
-
-
-def _read(decoder: msgspec.json.Decoder[Reply], raw: bytes) -> Reply:
-    """Decode a reply; a refusal and a malformed one are FrameErrors."""
-    try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
-        try:
-            refusal = _read_refusal.decode(raw)
-        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
-            reason = f"sent a reply we cannot read: {error}; it begins {raw[:_SHOWN]!r}"
-        else:
-            reason = f"refused: {refusal.msg[:_SHOWN]} (code {refusal.code})"
-        raise FrameError(f"binance {reason}", venue=VENUE) from error
+_exchange_info = msgspec.json.Decoder(_ExchangeInfo, strict=False)
+_funding_info = msgspec.json.Decoder(list[_FundingInfo], strict=False)
+_days = msgspec.json.Decoder(list[_Day], strict=False)
+_depth = msgspec.json.Decoder(_Depth, strict=False)
 
 
 def catalogue_request() -> HttpRequest:
@@ -140,12 +91,13 @@ def catalogue_request() -> HttpRequest:
 def instruments(raw: bytes) -> list[Instrument]:
     """Perpetual and dated USD-M contracts of an exchangeInfo reply; anything else in it is left out.
 
-    Steps come from `filters`: `pricePrecision` and `quantityPrecision` are not the tick and lot size.
+    Steps come from `filters`: `pricePrecision` and `quantityPrecision` are not the tick and lot size. How often
+    funding is due is not in it: see `with_funding`.
 
     Raises:
         FrameError: a refusal, or not the documented shape.
     """
-    rows = _read(_read_exchange_info, raw).symbols
+    rows = read(_exchange_info, raw).symbols
     return [_instrument(row) for row in rows if row.contractType in _PERPETUAL | _DATED and not is_coin_m(row.symbol)]
 
 
@@ -153,6 +105,7 @@ def _instrument(row: _Symbol) -> Instrument:
     filters = {entry.filterType: entry for entry in row.filters}
     nothing = _Filter("")
     expiry = row.symbol.rpartition("_")[2] if row.contractType in _DATED else None
+    coin, multiplier = coin_of(row.baseAsset)
     return Instrument(
         id=instrument_id(VENUE, row.baseAsset, row.quoteAsset, expiry),
         venue=VENUE,
@@ -163,9 +116,53 @@ def _instrument(row: _Symbol) -> Instrument:
         tick_size=filters.get("PRICE_FILTER", nothing).tickSize,
         step_size=filters.get("LOT_SIZE", nothing).stepSize,
         min_notional=filters.get("MIN_NOTIONAL", nothing).notional,
-        is_trading=row.status == "TRADING",
+        coin=coin,
+        multiplier=multiplier,
+        is_trading=row.status == TRADING,
         is_crypto=row.contractType != "TRADIFI_PERPETUAL" and row.underlyingType != "INDEX",
     )
+
+
+def funding_request() -> HttpRequest:
+    """List the perpetuals whose funding interval or caps were adjusted."""
+    return HttpRequest(path="/fapi/v1/fundingInfo", weight=FUNDING_WEIGHT)
+
+
+def with_funding(listed: Sequence[Instrument], raw: bytes) -> list[Instrument]:
+    """The same instruments with the hours between fundings that a fundingInfo reply tells, or the usual 8.
+
+    Dated contracts have none.
+
+    Raises:
+        FrameError: a refusal, or not the documented shape.
+    """
+    hours = {row.symbol: row.fundingIntervalHours for row in read(_funding_info, raw)}
+    return [
+        msgspec.structs.replace(instrument, funding_interval_h=hours.get(instrument.symbol, USUAL_FUNDING_H))
+        if instrument.is_perpetual
+        else instrument
+        for instrument in listed
+    ]
+
+
+def turnover_request() -> HttpRequest:
+    """Ask what every instrument turned over in 24 hours."""
+    return HttpRequest(path="/fapi/v1/ticker/24hr", weight=40)
+
+
+def turnover(raw: bytes) -> dict[str, float]:
+    """Decode a ticker/24hr reply of all instruments: symbol → quote units.
+
+    Raises:
+        FrameError: a refusal, or not the documented shape.
+    """
+    return {row.symbol: row.quoteVolume for row in read(_days, raw)}
+
+
+def window(start_ms: int | None, end_ms: int | None) -> tuple[tuple[str, str], ...]:
+    """The parameters that ask for what lies between two moments, ms UTC, both included; None = open."""
+    bounds = (("startTime", start_ms), ("endTime", end_ms))
+    return tuple((name, str(moment)) for name, moment in bounds if moment is not None)
 
 
 def depth_request(symbol: str, limit: int = 1000) -> HttpRequest:
@@ -182,78 +179,7 @@ def snapshot(raw: bytes, instrument: InstrumentId, ts_recv: int) -> BookSnapshot
     Raises:
         FrameError: a refusal, or not the documented shape.
     """
-    depth = _read(_read_depth, raw)
+    depth = read(_depth, raw)
     published = depth.T or depth.E
     ts_event = published * MS if published else ts_recv
     return BookSnapshot(instrument, ts_event, ts_recv, depth.lastUpdateId, [*depth.bids], [*depth.asks])
-
-
-def klines_request(
-    symbol: str, interval: Interval, *, start_ms: int | None = None, end_ms: int | None = None, limit: int = 500
-) -> HttpRequest:
-    """Ask for at most `limit` (1,500) candles, oldest first, opened between two moments (ms UTC, both included)."""
-    weight = next((weight for most, weight in KLINE_WEIGHTS if 1 <= limit <= most), None)
-    if weight is None:
-        raise ValueError(f"klines limit {limit} must lie in [1, {KLINE_WEIGHTS[-1][0]}]")
-    bounds = (("startTime", start_ms), ("endTime", end_ms))
-    times = tuple((name, str(moment)) for name, moment in bounds if moment is not None)
-    params = (("symbol", symbol), ("interval", interval.value), ("limit", str(limit)), *times)
-    return HttpRequest(path="/fapi/v1/klines", params=params, weight=weight)
-
-
-def candles(raw: bytes, instrument: InstrumentId, interval: Interval, ts_recv: int) -> list[Candle]:
-    """Decode a klines reply. The last row is usually still forming: closed means ended by `ts_recv` (ns UTC).
-
-    Raises:
-        FrameError: a refusal, not the documented shape, or rows of another length than `interval`.
-    """
-    decoded = []
-    for row in _read(_read_klines, raw):
-        ts_open, ts_close = row.open_ms * MS, (row.close_ms + 1) * MS
-        if ts_close - ts_open != interval.ns:
-            span_s = (ts_close - ts_open) / 1e9
-            raise FrameError(f"binance sent a candle of {span_s:g} s where {interval.value} was asked", venue=VENUE)
-        decoded.append(
-            Candle(
-                instrument,
-                min(ts_close, ts_recv),
-                ts_recv,
-                interval,
-                ts_open,
-                row.open,
-                row.high,
-                row.low,
-                row.close,
-                row.volume,
-                row.quote_volume,
-                row.trades,
-                row.taker_buy_volume,
-                row.taker_buy_quote_volume,
-                ts_close <= ts_recv,
-            )
-        )
-    return decoded
-
-
-def premium_request(symbol: str | None = None) -> HttpRequest:
-    """Ask for mark price, index and funding of one instrument, or of all."""
-    if symbol is None:
-        return HttpRequest(path="/fapi/v1/premiumIndex", weight=_PREMIUM_WEIGHT_ALL)
-    return HttpRequest(path="/fapi/v1/premiumIndex", params=(("symbol", symbol),), weight=_PREMIUM_WEIGHT_ONE)
-
-
-def mark_prices(raw: bytes, ids: Mapping[str, InstrumentId], ts_recv: int) -> list[MarkPrice]:
-    """Decode a premiumIndex reply, of one instrument or of all; symbols not in `ids` are passed over.
-
-    Raises:
-        FrameError: a refusal, or not the documented shape.
-    """
-    reply = _read(_read_premiums, raw)
-    rows = reply if isinstance(reply, list) else [reply]
-    return [_mark_price(row, ids[row.symbol], ts_recv) for row in rows if row.symbol in ids and row.markPrice]
-
-
-def _mark_price(row: _Premium, instrument: InstrumentId, ts_recv: int) -> MarkPrice:
-    rate = row.lastFundingRate if row.nextFundingTime and isinstance(row.lastFundingRate, float) else None
-    ts_next = row.nextFundingTime * MS or None
-    return MarkPrice(instrument, row.time * MS, ts_recv, row.markPrice, row.indexPrice or None, rate, ts_next)

@@ -23,6 +23,7 @@ from perpscope.venues.binance.wire import (
     SELL,
     AggTrade,
     BookTicker,
+    ContractInfo,
     DepthUpdate,
     OneSidedTicker,
     read_combined,
@@ -42,7 +43,7 @@ _EMPTY_BOOK = Ignored("empty-book")
 _UNLISTED = Ignored("unlisted-channel")
 _PARTIAL_DEPTH = Ignored("partial-depth")
 _PSEUDO_STREAM = Ignored("pseudo-stream")
-_SHUTDOWN = Control(None, error="server shutdown")
+_SHUTDOWN = Control(None, error="server shutdown", is_closing=True)
 
 
 class Decoder:
@@ -60,7 +61,7 @@ class Decoder:
 
     @property
     def named(self) -> Mapping[str, Instrument]:
-        """Instruments read off their symbols so far, where there is no catalogue."""
+        """Instruments read off their symbols so far: all where there is no catalogue, else the newly listed."""
         return self._named
 
     def decode(self, raw: bytes | memoryview, ts_recv: int) -> Decoded:
@@ -78,7 +79,7 @@ class Decoder:
                 return self._unusual(raw, ts_recv, as_combined, as_raw)
         instrument = self._ids.get(message.s)
         if instrument is None:
-            named = self._identify(message.s)
+            named = self._identify(message.s, is_news=type(message) is ContractInfo)
             if isinstance(named, Ignored):
                 return named
             instrument = named
@@ -96,17 +97,23 @@ class Decoder:
                 self._books.add(instrument)
         return message.events(instrument, ts_recv)
 
-    def _identify(self, symbol: str) -> InstrumentId | Ignored:
-        """Name an instrument not met before, or say why it is none of ours."""
+    def _identify(self, symbol: str, *, is_news: bool = False) -> InstrumentId | Ignored:
+        """Name an instrument not met before, or say why it is none of ours.
+
+        News of a contract may be of one that was listed after the catalogue was read: its name has to do, but its
+        other messages stay unknown until a catalogue tells its steps.
+        """
         if is_coin_m(symbol):
             return _COIN_M
         if symbol in self._catalogue:
             return Ignored("quote-not-dollars")  # e.g. ETHBTC: its notional is not in dollars
-        named = None if self._catalogue else instrument_named(symbol)
+        named = instrument_named(symbol) if is_news or not self._catalogue else None
         if named is None:
             return Ignored("unknown-symbol")
-        if len(self._ids) < _MOST_NAMES:
-            self._ids[symbol], self._named[symbol] = named.id, named
+        if len(self._named) < _MOST_NAMES:
+            self._named[symbol] = named
+            if not self._catalogue:
+                self._ids[symbol] = named.id
         return named.id
 
     def _unusual(self, raw: bytes | memoryview, ts_recv: int, as_combined: Exception, as_raw: Exception) -> Decoded:
