@@ -2,8 +2,8 @@
 
 In: `~/.config/perpscope/config.toml`, `./perpscope.toml` (or the file named by `--config`), `PERPSCOPE_…` variables
 (`__` goes one level down: `PERPSCOPE_FEED__SILENT_AFTER_S=3`) and what the command line gave. Out: `Settings`, and for
-each value where it came from. An unknown key is refused with the nearest name. `[venue.X]` stays raw here: whoever
-builds the venue converts it with the venue's own Struct through `convert`.
+each value where it came from. An unknown key is refused with the nearest name. `[venue.X]` and `[ccxt.options.X]` stay
+raw here: whoever builds the venue converts them with a Struct of its own through `convert`.
 """
 
 import difflib
@@ -39,7 +39,9 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
 class Collect(msgspec.Struct, frozen=True, kw_only=True):
     """What is listened to."""
 
-    venues: Annotated[tuple[str, ...], Meta(description="exchanges by name")] = ("binance",)
+    venues: Annotated[tuple[str, ...], Meta(description="exchanges by name")] = (
+        *("binance", "bybit", "okx", "bitget", "hyperliquid"),
+    )
     symbols: Annotated[
         tuple[str, ...], Meta(description="coins (BTC), symbols (BTCUSDT) or ids; empty = the default set")
     ] = ()
@@ -51,6 +53,13 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
     connect_timeout_s: Annotated[float, Meta(gt=0, description="seconds a connection may take to open")] = 10.0
     ack_timeout_s: Annotated[float, Meta(gt=0, description="seconds a subscription may stay unacknowledged")] = 10.0
+    refused_retry_s: Annotated[
+        float, Meta(gt=0, description="seconds until a topic the venue refused is tried again; doubles, up to 16 times")
+    ] = 60.0
+    rotate_after_s: Annotated[
+        float,
+        Meta(ge=0, description="seconds after which a socket is replaced by a new one; 0 = before the venue does"),
+    ] = 0.0
     silent_after_s: Annotated[
         float, Meta(gt=0, description="seconds without data after which a socket is replaced")
     ] = 5.0
@@ -88,6 +97,17 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     keep: Annotated[int, Meta(ge=1, le=1000, description="log files set aside before the oldest goes")] = 5
 
 
+class Ccxt(msgspec.Struct, frozen=True, kw_only=True):
+    """Exchanges beyond those with a folder of their own, asked through ccxt."""
+
+    venues: Annotated[tuple[str, ...], Meta(description="exchanges by ccxt's names; empty = none")] = ()
+    symbols: Annotated[tuple[str, ...], Meta(description="coins taken of each")] = ("BTC", "ETH")
+    every_s: Annotated[
+        float, Meta(ge=5, description="seconds between two calls about open interest or funding of an instrument")
+    ] = 60.0
+    options: dict[str, Table] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole tree."""
 
@@ -97,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recording: Recording = Recording()
     retention: Retention = Retention()
     log: Log = Log()
+    ccxt: Ccxt = Ccxt()
     venue: dict[str, Table] = {}
 
 

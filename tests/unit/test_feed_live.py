@@ -16,8 +16,8 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Header, Kind, Recorder, instruments_of, mark_of
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Alive, BookSnapshot, Disconnected, MarketEvent, Subscribed, Tick, Trade
-from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, SubscribeRequest
+from perpscope.model.market import Alive, BookSnapshot, Connected, Disconnected, MarketEvent, Subscribed, Tick, Trade
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
 from perpscope.ports import OnFrame, Socket
 from perpscope.venues.binance import VENUE
 
@@ -43,7 +43,7 @@ def listed(coin: str) -> Instrument:
 INSTRUMENTS = tuple(listed(coin) for coin in COINS)
 IDS = [instrument.id for instrument in INSTRUMENTS]
 PLAN = ConnectionPlan(
-    "binance/market/0", "/market/stream", (SubscribeRequest(1, b"subscribe", (Stream(Channel.TRADES, IDS[0]),)),)
+    "binance/market/0", "/market/stream", (Topic("btcusdt@aggTrade", (Stream(Channel.TRADES, IDS[0]),)),)
 )
 
 
@@ -81,7 +81,7 @@ class HandSocket:
 
     def send(self, payload: bytes) -> None:
         """The feed says something: SUBSCRIBE is acknowledged at once."""
-        assert payload == b"subscribe"
+        assert b'"SUBSCRIBE"' in payload
         self.receive(ACK)
 
     def close(self) -> None:
@@ -179,6 +179,7 @@ async def test_signs_of_life_come_before_their_tick(eventually: Wait) -> None:
         await bench.ticked(eventually, 2)
     kinds = [type(event) for event in bench.events]
     assert kinds == [
+        Connected,
         Subscribed,
         Tick,
         Trade,
@@ -274,7 +275,7 @@ async def test_a_consumer_may_leave_at_any_time() -> None:
     bench.feed.add(Listening(VENUE, "ws://x", bench.http, INSTRUMENTS, (PLAN,)))
     batches = bench.feed.batches()
     async for batch in batches:
-        assert isinstance(batch[0], Subscribed)
+        assert isinstance(batch[0], Connected)
         break
     await batches.aclose()  # type: ignore[attr-defined]  # an async generator, as every feed's
     assert bench.sockets[0].gone.is_set()
@@ -298,5 +299,5 @@ async def test_all_that_decides_is_recorded(eventually: Wait, tmp_path: Path) ->
     assert [r.payload for r in records if r.kind == Kind.FRAME] == [ACK, TRADE % 1]
     marks = [mark_of(record) for record in records if record.kind == Kind.EVENT]
     assert marks == [event for event in bench.events if not isinstance(event, Trade | BookSnapshot)]
-    assert [type(mark) for mark in marks] == [Subscribed, Alive, Tick, Disconnected, Tick]
+    assert [type(mark) for mark in marks] == [Connected, Subscribed, Alive, Tick, Disconnected, Tick]
     assert marks[-1].ts_recv >= marks[-2].ts_recv

@@ -107,7 +107,7 @@ def test_lines_of_stamp_and_frame_are_read(tmp_path: Path, name: str, data: byte
 
 
 def test_json_lines_with_a_header_are_read_in_time(tmp_path: Path) -> None:
-    """REST replies written at the head of the file take their place in time; the catalogue is found."""
+    """REST replies written at the head of the file take their place in time; all can be asked for."""
     rows = [
         {"t": "header", "format": 2, "exchange": "BINANCE_FUTURES"},
         {"t": "http", "conn": "h", "ts": 10.0, "url": "https://x/fapi/v1/exchangeInfo", "data": "{}"},
@@ -126,7 +126,7 @@ def test_json_lines_with_a_header_are_read_in_time(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.zst"
     path.write_bytes(zstandard.ZstdCompressor().compress("\n".join(json.dumps(row) for row in rows).encode()))
     tape = Tape(path)
-    assert (tape.form, tape.venue, tape.catalogue) == ("json-lines", "binance", b"{}")
+    assert (tape.form, tape.venue, list(tape.replies())) == ("json-lines", "binance", [b"{}", b"{2}", b"{4}"])
     assert [(r.ts_recv, r.payload, r.source) for r in tape.records()] == [
         (12_000_000_000, b"{1}", "w"),
         (12_500_000_000, b"{2}", "BTCUSDT"),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -17,17 +17,19 @@ from perpscope.errors import DataError
 from perpscope.feeds.recording import Header, Kind, Mark, Record, Recorder
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.tape import Tape
-from perpscope.model.instrument import Instrument
+from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import (
     Alive,
     BookDelta,
     BookSnapshot,
+    Connected,
     Disconnected,
     MarketEvent,
     Quote,
     Subscribed,
     Tick,
     Trade,
+    Unheard,
 )
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.sqlite import SqliteReader
@@ -90,9 +92,11 @@ def named(symbol: str) -> Instrument:
 BTC, ETH = named("BTCUSDT"), named("ETHUSDT")
 
 
-def replayed(path: Path, catalogue: Iterable[Instrument] = ()) -> tuple[ReplayFeed, list[MarketEvent]]:
+def replayed(
+    path: Path, catalogue: Iterable[Instrument] = (), only: Collection[InstrumentId] = ()
+) -> tuple[ReplayFeed, list[MarketEvent]]:
     """Everything on a tape."""
-    feed = ReplayFeed(Tape(path), VENUE, {instrument.symbol: instrument for instrument in catalogue})
+    feed = ReplayFeed(Tape(path), VENUE, {instrument.symbol: instrument for instrument in catalogue}, only=only)
 
     async def drain() -> list[MarketEvent]:
         return [event async for batch in feed.batches() for event in batch]
@@ -317,10 +321,10 @@ def test_a_replay_waits_for_its_store(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("frames", [1, 60, 3000])
 def test_a_recording_of_another_venue_is_refused(tmp_path: Path, frames: int) -> None:
-    """Not one frame that is Binance's: said with the reason, not after the whole file."""
+    """Not one frame that is the named venue's: said with the reason, not after the whole file."""
     path = lines(tmp_path / "x", *((0, b'{"channel":"l2Book","data":{}}') for _ in range(frames)))
     with pytest.raises(DataError, match="binance") as caught:
-        replay_tape(path)
+        replay_tape(path, venue="binance")
     assert caught.value.code == "recording-venue"
     assert "--venue" in (caught.value.hint or "")
 
@@ -394,7 +398,94 @@ def test_a_full_disk_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_venue_that_is_named_but_unknown_falls_back(tmp_path: Path) -> None:
-    """A recording's own word for its exchange is taken where we know it; ours decides otherwise."""
-    path = json_lines(tmp_path / "x", received(0, QUOTE), exchange="OKX_SWAP")
-    assert replay_tape(path).events == {"quote": 1}
+    """A recording's own word for its exchange is taken where we know it and its frames bear it out."""
+    path = json_lines(tmp_path / "x", received(0, QUOTE), exchange="KRAKEN_SWAP")
+    assert replay_tape(path).venues == ["binance"]
+    said: list[str] = []
+    path = json_lines(tmp_path / "y", received(0, QUOTE), exchange="OKX_SWAP")
+    assert replay_tape(path, announce=said.append).events == {"quote": 1}
+    assert said == ["y: named after okx, but these are binance's frames"]
     assert replay_tape(path, venue="binance").events == {"quote": 1}
+
+
+#: Hand-written after Hyperliquid's and OKX's pages.
+BBO = (
+    b'{"channel":"bbo","data":{"coin":"BTC","time":%d,'
+    b'"bbo":[{"px":"8.0","sz":"%d","n":1},{"px":"9.0","sz":"1","n":1}]}}'
+)
+L2 = (
+    b'{"channel":"l2Book","data":{"coin":"BTC","time":%d,'
+    b'"levels":[[{"px":"8.0","sz":"%d","n":1}],[{"px":"9.0","sz":"1","n":1}]]}}'
+)
+SWAP = (
+    b'{"arg":{"channel":"trades","instId":"%s"},"data":[{"instId":"%s","tradeId":"1","px":"8.5","sz":"5","side":"buy",'
+    b'"ts":"1790757203050","count":"1","seqId":5}]}'
+)
+
+
+def test_whole_books_are_compared_with_quotes_by_their_ms(tmp_path: Path) -> None:
+    """A venue without update ids numbers both by time: each book with the last quote not after it."""
+    ms = START // 1_000_000
+    quotes = [(0.0, BBO % (ms, 1)), (1.0, BBO % (ms + 1000, 2)), (3.0, BBO % (ms + 3000, 3))]
+    books = [(0.1, L2 % (ms, 1)), (1.1, L2 % (ms + 1500, 2)), (2.9, L2 % (ms + 2999, 9)), (3.1, L2 % (ms + 3000, 3))]
+    report = replay_tape(lines(tmp_path / "x", *sorted(quotes + books)))
+    assert report.events == {"quote": 3, "book_snapshot": 4}
+    assert (report.book.compared, report.book.equal, report.gaps) == (4, 3, 0)
+    report = replay_tape(lines(tmp_path / "y", *books))
+    assert (report.events, report.book.compared) == ({"book_snapshot": 4}, 0)
+
+
+def test_what_two_connections_bring_counts_once(tmp_path: Path) -> None:
+    """Where one connection takes the place of another, the replay drops repeats as the run did."""
+    names = "binance/market/0", "binance/market/0b"
+    recorder = own(tmp_path / "r")
+    for name in names:
+        recorder.event(Connected("binance", name, START))
+    for number in (1, 2):
+        for name in names:
+            recorder.frame(name, START + number, TRADE % (b"BTCUSDT", number))
+    recorder.close()
+    feed, events = replayed(recorder.path)
+    assert [event.trade_id for event in events if isinstance(event, Trade)] == [1, 2]
+    assert feed.counts.decoded == 4
+
+
+def test_one_instrument_of_a_recording_of_ours(tmp_path: Path) -> None:
+    """Its events and streams alone; of a whole-market stream its own part; what is about no instrument stays."""
+    name, everything = "binance/market/0", Stream(Channel.LIQUIDATIONS, None)
+    trades = [Stream(Channel.TRADES, one.id) for one in (BTC, ETH)]
+    recorder = own(tmp_path / "r")
+    recorder.instruments("binance", START, [BTC, ETH])
+    recorder.event(Subscribed("binance", name, (*trades, everything), START))
+    recorder.event(Unheard("binance", name, (trades[0],), "refused", START))
+    recorder.frame(name, START, TRADE % (b"BTCUSDT", 1))
+    recorder.frame(name, START, TRADE % (b"ETHUSDT", 1))
+    recorder.event(Tick(START + SECOND))
+    recorder.close()
+    feed, events = replayed(recorder.path, only=[ETH.id])
+    told = Subscribed("binance", name, (trades[1], Stream(Channel.LIQUIDATIONS, ETH.id)), START)
+    assert [type(event) for event in events] == [Subscribed, Trade, Tick]
+    assert events[0] == told
+    assert feed.new_instruments() == [ETH]
+    assert (feed.counts.decoded, feed.instruments) == (2, [BTC, ETH])
+
+
+def test_catalogues_among_the_replies_are_the_venues_own(tmp_path: Path) -> None:
+    """Wherever they stand, and whatever else was asked: sizes in contracts need one, and later ones add to it."""
+    listed = {
+        **{"instId": "PEPE-USDT-SWAP", "ctType": "linear", "settleCcy": "USDT", "ctVal": "10", "ctMult": "1"},
+        **{"ctValCcy": "PEPE", "tickSz": "0.1", "lotSz": "1", "state": "live", "lever": "50"},
+    }
+    pages: list[dict[str, object]] = [
+        {"t": "http", "ts": 1.0, "url": "https://x.test/a", "data": json.dumps({"code": "0", "data": rows})}
+        for rows in ([listed], [listed | {"instId": "BTC-USDT-SWAP", "ctValCcy": "BTC", "ctVal": "0.01"}], [])
+    ]
+    refusal: dict[str, object] = {"t": "http", "ts": 1.0, "url": "https://x.test/a", "data": '{"code":"1","msg":"no"}'}
+    frames = [received(n, SWAP % (symbol, symbol)) for n, symbol in enumerate((b"PEPE-USDT-SWAP", b"BTC-USDT-SWAP"))]
+    path = json_lines(tmp_path / "x", *frames, refusal, *pages, exchange="OKX")
+    report = replay_tape(path, database=tmp_path / "r.db")
+    assert (report.venues, report.events, report.ignored) == (["okx"], {"trade": 2}, {})
+    assert stored(tmp_path / "r.db", "SELECT symbol FROM instruments ORDER BY symbol") == [
+        ("BTC-USDT-SWAP",),
+        ("PEPE-USDT-SWAP",),
+    ]

@@ -77,6 +77,26 @@ async def test_a_call_is_made_as_the_venue_described_it() -> None:
     assert seen == [("GET", "/fapi/v1/depth?symbol=BTCUSDT&limit=1000"), ("POST", "/fapi/v1/listenKey")]
 
 
+async def test_a_body_is_sent_as_json() -> None:
+    """A venue that is asked by POST gets the question as it was written, and is told that it is JSON."""
+    seen: list[tuple[bytes, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append((await request.read(), request.content_type))
+        return web.Response(body=b"[]")
+
+    async with served(answer) as url, client(url) as http:
+        await http.get(HttpRequest(method="POST", path="/info", body=b'{"type":"meta"}'))
+    assert seen == [(b'{"type":"meta"}', "application/json")]
+
+
+async def test_an_address_that_asks_too_often_is_told_to_wait_in_bybits_words() -> None:
+    """403 is the limit there, not a refusal of the place: ten minutes of nothing."""
+    with pytest.raises(RateLimited) as caught:
+        await asked(saying(403, b"access too frequent"))
+    assert caught.value.retry_after_s == 600.0
+
+
 async def test_an_answer_in_pieces_is_read_whole() -> None:
     """A long catalogue comes in many reads: none of it may be left behind."""
     assert len(await asked(saying(200, b"x" * 3_000_000))) == 3_000_000

@@ -1,32 +1,42 @@
-"""One planned socket, kept alive: connect, subscribe, watch the data, give up, wait, begin anew.
+"""One planned socket, kept alive: connect, listen, give up, wait, begin anew; and replaced before its time is over.
 
-Start, reconnect and recovery are this one path; each attempt has a fresh decoder. In: a `ConnectionPlan`. Out, into
-the inbox: events, `Subscribed` for each acknowledgement, `Disconnected` with its cause. Silence is judged by data,
-never by pings: a socket that is acknowledged and mute is replaced.
+Start, reconnect and recovery are this one path; each attempt is a `Session` with a fresh decoder. In: a
+`ConnectionPlan`. Out, into the inbox: events, `Connected`, `Subscribed`, `Unheard`, `Disconnected` with its cause.
+A venue that ends connections after a day is left before: a second connection is opened beside the first, and the first
+is closed when the second hears what it hears; what both bring counts once (`overlap`).
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import structlog
 
 from perpscope.config import Feed
-from perpscope.errors import FrameError
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.overlap import Overlap, successor
 from perpscope.feeds.recording import Recorder
-from perpscope.model.market import Alive, Disconnected, Subscribed
-from perpscope.model.stream import Channel, ConnectionPlan, Control, Ignored, SubscribeRequest
-from perpscope.ports import Clock, Connector, Decoder, Socket
+from perpscope.feeds.session import Session
+from perpscope.model.instrument import Instrument
+from perpscope.model.market import Alive, Connected, Disconnected, MarketEvent, Subscribed, Unheard
+from perpscope.model.stream import Channel, ConnectionPlan, Stream
+from perpscope.ports import Clock, Connector, Venue
 
 #: Channels that speak at least once a second in any healthy market; the others may be quiet for long.
 _BUSY = frozenset({Channel.QUOTES, Channel.BOOK, Channel.TRADES, Channel.MARK_PRICES})
 #: A connection of quiet channels only is given this many times longer before it counts as silent (chosen by hand).
 _QUIET_FACTOR = 12.0
-#: Seconds between two control messages; Binance takes 10 a second, pongs included.
-_BETWEEN_REQUESTS_S = 0.25
+#: Share of its lifetime after which a connection is replaced: between 22.1 and 23 of 24 hours, not all at once.
+_ROTATE_SHARE = (0.92, 0.96)
+#: Connections lost at the same topic after which it is set aside, and tried again later by itself.
+_SUSPICIOUS = 2
+#: Real seconds between two looks at a connection and at the one that is to take its place.
+_LOOK_S = 0.1
+#: A successor on which everything is acknowledged but nothing is said takes over after so many real seconds.
+_QUIET_HANDOVER_S = 60.0
 
 _log = structlog.get_logger()
 
@@ -43,10 +53,10 @@ class Connection:
     """Runs one `ConnectionPlan` for ever.
 
     Args:
-        venue: name, for events and the log.
-        plan: where to connect and what to send.
+        venue: whose it is.
+        catalogue: symbol → instrument; what each decoder knows.
+        plan: where to connect and what to subscribe to.
         url: full URL of the plan.
-        decoder: makes a fresh decoder for each connection.
         connector: opens sockets.
         inbox: takes the events.
         clock: market time.
@@ -57,11 +67,11 @@ class Connection:
 
     def __init__(
         self,
-        venue: str,
+        venue: Venue,
+        catalogue: Mapping[str, Instrument],
         plan: ConnectionPlan,
         url: str,
         *,
-        decoder: Callable[[], Decoder],
         connector: Connector,
         inbox: Inbox,
         clock: Clock,
@@ -69,201 +79,220 @@ class Connection:
         recorder: Recorder | None,
         rng: random.Random,
     ) -> None:
-        self.venue = venue
+        self.venue = venue.name
         self.plan = plan
         self.url = url
-        self.counts = FrameCounts()
+        self.dialogue = venue.dialogue
+        self.settings = settings
+        self.recorder = recorder
         self.attempts = 0  #: connection attempts so far
         self.failures = 0  #: in a row, since the last healthy spell
         self.last_error: str | None = None  #: why the last attempt ended
-        self.is_open = False
-        self._decoder = decoder
+        self._speaker = venue
+        self._catalogue = catalogue
         self._connector = connector
         self._inbox = inbox
         self._clock = clock
-        self._settings = settings
-        self._recorder = recorder
         self._rng = rng
-        self._session: _Session | None = None
+        self._past = FrameCounts()
+        self._sessions: list[Session] = []  # open ones; two while the younger takes the elder's place
+        self._overlap = Overlap()
+        self._ended_at: Counter[str] = Counter()  # topic → connections that ended while it alone was being asked for
+        self._current = plan.name
         busy = any(stream.channel in _BUSY for stream in plan.streams)
         self.silent_after_s = settings.silent_after_s * (1.0 if busy else _QUIET_FACTOR)  #: of real time
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
-        while True:
-            self.attempts += 1
-            cause, healthy_s = await self._attempt()
-            if healthy_s >= self._settings.healthy_after_s:
-                self.failures = 0
-            wait_s = full_jitter(self.failures, self._settings.backoff_first_s, self._settings.backoff_max_s, self._rng)
-            self.failures += 1
-            _log.warning(
-                "connection lost",
-                connection=self.plan.name,
-                cause=cause,
-                error=self.last_error,
-                retry_in_s=round(wait_s, 2),
-            )
-            await asyncio.sleep(wait_s)
+        attempt = asyncio.create_task(self._attempt(self._current), name=self._current)
+        try:
+            while True:
+                replacement = await self._until_over(attempt)
+                if replacement is not None:
+                    attempt = replacement
+                    continue
+                cause, healthy_s = attempt.result()
+                await self._wait(cause, healthy_s)
+                attempt = asyncio.create_task(self._attempt(self._current), name=self._current)
+        finally:
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
 
-    def pulse(self, now_ns: int) -> Alive | None:
-        """What to tell the engine before a Tick: that data has come since the last one, if it has."""
-        session = self._session
-        if session is None or session.ts_last == session.ts_pulsed:
-            return None
-        session.ts_pulsed = session.ts_last
-        return Alive(self.plan.name, session.ts_last, session.frames, now_ns)
+    # what others ask -----------------------------------------------------------------------------------------------
+
+    def pulses(self, now_ns: int) -> Iterator[Alive]:
+        """What to tell the engine before a Tick: on which open connections data has come since the last one."""
+        for session in self._sessions:
+            session.ticks += session.ts_last > 0
+            if session.ts_last != session.ts_pulsed:
+                session.ts_pulsed = session.ts_last
+                yield Alive(session.name, session.ts_last, session.frames, now_ns)
+
+    def renew(self, stream: Stream) -> bool:
+        """Subscribe a stream anew, so that the venue begins it from the start; False if it is not listened to here."""
+        return bool(self._sessions) and self._sessions[-1].renew(stream)
 
     @property
-    def is_acknowledged(self) -> bool:
-        """True if the venue has acknowledged streams on the connection that is open now."""
-        return self._session is not None and self._session.acknowledged
+    def counts(self) -> FrameCounts:
+        """What became of every frame so far."""
+        total = FrameCounts()
+        total.add(self._past)
+        for session in self._sessions:
+            total.add(session.counts)
+        return total
+
+    @property
+    def suspects(self) -> list[str]:
+        """Topics that have cost two connections: some venues hang up on a name they do not know, without a word."""
+        return [topic for topic, ended in self._ended_at.items() if ended >= _SUSPICIOUS]
+
+    @property
+    def is_open(self) -> bool:
+        """True while a socket is open."""
+        return bool(self._sessions)
+
+    @property
+    def subscribed(self) -> list[str]:
+        """Names of the open connections on which the venue has acknowledged something."""
+        return [session.name for session in self._sessions if session.is_subscribed]
+
+    @property
+    def is_settled(self) -> bool:
+        """True while a socket is open on which every topic has been answered about."""
+        return bool(self._sessions) and self._sessions[-1].is_settled
 
     @property
     def has_data(self) -> bool:
-        """True if data has come on the connection that is open now."""
-        return self._session is not None and self._session.frames > 0
+        """True if data has come on a connection that is open now."""
+        return any(session.frames > 0 for session in self._sessions)
 
     @property
     def silent_s(self) -> float | None:
         """Real seconds since the last data; None if not connected."""
-        return None if self._session is None else time.monotonic() - self._session.heard_at
+        return min((time.monotonic() - session.heard_at for session in self._sessions), default=None)
 
-    async def _attempt(self) -> tuple[str, float]:
+    def tell(self, event: Connected | Subscribed | Unheard | Disconnected) -> None:
+        """Pass on, and record, what happened to a connection."""
+        if self.recorder is not None:
+            self.recorder.event(event)
+        self._inbox.put(event)
+
+    # life ----------------------------------------------------------------------------------------------------------
+
+    async def _wait(self, cause: str, healthy_s: float) -> None:
+        if healthy_s >= self.settings.healthy_after_s:
+            self.failures = 0
+        wait_s = full_jitter(self.failures, self.settings.backoff_first_s, self.settings.backoff_max_s, self._rng)
+        self.failures += 1
+        _log.warning(
+            "connection lost", connection=self._current, cause=cause, error=self.last_error, retry_in_s=round(wait_s, 2)
+        )
+        await asyncio.sleep(wait_s)
+
+    async def _until_over(self, attempt: "asyncio.Task[tuple[str, float]]") -> "asyncio.Task[tuple[str, float]] | None":
+        """Wait for the end of a connection; returns the attempt that has taken its place, if one was asked to."""
+        lasts_s = self._rotate_after_s()
+        while True:
+            await asyncio.wait([attempt], timeout=_LOOK_S)
+            if attempt.done():
+                return None
+            session = self._session_of(self._current)
+            if session is None:
+                continue
+            if session.is_leaving or (lasts_s is not None and time.monotonic() - session.opened_at > lasts_s):
+                return await self._replace(attempt, session)
+
+    def _rotate_after_s(self) -> float | None:
+        """Real seconds after which a connection is replaced; None if it may last for ever."""
+        asked = self.settings.rotate_after_s
+        if asked > 0:
+            return asked
+        lifetime_s = self.dialogue.lifetime_s
+        return None if lifetime_s is None else lifetime_s * self._rng.uniform(*_ROTATE_SHARE)
+
+    async def _replace(
+        self, elder: "asyncio.Task[tuple[str, float]]", session: Session
+    ) -> "asyncio.Task[tuple[str, float]]":
+        """Open a second connection, and let go of the first when the second hears; go on with whichever is left."""
+        name, failed = successor(self._current), 0
+        while True:
+            younger = asyncio.create_task(self._attempt(name), name=name)
+            try:
+                while not (elder.done() or younger.done() or self._has_taken_over(name, session)):
+                    await asyncio.wait([elder, younger], timeout=_LOOK_S)
+                if not younger.done():
+                    self._current = name
+                    session.retire()
+                    await asyncio.wait([elder])
+                    return younger
+            except asyncio.CancelledError:
+                younger.cancel()
+                elder.cancel()
+                await asyncio.gather(younger, elder, return_exceptions=True)
+                raise
+            if elder.done():
+                return elder
+            failed += 1
+            wait_s = full_jitter(failed, self.settings.backoff_first_s, self.settings.backoff_max_s, self._rng)
+            await asyncio.wait([elder], timeout=wait_s)
+            if elder.done():
+                return elder
+
+    def _has_taken_over(self, name: str, elder: Session) -> bool:
+        """True if the younger connection's coverage has begun, and the elder's reaches beyond that beginning.
+
+        The ledger vouches for a connection up to the Tick before the last, so it takes two of them.
+        """
+        session = self._session_of(name)
+        if session is None or not (session.is_settled and session.is_subscribed):
+            return False
+        if time.monotonic() - session.opened_at > _QUIET_HANDOVER_S:
+            return True
+        return session.ticks > 2 and elder.ts_last >= session.ts_subscribed
+
+    def _session_of(self, name: str) -> Session | None:
+        return next((session for session in self._sessions if session.name == name), None)
+
+    async def _attempt(self, name: str) -> tuple[str, float]:
         """One connection from opening to its end: why it ended, and for how long it had brought data."""
-        session = _Session(self, self._decoder())
+        self.attempts += 1
+        session = Session(
+            name, self.venue, self, self._speaker.decoder(self._catalogue), self._inbox.extend, self._clock.now_ns
+        )
         try:
             socket = await self._connector(self.url, session.on_frame, self._inbox.wake)
         except (OSError, TimeoutError) as error:
             self.last_error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return "unreachable", 0.0
-        self._session, self.is_open = session, True
+        self._opened(session)
         try:
             cause = await session.serve(socket)
         finally:
             socket.close()
-            self._session, self.is_open = None, False
+            self._sessions.remove(session)
+            self._past.add(session.counts)
+        if cause == "disconnect" and len(session.unanswered) == 1:
+            self._ended_at.update(session.unanswered)
         self.last_error = cause
-        if session.acknowledged:
-            self._put(Disconnected(self.plan.name, cause, self._clock.now_ns()))
+        self._closed(session, cause)
         return cause, session.healthy_s
 
-    def _put(self, event: Subscribed | Disconnected) -> None:
-        if self._recorder is not None:
-            self._recorder.event(event)
-        self._inbox.put(event)
+    def _opened(self, session: Session) -> None:
+        self._sessions.append(session)
+        self._overlap.connected(session.name)
+        if self._overlap.is_on:
+            for one in self._sessions:
+                one.take = self._take
+        self.tell(Connected(self.venue, session.name, self._clock.now_ns()))
 
+    def _closed(self, session: Session, cause: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._overlap.disconnected(session.name, now_ns)
+        self.tell(Disconnected(session.name, cause, now_ns))
 
-class _Session:
-    """One open socket: its decoder, its acknowledgements, its silence."""
-
-    __slots__ = (
-        *("_bad", "_bad_since", "_counted", "_counts", "_decode", "_extend", "_fault", "_first_heard_at", "_of"),
-        *("_recorder", "_sent_at", "_waiting", "acknowledged", "heard_at", "ts_last", "ts_pulsed"),
-    )
-
-    def __init__(self, connection: Connection, decoder: Decoder) -> None:
-        self.acknowledged = False
-        self.ts_last = 0  #: ns UTC, of the last data frame
-        self.ts_pulsed = 0
-        self.heard_at = time.monotonic()  #: real time of the last data, or of the opening
-        self._first_heard_at: float | None = None
-        self._of = connection
-        self._decode = decoder.decode
-        self._counts = connection.counts
-        self._counted = self._counts.data
-        self._extend = connection._inbox.extend
-        self._recorder = connection._recorder
-        self._waiting: dict[int | str, SubscribeRequest] = {r.id: r for r in connection.plan.requests}
-        self._sent_at: dict[int | str, float] = {}
-        self._bad_since = time.monotonic()
-        self._bad = 0
-        self._fault: str | None = None
-
-    @property
-    def frames(self) -> int:
-        """Data frames: decoded or passed over, not answers to us."""
-        return self._counts.data - self._counted
-
-    @property
-    def healthy_s(self) -> float:
-        """Real seconds between the first and the last data."""
-        return 0.0 if self._first_heard_at is None else self.heard_at - self._first_heard_at
-
-    def on_frame(self, raw: bytes | memoryview, ts_recv: int) -> None:
-        """Decode one frame and pass on what it holds."""
-        if self._recorder is not None:
-            self._recorder.frame(self._of.plan.name, ts_recv, raw)
-        try:
-            decoded = self._decode(raw, ts_recv)
-        except FrameError as error:
-            self._reject(error, raw)
-            return
-        if type(decoded) is list:
-            self._counts.decoded += 1
-            self._extend(decoded)
-            self.ts_last = ts_recv
-        elif isinstance(decoded, Control):
-            self._counts.control += 1
-            self._answer(decoded, ts_recv)
-        elif isinstance(decoded, Ignored):
-            self._counts.ignored[decoded.reason] += 1
-            self.ts_last = ts_recv
-
-    async def serve(self, socket: Socket) -> str:
-        """Subscribe, then watch until something is wrong; returns the cause."""
-        closed = asyncio.ensure_future(socket.wait_closed())
-        subscribing = asyncio.ensure_future(self._subscribe(socket))
-        try:
-            return await self._watch(closed)
-        finally:
-            subscribing.cancel()
-            closed.cancel()
-            await asyncio.gather(subscribing, closed, return_exceptions=True)
-
-    async def _subscribe(self, socket: Socket) -> None:
-        for request in self._of.plan.requests:
-            self._sent_at[request.id] = time.monotonic()
-            socket.send(request.payload)
-            await asyncio.sleep(_BETWEEN_REQUESTS_S)
-
-    async def _watch(self, closed: "asyncio.Future[None]") -> str:
-        settings = self._of._settings
-        look_s = min(self._of.silent_after_s, settings.ack_timeout_s) / 10
-        seen = 0
-        while True:
-            await asyncio.wait([closed], timeout=look_s)
-            now = time.monotonic()
-            if self.frames != seen:
-                seen, self.heard_at = self.frames, now
-                self._first_heard_at = self._first_heard_at or now
-            if self._fault is not None:
-                return self._fault
-            if closed.done():
-                closed.result()  # a bug of ours in `on_frame` comes out here, and must not pass for a lost connection
-                return "disconnect"
-            if any(now - self._sent_at.get(i, now) > settings.ack_timeout_s for i in self._waiting):
-                return "unacknowledged"
-            if now - self.heard_at > self._of.silent_after_s:
-                return "silent"
-
-    def _answer(self, control: Control, ts_recv: int) -> None:
-        if control.error is not None:
-            _log.error(
-                "venue refused a message", connection=self._of.plan.name, id=control.request_id, error=control.error
-            )
-            self._fault = "refused" if control.request_id in self._waiting else "server-shutdown"
-            return
-        request = self._waiting.pop(control.request_id, None) if control.request_id is not None else None
-        if request is not None:
-            self.acknowledged = True
-            self._of._put(Subscribed(self._of.venue, self._of.plan.name, request.streams, ts_recv))
-
-    def _reject(self, error: FrameError, raw: bytes | memoryview) -> None:
-        self._of.counts.reject(str(error), raw)
-        now = time.monotonic()
-        if now - self._bad_since > 60.0:
-            self._bad_since, self._bad = now, 0
-        self._bad += 1
-        if self._bad > self._of._settings.max_bad_frames_per_minute:
-            self._fault = "bad-frames"
+    def _take(self, events: list[MarketEvent], ts_recv: int) -> None:
+        """Events of one of two connections: each once. Goes out of the way when the overlap is over."""
+        self._inbox.extend(self._overlap.fresh(events, ts_recv))
+        if not self._overlap.is_on:
+            for session in self._sessions:
+                session.take = None

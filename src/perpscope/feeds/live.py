@@ -1,13 +1,14 @@
-"""The live feed: every planned connection of every venue, book snapshots on demand, and a Tick each market second.
+"""The live feed: every planned connection of every venue, polls, books made whole, and a Tick each market second.
 
 In: venues with what to listen to. Out: one stream of events in the order of receipt. The engine says which books
-await a snapshot; start, reconnect and a hole in the numbering are all healed by the same REST call.
+await a snapshot; start, reconnect and a hole in the numbering are all healed alike: by a REST call where the venue
+wants one, else by subscribing the book anew.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
 import msgspec
@@ -19,11 +20,12 @@ from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.poll import Poller
 from perpscope.feeds.recording import Recorder
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
-from perpscope.model.stream import ConnectionPlan
-from perpscope.ports import Connector, Decoder, Http, Venue
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream
+from perpscope.ports import Connector, Http, Venue
 
 #: REST snapshots under way at once, and the real seconds between two tries for one book.
 _SNAPSHOTS_AT_ONCE = 4
@@ -40,6 +42,7 @@ class Listening(msgspec.Struct, frozen=True):
     http: Http
     instruments: tuple[Instrument, ...]
     plans: tuple[ConnectionPlan, ...]
+    polls: tuple[Poll, ...] = ()
 
 
 class LiveFeed:
@@ -64,6 +67,7 @@ class LiveFeed:
     ) -> None:
         self.snapshots_wanted: Callable[[], list[InstrumentId]] = list
         self.connections: list[Connection] = []
+        self.pollers: list[Poller] = []
         self._clock = clock
         self._connector = connector
         self._settings = settings
@@ -80,12 +84,13 @@ class LiveFeed:
         if self._recorder is not None:
             self._recorder.instruments(at.venue.name, self._clock.now_ns(), at.instruments)
         self._books.update({instrument.id: (at, instrument) for instrument in at.instruments})
+        catalogue = {instrument.symbol: instrument for instrument in at.instruments}
         for plan in at.plans:
             connection = Connection(
-                at.venue.name,
+                at.venue,
+                catalogue,
                 plan,
                 at.websocket_url.rstrip("/") + plan.path,
-                decoder=_decoder_of(at.venue, {i.symbol: i for i in at.instruments}),
                 connector=self._connector,
                 inbox=self._inbox,
                 clock=self._clock,
@@ -95,6 +100,19 @@ class LiveFeed:
             )
             self.connections.append(connection)
             self._start(connection.run(), plan.name)
+        if at.polls:
+            poller = Poller(
+                at.venue,
+                at.polls,
+                catalogue,
+                http=at.http,
+                inbox=self._inbox,
+                clock=self._clock,
+                recorder=self._recorder,
+                rng=self._rng,
+            )
+            self.pollers.append(poller)
+            self._start(poller.run(), f"{at.venue.name}/polls")
 
     @property
     def counts(self) -> FrameCounts:
@@ -129,8 +147,8 @@ class LiveFeed:
             task.cancel()
         now_ns = self._clock.now_ns()
         for connection in self.connections:
-            if connection.is_acknowledged:
-                self._mark(Disconnected(connection.plan.name, "stopped", now_ns))
+            for name in connection.subscribed:
+                self._mark(Disconnected(name, "stopped", now_ns))
         self._mark(Tick(now_ns))
         self._inbox.end()
 
@@ -152,46 +170,50 @@ class LiveFeed:
     async def _tick(self) -> None:
         async for now_ns in self._clock.ticks():
             for connection in self.connections:
-                if (alive := connection.pulse(now_ns)) is not None:
+                for alive in connection.pulses(now_ns):
                     self._mark(alive)
             self._mark(Tick(now_ns))
-            self._fetch_snapshots()
+            self._mend_books()
 
     def _mark(self, event: Alive | Disconnected | Tick) -> None:
         if self._recorder is not None:
             self._recorder.event(event)
         self._inbox.put(event)
 
-    def _fetch_snapshots(self) -> None:
+    def _mend_books(self) -> None:
         now = time.monotonic()
         for instrument in self.snapshots_wanted():
-            if len(self._fetching) >= _SNAPSHOTS_AT_ONCE:
-                return
             not_before, wait_s = self._retry_at.get(instrument, (0.0, _RETRY_FIRST_S))
             if instrument in self._fetching or now < not_before or instrument not in self._books:
                 continue
+            at, record = self._books[instrument]
+            request = at.venue.snapshot_request(record)
+            if request is None:
+                self._renew(Stream(Channel.BOOK, instrument))
+            elif len(self._fetching) >= _SNAPSHOTS_AT_ONCE:
+                continue
+            else:
+                task = asyncio.create_task(self._fetch(at, record, request), name=f"snapshot {instrument}")
+                self._fetching[instrument] = task
+                task.add_done_callback(partial(self._fetched, instrument))
             self._retry_at[instrument] = (now + wait_s, min(2 * wait_s, _RETRY_MAX_S))
-            task = asyncio.create_task(self._fetch(instrument), name=f"snapshot {instrument}")
-            self._fetching[instrument] = task
-            task.add_done_callback(partial(self._fetched, instrument))
+
+    def _renew(self, stream: Stream) -> None:
+        for connection in self.connections:
+            connection.renew(stream)
 
     def _fetched(self, instrument: InstrumentId, _: "asyncio.Task[None]") -> None:
         self._fetching.pop(instrument, None)
 
-    async def _fetch(self, instrument: InstrumentId) -> None:
-        at, record = self._books[instrument]
+    async def _fetch(self, at: Listening, record: Instrument, request: HttpRequest) -> None:
         try:
-            body = await at.http.get(at.venue.snapshot_request(record))
+            body = await at.http.get(request)
             ts_recv = self._clock.now_ns()
-            snapshot = at.venue.snapshot(body, instrument, ts_recv)
+            snapshot = at.venue.snapshot(body, record, ts_recv)
         except PerpscopeError as error:
-            _log.warning("no book snapshot", instrument=instrument, error=error.message)
+            _log.warning("no book snapshot", instrument=record.id, error=error.message)
             return
         if self._recorder is not None:
-            self._recorder.reply(instrument, ts_recv, body)
+            self._recorder.reply(record.id, ts_recv, body)
         self._inbox.put(snapshot)
-        self._retry_at[instrument] = (time.monotonic() + _RETRY_FIRST_S, _RETRY_FIRST_S)
-
-
-def _decoder_of(venue: Venue, catalogue: Mapping[str, Instrument]) -> Callable[[], Decoder]:
-    return lambda: venue.decoder(catalogue)
+        self._retry_at[record.id] = (time.monotonic() + _RETRY_FIRST_S, _RETRY_FIRST_S)

@@ -15,7 +15,7 @@ import zstandard
 
 from perpscope.errors import DataError, StoreError
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Alive, Disconnected, Subscribed, Tick
+from perpscope.model.market import Alive, Connected, Disconnected, Subscribed, Tick, Unheard
 
 FORMAT = "perpscope-recording"
 #: Bytes buffered before they are compressed and written.
@@ -23,17 +23,17 @@ _FLUSH_BYTES = 1 << 20
 #: No record is longer; text taken for the length of one (four ASCII characters) always is.
 _LONGEST_RECORD = 1 << 27
 
-Mark = Subscribed | Alive | Disconnected | Tick
+Mark = Connected | Subscribed | Unheard | Alive | Disconnected | Tick
 
 
 class Kind(enum.IntEnum):
     """What a record holds."""
 
     HEADER = 0
-    FRAME = 1  #: source = connection, payload = the frame
-    REPLY = 2  #: source = instrument, payload = body of a REST book snapshot
+    FRAME = 1  #: source = connection ("okx/public/0"), payload = the frame
+    REPLY = 2  #: source = instrument (a book snapshot) or name of a poll ("okx/taker_volume/…"), payload = the body
     EVENT = 3  #: payload = msgpack of a `Mark`
-    INSTRUMENTS = 4  #: payload = msgpack of the instruments listened to from here on
+    INSTRUMENTS = 4  #: source = venue, payload = msgpack of the instruments listened to from here on
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -50,7 +50,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str = FORMAT
     version: int = 1
-    venue: str
+    venue: str  #: the first, where several were recorded: connections and instruments name their own
     data: str  #: "observed", "demo"
 
 
@@ -103,9 +103,9 @@ class Recorder:
         """Keep one frame."""
         self._put(Record(Kind.FRAME, ts_recv, connection, bytes(raw)))
 
-    def reply(self, instrument: str, ts_recv: int, raw: bytes) -> None:
-        """Keep the REST book snapshot of an instrument."""
-        self._put(Record(Kind.REPLY, ts_recv, instrument, raw))
+    def reply(self, asked: str, ts_recv: int, raw: bytes) -> None:
+        """Keep a REST reply: the book snapshot of an instrument, or the answer to a poll."""
+        self._put(Record(Kind.REPLY, ts_recv, asked, raw))
 
     def instruments(self, venue: str, ts_recv: int, listed: Iterable[Instrument]) -> None:
         """Keep what is listened to from here on."""

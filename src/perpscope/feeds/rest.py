@@ -14,6 +14,8 @@ _TIMEOUT_S = 10.0
 _MAX_BYTES = 64 << 20
 #: Longest wait a venue may ask for: Binance bans an address for three days at most.
 _LONGEST_WAIT_S = 3 * 86_400.0
+#: Bybit's words, with status 403, to an address that asks too often; it wants to be left alone for ten minutes.
+_TOO_FREQUENT, _TOO_FREQUENT_S = b"too frequent", 600.0
 #: Statuses that mean this place or address is refused, whatever is asked.
 _REFUSED = {403: "forbidden", 451: "not available where you are"}
 
@@ -53,7 +55,9 @@ class RestClient:
         await self._limiter.take(request.weight)
         url = self._base_url + request.path
         try:
-            async with self._session.request(request.method, url, params=dict(request.params)) as response:
+            async with self._session.request(
+                request.method, url, params=dict(request.params), data=request.body, headers=_headers(request)
+            ) as response:
                 body = await _whole(response)
                 self._judge(response, body)
                 return body
@@ -73,6 +77,11 @@ class RestClient:
             wait_s = _seconds(response.headers.get("Retry-After"), 120.0 if status == 418 else 10.0)
             self._limiter.pause(wait_s)
             raise RateLimited(f"{self._venue} answered {status}", venue=self._venue, retry_after_s=wait_s)
+        if status == 403 and _TOO_FREQUENT in body.lower():
+            self._limiter.pause(_TOO_FREQUENT_S)
+            raise RateLimited(
+                f"{self._venue} answered 403: access too frequent", venue=self._venue, retry_after_s=_TOO_FREQUENT_S
+            )
         if status in _REFUSED:
             raise VenueUnreachable(
                 f"{self._venue} at {self._base_url} answered {status}: {_REFUSED[status]}",
@@ -80,6 +89,10 @@ class RestClient:
                 hint="this venue refuses your address; leave it out or use another network",
             )
         raise FrameError(f"HTTP {status} from {response.url.path}: {body[:200]!r}", venue=self._venue)
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    return {} if request.body is None else {"Content-Type": "application/json"}
 
 
 async def market_clock(url: str) -> Anchor:
