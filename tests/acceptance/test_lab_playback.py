@@ -14,9 +14,9 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from perpscope.errors import DataError
 from perpscope.lab.clock import NS_PER_MS
+from perpscope.lab.dialect import SessionRules
 from perpscope.lab.playback import Playback
 from perpscope.lab.run import Lab, serve_playback
-from perpscope.lab.session import SessionRules
 from perpscope.lab.tape import TapedFrame
 
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -45,7 +45,7 @@ async def test_process_says_where_it_is_and_dies_with_its_parent() -> None:
     """Protects the demo: one line of JSON, a market behind it, and an end when the pipe closes. Keeps S1-22."""
     with _lab("--seed", "7", "--speed", "60", "--symbols", "BTCUSDT") as process:
         ready = _ready(process)
-        assert ready.keys() == {"rest", "websocket", "clock"}
+        assert ready.keys() == {"rest", "websocket", "venues", "clock"}
         async with aiohttp.ClientSession() as http:
             async with http.ws_connect(f"{ready['websocket']}/market/ws/btcusdt@aggTrade") as client:
                 assert json.loads((await client.receive(_DEADLINE_S)).data)["s"] == "BTCUSDT"
@@ -53,6 +53,20 @@ async def test_process_says_where_it_is_and_dies_with_its_parent() -> None:
                 assert json.loads(await reply.read())["rate"] == 60.0
         out, _ = process.communicate(b"what is said is not listened to\n", timeout=_DEADLINE_S)  # closes stdin
         assert (process.returncode, out) == (0, b"")
+
+
+async def test_process_serves_several_venues() -> None:
+    """Protects the demo of several venues: each has its own address, the first one's are the old keys."""
+    with _lab("--seed", "7", "--speed", "60", "--symbols", "BTC", "--venue", "bybit", "binance") as process:
+        ready = _ready(process)
+        venues = ready["venues"]
+        assert isinstance(venues, dict)
+        assert list(venues) == ["bybit", "binance"]
+        assert venues["bybit"] == {"rest": ready["rest"], "websocket": ready["websocket"]}
+        async with aiohttp.ClientSession() as http:
+            for venue, path in (("bybit", "/v5/market/time"), ("binance", "/fapi/v1/time")):
+                async with http.get(f"{venues[venue]['rest']}{path}") as reply:
+                    assert reply.status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -69,6 +83,7 @@ def test_process_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     ("words", "said"),
     [
         (("--symbols", "NOPEUSDT"), b"does not trade NOPEUSDT"),
+        (("--venue", "nowhere"), b"does not speak nowhere"),
         (("--speed", "0"), b"rate must be > 0"),
         (("--start-ns", "5"), b"whole second"),
         (("--nonsense",), b"--nonsense"),
@@ -95,9 +110,9 @@ async def test_taken_port_leaves_nothing_behind() -> None:
     async with await serve_market(7, is_held=True) as lab:
         taken = int(lab.rest_url.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
-            await serve_market(7, rest_port=taken)
+            await serve_market(7, ports=(0, taken))
         with pytest.raises(OSError, match="in use"):
-            await serve_market(7, websocket_port=taken)
+            await serve_market(7, ports=(taken, 0))
 
 
 async def test_failure_of_the_market_reaches_whoever_waits() -> None:

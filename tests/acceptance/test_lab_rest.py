@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from perpscope.lab.rest import WeightLimit
 from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.wire.binance.limits import WeightLimit
 
 _START = 1_795_219_200_000_000_000
 _DEADLINE_S = 20.0
@@ -132,7 +132,7 @@ async def test_wrong_questions_get_the_venues_errors(path: str, status: int, cod
 async def test_used_weight_is_told_and_the_limit_is_kept() -> None:
     """Protects request budgets: weight in the header, 429 with Retry-After beyond it, 418 for whoever goes on."""
     async with await serve_market(7, ts_start=_START, is_held=True) as lab, aiohttp.ClientSession() as http:
-        lab.rest.weight.limit = 50
+        lab.rest.side.budget.limit = 50
         url = f"{lab.rest_url}/fapi/v1/depth?symbol=BTCUSDT&limit="
         used = []
         for limit in (5, 100, 500, 1000):
@@ -164,18 +164,13 @@ async def test_replies_are_delayed_and_failed_on_request() -> None:
         assert lab.ledger.requests["/fapi/v1/ping"] == 2
 
 
-def test_weight_is_forgotten_with_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weight_is_forgotten_with_the_minute() -> None:
     """Protects long runs: each real minute has the whole budget, and a ban ends."""
-    now = [1000.0]
-    monkeypatch.setattr("perpscope.lab.rest.real_seconds", lambda: now[0])
     limit = WeightLimit(10)
-    assert limit.spend(10) == (200, 0)
-    assert limit.spend(1) == (429, 61)
-    now[0] += 60
-    assert limit.spend(10) == (200, 0)
-    statuses = [limit.spend(1)[0] for _ in range(11)]
+    assert limit.spend(10, 1000.0) == (200, 0)
+    assert limit.spend(1, 1000.0) == (429, 61)
+    assert limit.spend(10, 1060.0) == (200, 0)
+    statuses = [limit.spend(1, 1060.0)[0] for _ in range(11)]
     assert statuses == [429] * 10 + [418]
-    now[0] += 119
-    assert limit.spend(1)[0] == 418
-    now[0] += 1.5
-    assert limit.spend(1) == (200, 0)
+    assert limit.spend(1, 1179.0)[0] == 418
+    assert limit.spend(1, 1180.5) == (200, 0)

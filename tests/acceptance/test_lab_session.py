@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from perpscope.lab.allowance import Rate
+from perpscope.lab.dialect import SessionRules
 from perpscope.lab.ledger import Moment
 from perpscope.lab.run import Lab, serve_market
-from perpscope.lab.session import SessionRules
 from perpscope.lab.wire.binance.streams import Route
 
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -173,7 +174,7 @@ async def test_ten_messages_in_every_second_are_fine(monkeypatch: pytest.MonkeyP
 async def test_too_many_streams_are_refused() -> None:
     """Protects the limit of streams per connection, by request and by URL."""
     async with (
-        await _market(is_held=True, rules=SessionRules(streams=2)) as lab,
+        await _market(is_held=True, rules=SessionRules(topics=2)) as lab,
         aiohttp.ClientSession() as http,
         http.ws_connect(f"{lab.websocket_url}/market/ws/a@aggTrade/b@aggTrade") as client,
     ):
@@ -197,7 +198,7 @@ class _Deaf(WSListener):
 
 async def test_pings_come_and_want_an_answer(eventually: Eventually) -> None:
     """Protects keep-alive: who answers pings stays, who does not is disconnected."""
-    rules = SessionRules(ping_interval_s=0.05, pong_timeout_s=0.3, messages_per_s=100)
+    rules = SessionRules(ping_interval_s=0.05, pong_timeout_s=0.3, messages=Rate(100, 1.0))
     async with await _market(is_held=True, rules=rules) as lab, aiohttp.ClientSession() as http:
         polite = await http.ws_connect(f"{lab.websocket_url}/market/ws")
         reading = asyncio.ensure_future(polite.receive())
@@ -205,7 +206,7 @@ async def test_pings_come_and_want_an_answer(eventually: Eventually) -> None:
         await ws_connect(lambda: deaf, f"{lab.websocket_url}/market/ws", enable_auto_pong=False)
         await eventually(lambda: lab.ledger.closed["no-pong"] == 1)
         assert deaf.pings > 1
-        assert [session.route for session in lab.server.sessions] == [Route.MARKET]
+        assert [session.path for session in lab.server.sessions] == [Route.MARKET]
         reading.cancel()
         await polite.close()
 
@@ -265,7 +266,7 @@ async def test_muted_connections_acknowledge_and_say_nothing(eventually: Eventua
         assert lab.ledger.frames_by_stream["btcusdt@aggTrade"] == 0
         lab.server.unmute(Route.MARKET)
         assert (await _heard(muted))["e"] == "aggTrade"
-        session = next(session for session in lab.server.sessions if session.route is Route.PUBLIC)
+        session = next(session for session in lab.server.sessions if session.path == Route.PUBLIC)
         lab.server.mute(session)
         before = lab.ledger.frames_by_stream["btcusdt@bookTicker"]
         trades = lab.ledger.frames_by_stream["btcusdt@aggTrade"]

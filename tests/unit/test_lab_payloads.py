@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from perpscope.lab.book import LabBook
+from perpscope.lab.listing import Listing
 from perpscope.lab.wire.binance import payloads, replies
-from perpscope.lab.wire.binance.payloads import Listing
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import (
     Candle,

@@ -10,8 +10,9 @@ from perpscope.lab.clock import LabClock
 from perpscope.lab.ledger import Ledger, Moment
 from perpscope.lab.market import Market
 from perpscope.lab.publisher import Publisher
-from perpscope.lab.server import LabServer
+from perpscope.lab.rehearsal import Rehearsal
 from perpscope.lab.wire.binance.streams import is_carried, route_of
+from perpscope.lab.wire.binance.telling import BinanceTeller
 from perpscope.model.market import Completeness, Liquidation, PositionSide, Sampling
 
 _S = 1_000_000_000
@@ -21,33 +22,12 @@ _START = 1_795_219_200 * _S
 _Body: TypeAlias = dict[str, Any]  # decoded JSON
 
 
-class _Ear(LabServer):
-    """A server whose every stream is wanted and kept, in the order published."""
-
-    def __init__(self, streams: set[str]) -> None:
-        clock = LabClock(_START)
-        super().__init__(clock, Ledger(clock))
-        self._wanted = streams
-        self.heard: list[tuple[str, bytes]] = []
-
-    def is_wanted(self, stream: str) -> bool:
-        """True for what the test listens to."""
-        return stream in self._wanted
-
-    def publish(self, stream: str, payload: bytes) -> None:
-        """Keep it."""
-        assert route_of(stream) is not None
-        if stream in self._wanted:
-            self.heard.append((stream, payload))
-
-
 def _published(streams: set[str], seconds: int, seed: int = 7) -> list[tuple[str, _Body]]:
-    ear = _Ear(streams)
-    market = Market(seed, _START, ("BTCUSDT", "ETHUSDT"))
-    publisher = Publisher(market, ear)
-    for ts, event in market.events(_START + seconds * _S):
-        publisher.publish(ts, event)
-    return [(stream, msgspec.json.decode(payload)) for stream, payload in ear.heard]
+    stage = Rehearsal("binance", seed, ("BTCUSDT", "ETHUSDT"), _START)
+    stage.wants(*streams)
+    stage.run(seconds)
+    assert all(route_of(stream) is not None for stream in streams)
+    return [(stream, msgspec.json.decode(payload)) for stream, payload in stage.heard]
 
 
 @pytest.mark.parametrize(
@@ -117,9 +97,11 @@ def test_every_trade_quote_and_candle_is_told() -> None:
 )
 def test_one_liquidation_a_symbol_and_second_is_told(sampling: Sampling, expected: list[str]) -> None:
     """Protects the venue's sampling: of a second's liquidations the latest, or the largest, at the second's end."""
-    ear = _Ear({"btcusdt@forceOrder", "!forceOrder@arr"})
-    market = Market(7, _START, ("BTCUSDT",))
-    publisher = Publisher(market, ear, sampling)
+    stage = Rehearsal("binance", 7, ("BTCUSDT",), _START)
+    stage.wants("btcusdt@forceOrder", "!forceOrder@arr")
+    publisher = Publisher(
+        stage.market, LabClock(_START), stage, lambda told, outlet: BinanceTeller(told, outlet, sampling)
+    )
     instrument = publisher.listings[0].instrument.id
     for offset_ms, size in ((10, 1.0), (400, 9.0), (1009, 3.0), (1500, 5.0)):
         ts = _START + offset_ms * 1_000_000
@@ -128,8 +110,8 @@ def test_one_liquidation_a_symbol_and_second_is_told(sampling: Sampling, expecte
         )
         publisher.publish(ts, event)
     publisher.pass_time(_START + 5 * _S)
-    single = [msgspec.json.decode(payload)["o"] for stream, payload in ear.heard if stream == "btcusdt@forceOrder"]
-    every = [payload for stream, payload in ear.heard if stream == "!forceOrder@arr"]
+    single = [msgspec.json.decode(payload)["o"] for stream, payload in stage.heard if stream == "btcusdt@forceOrder"]
+    every = [payload for stream, payload in stage.heard if stream == "!forceOrder@arr"]
     assert [order["q"] for order in single] == expected
     assert [msgspec.json.decode(payload)["o"] for payload in every] == single
     assert all(order["st"] == 1 and order["ps"] == "BTCUSDT" for order in single)
@@ -137,8 +119,8 @@ def test_one_liquidation_a_symbol_and_second_is_told(sampling: Sampling, expecte
 
 def test_book_is_unknown_before_the_first_snapshot() -> None:
     """Protects REST: no empty book is ever given out as the book."""
-    publisher = Publisher(Market(7, _START, ("BTCUSDT",)), _Ear(set()))
-    assert publisher.book("BTCUSDT") is None
+    reply = Rehearsal("binance", 7, ("BTCUSDT",), _START).get("/fapi/v1/depth", symbol="BTCUSDT")
+    assert reply.status == 503
 
 
 def test_what_nobody_wants_costs_no_frame() -> None:

@@ -1,7 +1,8 @@
-"""`python -m perpscope.lab --seed 7 --speed 60`: the seeded market as a process of its own.
+"""`python -m perpscope.lab --seed 7 --speed 60 --venue okx bybit`: the seeded market as a process of its own.
 
-Prints one line of JSON when it is ready: `rest` and `websocket` base URLs and the `clock` anchor. Ends cleanly on
-SIGTERM, SIGINT, or when the pipe it was given as stdin closes, so that it dies with its parent.
+Prints one line of JSON when it is ready: `rest` and `websocket` base URLs of the first venue, `venues` with those of
+each, and the `clock` anchor. Ends cleanly on SIGTERM, SIGINT, or when the pipe it was given as stdin closes, so that it
+dies with its parent.
 """
 
 import argparse
@@ -16,35 +17,53 @@ from collections.abc import Sequence
 import msgspec
 
 from perpscope.errors import ConfigError
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.dialect import VENUES
+from perpscope.lab.run import Labs, serve_markets
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where one exchange is."""
+
+    rest: str  #: base URL; takes WebSocket connections too
+    websocket: str  #: base URL, without a path
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What is printed when the exchange can be used."""
+    """What is printed when the exchanges can be used."""
 
-    rest: str  #: base URL
-    websocket: str  #: base URL, without a route
-    clock: msgspec.Raw  #: the anchor, as served at `/lab/clock`
+    rest: str  #: of the first venue
+    websocket: str  #: likewise
+    venues: dict[str, Address]
+    clock: msgspec.Raw  #: the anchor, as served at `/lab/clock` on every REST port
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line; exits with status 2 if it makes no sense."""
     parser = argparse.ArgumentParser(
-        prog="python -m perpscope.lab", description="A seeded market on loopback, speaking Binance."
+        prog="python -m perpscope.lab", description="A seeded market on loopback, on the wire of one venue or several."
     )
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same market (default 7)")
     parser.add_argument("--speed", type=float, default=60.0, help="market seconds per real second (default 60)")
     parser.add_argument(
-        "--symbols", nargs="+", default=[], metavar="SYMBOL", help="what is traded (default: all eight)"
+        "--venue", nargs="+", default=["binance"], metavar="VENUE", help=f"of {', '.join(VENUES)} (default binance)"
+    )
+    parser.add_argument(
+        "--symbols",
+        nargs="+",
+        default=[],
+        metavar="SYMBOL",
+        help="what is traded, as bases or in the venue's names (default: all eight)",
     )
     parser.add_argument("--start-ns", type=int, default=None, help="market time at the start, ns UTC (default: now)")
     return parser.parse_args(argv)
 
 
-def ready_line(lab: Lab) -> bytes:
+def ready_line(labs: Labs) -> bytes:
     """One line of JSON."""
-    clock = msgspec.Raw(msgspec.json.encode(lab.clock.anchor()))
-    return msgspec.json.encode(Ready(lab.rest_url, lab.websocket_url, clock)) + b"\n"
+    venues = {venue: Address(lab.rest_url, lab.websocket_url) for venue, lab in labs.by_venue.items()}
+    first = next(iter(venues.values()))
+    clock = msgspec.Raw(msgspec.json.encode(labs.clock.anchor()))
+    return msgspec.json.encode(Ready(first.rest, first.websocket, venues, clock)) + b"\n"
 
 
 async def _parent_gone(stdin: int) -> None:
@@ -70,10 +89,10 @@ async def serve(asked: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await serve_market(
-        asked.seed, asked.speed, symbols=tuple(asked.symbols), ts_start=asked.start_ns
-    ) as lab:
-        sys.stdout.buffer.write(ready_line(lab))
+    async with await serve_markets(
+        asked.seed, asked.speed, venues=asked.venue, symbols=tuple(asked.symbols), ts_start=asked.start_ns
+    ) as labs:
+        sys.stdout.buffer.write(ready_line(labs))
         sys.stdout.buffer.flush()
         ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_parent_gone(sys.stdin.fileno()))]
         _, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

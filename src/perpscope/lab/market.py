@@ -1,26 +1,32 @@
 """The seeded market: several symbols, one order of events, the same for the same seed whatever the pacing.
 
 In: how far market time has come. Out: everything that happened, in time order and at engine grain: every book change,
-every trade, every liquidation. What a venue's wire makes of it (diffs each 100 ms, one liquidation a second) is the
-publisher's business. It is a toy for demos and tests: whoever shows it says that the data is not real.
+every trade, every liquidation. What a venue's wire makes of it (diffs each 100 ms, one liquidation a second) is its
+teller's business. It is a toy for demos and tests: whoever shows it says that the data is not real.
 """
 
 import heapq
+import math
 import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from perpscope.lab.pit import NS_PER_S, Happening, Pit
+from perpscope.lab.dialect import Dialect, dialect
+from perpscope.lab.happening import Happening
+from perpscope.lab.holdings import Holdings
+from perpscope.lab.listing import Listing
+from perpscope.lab.pit import NS_PER_S, Pit
 from perpscope.lab.symbols import Contract, contracts
-from perpscope.lab.wire.binance.payloads import Listing
 from perpscope.model.market import Candle, Interval, MarkPrice
 
-_FUNDING_NS = 8 * 3600 * NS_PER_S
+_HOUR_NS = 3600 * NS_PER_S
 _MARKET_VOLATILITY_1S = 0.00007  # of the move all symbols share; about 2 % a day
 _SHOCK_EVERY_S = 420.0  # a move of the whole market that people notice
 _SHOCK_SIZE = 0.0035  # its standard deviation, log return
 _INTEREST = 0.0001  # funding per 8 h where perpetual and index agree
 _TIMER = -1  # comes before any symbol at the same instant
+_PULL = 0.1  # of the distance to the leading market's price, made up for in a second
+_LEAD_KEPT_S = 3600  # seconds the leading market remembers its prices for those that follow
 
 
 class Market:
@@ -29,25 +35,42 @@ class Market:
     Args:
         seed: the same seed gives the same market.
         ts_start: ns UTC, on a whole second.
-        symbols: what is traded; all known contracts if empty.
+        symbols: what is traded, in the venue's names or as bases; all known contracts if empty.
         activity: moments per second at which something happens in each symbol, in a calm market.
+        wire: whose names and sizes; Binance's if None.
+        leader: another venue's market of the same seed and start, whose prices this one keeps near. It is never
+            overtaken: its events must be taken before this one's.
 
     Raises:
         ConfigError: a symbol is not traded here.
         ValueError: the start is not on a whole second.
     """
 
-    def __init__(self, seed: int, ts_start: int, symbols: tuple[str, ...] = (), activity: float = 6.0) -> None:
+    def __init__(
+        self,
+        seed: int,
+        ts_start: int,
+        symbols: tuple[str, ...] = (),
+        activity: float = 6.0,
+        *,
+        wire: Dialect | None = None,
+        leader: "Market | None" = None,
+    ) -> None:
         if ts_start % NS_PER_S:
             raise ValueError(f"ts_start must be on a whole second, was {ts_start}")
+        wire = wire or dialect("binance")
         self.ts_start = ts_start
         self._activity = activity
+        self._leader = leader
+        self._interval_h = wire.funding_interval_h
         self._rng = random.Random(f"{seed}/market")  # noqa: S311 (repeatable chance)
-        chosen: tuple[Contract, ...] = contracts(symbols)
-        self._pits = [Pit(contract, f"{seed}/{contract.symbol}", ts_start) for contract in chosen]
-        self._by_symbol = {pit.contract.symbol: pit for pit in self._pits}
+        chosen = contracts(symbols, lambda contract: wire.instrument(contract).symbol)
+        self._pits = [self._pit(wire, contract, seed) for contract in chosen]
+        self._by_symbol = {pit.listing.symbol: pit for pit in self._pits}
         self._marks: dict[str, MarkPrice] = {}
         self._index_gap = dict.fromkeys(self._by_symbol, 0.0)
+        self._led: dict[int, dict[str, float]] = {}  # mid by base, by second
+        self.ts_led = ts_start - NS_PER_S  #: ns UTC, the last second that has been told
         self._update_id = 1_000_000
         self._ready: deque[tuple[int, Happening]] = deque()
         self._agenda = [(ts_start, _TIMER)]
@@ -56,6 +79,11 @@ class Market:
             self._ready.append((ts_start, pit.snapshot(ts_start, self._update_id)))
             self._agenda.append((pit.next_arrival_ns(activity), number))
         heapq.heapify(self._agenda)
+
+    def _pit(self, wire: Dialect, contract: Contract, seed: int) -> Pit:
+        listing = wire.listing(wire.instrument(contract))
+        own = f"{seed}/{contract.symbol}" if wire.venue == "binance" else f"{seed}/{wire.venue}/{contract.symbol}"
+        return Pit(contract, listing, own, self.ts_start, self._interval_h * _HOUR_NS)
 
     @property
     def listings(self) -> Sequence[Listing]:
@@ -70,9 +98,23 @@ class Market:
         """The newest mark price; None before the first."""
         return self._marks.get(symbol)
 
+    def holdings(self, symbol: str) -> Holdings:
+        """Open interest, how accounts stand, fundings, reference bars."""
+        return self._by_symbol[symbol].holdings
+
+    def lead(self, base: str, ts: int) -> float:
+        """The mid at a second that has been told, or the oldest one remembered; quote per base."""
+        mids = self._led.get(ts) or next(iter(self._led.values()))
+        return mids[base]
+
+    def until(self, ts_ns: int) -> int:
+        """How far it may go when it is `ts_ns`: not beyond the leading market."""
+        return ts_ns if self._leader is None else min(ts_ns, self._leader.ts_led)
+
     def events(self, until_ns: int) -> Iterator[tuple[int, Happening]]:
         """Everything not told yet that happens up to `until_ns`, with its time, in time order."""
         ready, agenda = self._ready, self._agenda
+        until_ns = self.until(until_ns)
         while True:
             while ready:
                 yield ready.popleft()
@@ -95,18 +137,29 @@ class Market:
             shared += self._rng.gauss(0, _SHOCK_SIZE)
         for pit in self._pits:
             pit.push(pit.contract.beta * shared)
+            if self._leader is not None:
+                pit.push(_PULL * math.log(self._leader.lead(pit.contract.base, ts) / pit.mid))
             if ts % Interval.M1.ns == 0 and ts > self.ts_start:
                 self._ready.extend((ts, candle) for candle in pit.candles.close_minute(ts))
             elif ts > self.ts_start:
                 self._ready.extend((ts, candle) for candle in pit.candles.forming(ts))
-            self._ready.append((ts, self._next_mark(pit, ts)))
+            mark = self._next_mark(pit, ts)
+            self._ready.append((ts, mark))
+            self._ready.append((ts, pit.holdings.second(ts, mark)))
+        self._remember(ts)
+
+    def _remember(self, ts: int) -> None:
+        self._led[ts] = {pit.contract.base: pit.mid for pit in self._pits}
+        self._led.pop(ts - _LEAD_KEPT_S * NS_PER_S, None)
+        self.ts_led = ts
 
     def _next_mark(self, pit: Pit, ts: int) -> MarkPrice:
         """Index = mid less a slowly wandering gap; mark half way; funding is the gap and the interest, clamped."""
-        symbol = pit.contract.symbol
+        symbol = pit.listing.symbol
         gap = self._index_gap[symbol] = 0.999 * self._index_gap[symbol] + self._rng.gauss(0, 0.00001)
         index = pit.mid * (1 - gap)
-        rate = gap + max(-0.0005, min(0.0005, _INTEREST - gap))
+        rate = (gap + max(-0.0005, min(0.0005, _INTEREST - gap))) * self._interval_h / 8
+        funding_ns = self._interval_h * _HOUR_NS
         mark = MarkPrice(
             pit.listing.instrument.id,
             ts,
@@ -114,7 +167,8 @@ class Market:
             round((pit.mid + index) / 2, 8),
             round(index, 8),
             round(rate, 8),
-            ts - ts % _FUNDING_NS + _FUNDING_NS,
+            ts - ts % funding_ns + funding_ns,
+            float(self._interval_h),
         )
         self._marks[symbol] = mark
         return mark

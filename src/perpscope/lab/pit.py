@@ -7,29 +7,25 @@ a trade eats the level it hits, the best price is the book's best level, a liqui
 import math
 import random
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from perpscope.lab.candles import CandleStack
+from perpscope.lab.happening import Happening
+from perpscope.lab.holdings import Holdings
+from perpscope.lab.listing import Listing
 from perpscope.lab.prices import LiquidationHazard, StochasticVolatility
 from perpscope.lab.symbols import Contract
-from perpscope.lab.wire.binance.payloads import Listing
 from perpscope.model.market import (
     BookDelta,
     BookSnapshot,
-    Candle,
     Completeness,
     Level,
     Liquidation,
-    MarkPrice,
     PositionSide,
     Quote,
     Sampling,
     Side,
     Trade,
 )
-
-#: what the seeded market is made of
-Happening: TypeAlias = Trade | Quote | BookDelta | BookSnapshot | Candle | MarkPrice | Liquidation
 
 NS_PER_S = 1_000_000_000
 _LEVELS = 250  # per side at the start
@@ -51,20 +47,25 @@ class Pit:
     """Where one contract is traded.
 
     Args:
-        contract: what it is.
+        contract: how it behaves.
+        listing: how the venue names and sizes it.
         seed: of this symbol's chance.
         ts_start: ns UTC.
+        funding_ns: length of a funding interval.
     """
 
-    def __init__(self, contract: Contract, seed: str, ts_start: int) -> None:
+    def __init__(self, contract: Contract, listing: Listing, seed: str, ts_start: int, funding_ns: int) -> None:
         self._rng = random.Random(seed)  # noqa: S311 (a market needs repeatable chance, not secrecy)
         self.contract = contract
-        self.listing = Listing(contract.instrument())
-        self._id = self.listing.instrument.id
-        self._tick, self._step = float(contract.tick), float(contract.step)
+        self.listing = listing
+        instrument = listing.instrument
+        self._id = instrument.id
+        self._tick = float(instrument.tick_size or contract.tick)
+        self._step = float(instrument.step_size or contract.step)
         self._volatility = StochasticVolatility(self._rng, contract.daily_volatility)
         self._hazard = LiquidationHazard(self._rng, self._volatility.volatility_1s)
         self.candles = CandleStack(self._id, ts_start, contract.price)
+        self.holdings = Holdings(self._id, seed, ts_start, contract.price, funding_ns)
         self._log_price = math.log(contract.price)
         self._push = 0.0  # log return on its way in: the whole market's moves, and the impact of forced orders
         self._ts = ts_start
@@ -138,6 +139,9 @@ class Pit:
         for event in events:
             if isinstance(event, Trade):
                 self.candles.trade(event)
+                self.holdings.trade(event)
+            elif isinstance(event, Liquidation):
+                self.holdings.liquidation(event)
         events.append(delta)
         events.append(self._quote(ts, last))
         return events, last

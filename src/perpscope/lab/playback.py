@@ -1,4 +1,4 @@
-"""A recorded session played again through the exchange's own sockets, at any rate, in the time of the recording.
+"""A recorded Binance session played again through the lab's own sockets, at any rate, in the time of the recording.
 
 In: frames with their connection and receipt time. Out: the same payload bytes to whoever subscribed the stream today,
 whatever the recorded spelling of its name. Waits, clock held, until enough streams are subscribed or it is told to go.
@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from perpscope.lab.book import LabBook
+from perpscope.lab.listing import Listing
+from perpscope.lab.quotations import Bar, Census, Funding, Stand
 from perpscope.lab.recorded_books import RecordedBooks, Snapshot
 from perpscope.lab.server import LabServer
 from perpscope.lab.tape import TapedFrame, TapeReader, instruments
-from perpscope.lab.wire.binance.payloads import Listing
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Candle, Interval, MarkPrice
+from perpscope.model.market import Candle, Interval
 
 _BATCH = 200  # frames played before clients get their turn
 _PREFIX = 5_000  # frames looked at beforehand for what is traded
@@ -48,21 +49,41 @@ class Playback:
         self._books = RecordedBooks()
         self._is_told = False
         self.listings = [Listing(instrument) for instrument in known or instruments(prefix, self._reader)]
+        self._stands = {listing.symbol: Stand(listing) for listing in self.listings}
         self.played: Counter[str] = Counter()  #: frames by what became of them: "stream", "snapshot", "skipped"
 
     # what REST asks ------------------------------------------------------------------------------------------------
 
-    def book(self, symbol: str) -> LabBook | None:
-        """The book as of the newest diff played; None until a recorded snapshot fits."""
-        return self._books.get(symbol)
+    @property
+    def now_ms(self) -> int:
+        """Market time."""
+        return self._server.now_ms
+
+    def stand(self, symbol: str) -> Stand:
+        """The book as of the newest diff played, empty until a recorded snapshot fits; only streams are played."""
+        stand = self._stands[symbol]
+        stand.book = self._books.get(symbol) or LabBook()
+        return stand
 
     def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:  # noqa: ARG002 (a tape has no history)
         """None: what came before the recording is not known."""
         return []
 
-    def mark(self, symbol: str) -> MarkPrice | None:  # noqa: ARG002 (likewise)
-        """None: only streams are played."""
-        return None
+    def reference_bars(self, symbol: str, which: str, interval_ns: int) -> Sequence[Bar]:  # noqa: ARG002 (likewise)
+        """None."""
+        return []
+
+    def fundings(self, symbol: str) -> Sequence[Funding]:  # noqa: ARG002 (likewise)
+        """None."""
+        return []
+
+    def censuses(self, symbol: str, period_ns: int) -> Sequence[Census]:  # noqa: ARG002 (likewise)
+        """None."""
+        return []
+
+    def opening(self, topic: str) -> Sequence[bytes]:  # noqa: ARG002 (likewise)
+        """None: a new subscriber hears what comes next."""
+        return ()
 
     # pace ----------------------------------------------------------------------------------------------------------
 

@@ -1,45 +1,68 @@
-"""The exchange's sockets: who is connected, who hears which stream, and what goes wrong on request.
+"""The exchange's sockets: who is connected, who hears which topic, and what goes wrong on request.
 
-In: payloads by stream name. Out: frames to every connection that subscribed the stream on the route that carries it.
-The fault hooks below are what the tests of reliability pull: mute, refuse, drop, corrupt.
+In: payloads by topic. Out: frames to every connection that subscribed the topic on a path that carries it.
+The fault hooks below are what the tests of reliability pull: mute, refuse, stall, expire, drop, corrupt.
 """
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
-from perpscope.lab.clock import LabClock
+from perpscope.lab.allowance import Allowance
+from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds
+from perpscope.lab.dialect import Dialect, SessionRules
 from perpscope.lab.ledger import Ledger
-from perpscope.lab.session import LOGGER, Session, SessionRules
-from perpscope.lab.wire.binance.streams import Route, enveloped, is_carried, opening
+from perpscope.lab.listing import Listing
+from perpscope.lab.session import LOGGER, Session
 
-_HANDSHAKE_REFUSED = 503
+_HANDSHAKE_REFUSED, _TOO_MANY = 503, 429
+
+
+class Offer(Protocol):
+    """What the server must know of the market it stands before."""
+
+    @property
+    def listings(self) -> Sequence[Listing]:
+        """What is traded."""
+        ...
+
+    def opening(self, topic: str) -> Sequence[bytes]:
+        """The frames a new subscriber gets right after the acknowledgement."""
+        ...
 
 
 class LabServer:
-    """Binance's WebSocket side on loopback.
+    """A venue's WebSocket side on loopback.
 
     Args:
         clock: market time.
         ledger: where everything sent is entered.
-        rules: what is demanded of a connection.
+        wire: the venue's dialect.
+        rules: what is demanded of a connection; the dialect's if None.
     """
 
-    def __init__(self, clock: LabClock, ledger: Ledger, rules: SessionRules | None = None) -> None:
+    def __init__(self, clock: LabClock, ledger: Ledger, wire: Dialect, rules: SessionRules | None = None) -> None:
         self.clock = clock
         self.ledger = ledger
-        self.rules = rules or SessionRules()
+        self.rules = wire.rules if rules is None else rules
+        self.offer: Offer | None = None  #: the market, once there is one
         self.waits_for_slow = False  #: hold the tape for a slow client instead of dropping it
         self.changed = asyncio.Event()  #: set at every subscription, for whoever waits for some
+        self._wire = wire
         self._sessions: dict[Session, None] = {}
         self._subscribers: dict[str, tuple[Session, ...]] = {}
         self._slow: set[Session] = set()
         self._fast = asyncio.Event()
         self._fast.set()
         self._opened = 0
+        self._connects = None if self.rules.connects is None else Allowance(self.rules.connects)
         self._listener: asyncio.Server | None = None
-        self._muted_routes: set[Route] = set()
+        self._muted_paths: set[str] = set()
+        self._muted_topics: set[str] = set()
+        self._refused_topics: set[str] = set()
         self._refusals: float = 0
         self._drops: Counter[str] = Counter()
 
@@ -52,7 +75,7 @@ class LabServer:
             OSError: the port is taken.
         """
         self._listener = await ws_create_server(
-            self._route, host, port, enable_auto_pong=False, max_frame_size=1_000_000, logger_name=LOGGER
+            self._welcome, host, port, enable_auto_pong=False, max_frame_size=1_000_000, logger_name=LOGGER
         )
         bound: tuple[str, int] = self._listener.sockets[0].getsockname()
         return f"ws://{host}:{bound[1]}"
@@ -64,38 +87,45 @@ class LabServer:
             self.drop_connections("lab-closed")
             await self._listener.wait_closed()
 
-    def _route(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
-        asked = opening(request.path.decode("ascii", "replace"))
+    def _welcome(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener | None:
         if self._refusals > 0:
             self._refusals -= 1
-            self.ledger.closed["refused"] += 1
-            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(_HANDSHAKE_REFUSED), None)
-        if asked is None or len(asked.streams) > self.rules.streams:
+            return self._turned_away("refused", _HANDSHAKE_REFUSED)
+        rules = self.rules
+        is_full = rules.connections is not None and len(self._sessions) >= rules.connections
+        if is_full or (self._connects is not None and not self._connects.take(real_seconds())):
+            return self._turned_away("too-many-connections", _TOO_MANY)
+        dialogue = self._wire.dialogue(request.path.decode("ascii", "replace"), self)
+        if dialogue is None:
             return None
         self._opened += 1
-        return Session(self, self._opened, asked)
+        return Session(self, self._opened, dialogue)
+
+    def _turned_away(self, cause: str, status: int) -> WSUpgradeResponseWithListener:
+        self.ledger.closed[cause] += 1
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status), None)
 
     # what sessions tell --------------------------------------------------------------------------------------------
 
     def session_opened(self, session: Session) -> None:
         """A client is connected."""
         self._sessions[session] = None
-        session.is_muted = session.route in self._muted_routes
+        session.is_muted = session.path in self._muted_paths
 
     def session_closed(self, session: Session) -> None:
         """A client is gone."""
         self._sessions.pop(session, None)
         self.drained(session)
-        self.streams_changed(session)
+        self.topics_changed(session)
 
-    def streams_changed(self, session: Session) -> None:  # noqa: ARG002 (the whole index is made anew: it is rare)
+    def topics_changed(self, session: Session) -> None:  # noqa: ARG002 (the whole index is made anew: it is rare)
         """Make the index of who hears what."""
         index: dict[str, list[Session]] = {}
         for listener in self._sessions:
-            for stream in listener.streams:
-                if is_carried(stream, listener.route):
-                    index.setdefault(stream, []).append(listener)
-        self._subscribers = {stream: tuple(sessions) for stream, sessions in index.items()}
+            for topic in listener.topics:
+                if listener.dialogue.carries(topic):
+                    index.setdefault(topic, []).append(listener)
+        self._subscribers = {topic: tuple(sessions) for topic, sessions in index.items()}
         self.changed.set()
 
     def backed_up(self, session: Session) -> None:
@@ -112,6 +142,31 @@ class LabServer:
         if not self._slow:
             self._fast.set()
 
+    # what dialogues ask --------------------------------------------------------------------------------------------
+
+    @property
+    def listings(self) -> Sequence[Listing]:
+        """What is traded."""
+        return () if self.offer is None else self.offer.listings
+
+    @property
+    def now_ms(self) -> int:
+        """Market time."""
+        return self.clock.now_ns() // NS_PER_MS
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self._sessions)
+
+    def is_refused(self, topic: str) -> bool:
+        """True if a test wants subscriptions to this topic refused."""
+        return topic in self._refused_topics
+
+    def opening(self, topic: str) -> Sequence[bytes]:
+        """The frames a new subscriber gets right after the acknowledgement."""
+        return () if self.offer is None else self.offer.opening(topic)
+
     # publishing ----------------------------------------------------------------------------------------------------
 
     @property
@@ -121,57 +176,95 @@ class LabServer:
 
     @property
     def subscribed(self) -> int:
-        """Streams subscribed, over all connections, heard or silent."""
-        return sum(len(session.streams) for session in self._sessions)
+        """Topics subscribed, over all connections, heard or silent."""
+        return sum(len(session.topics) for session in self._sessions)
 
     @property
     def slow(self) -> int:
         """Clients that are behind and waited for."""
         return len(self._slow)
 
-    def is_wanted(self, stream: str) -> bool:
-        """True if somebody would receive this stream."""
-        return stream in self._subscribers
+    def is_wanted(self, topic: str) -> bool:
+        """True if somebody would receive this topic."""
+        return topic in self._subscribers
 
     async def all_caught_up(self) -> None:
         """Wait until no client is behind; at once where slow ones are dropped."""
         await self._fast.wait()
 
-    def publish(self, stream: str, payload: bytes) -> None:
-        """Send a payload to everybody who subscribed the stream, in the form each asked for."""
-        subscribers = self._subscribers.get(stream)
-        if subscribers is None:
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a payload to everybody who subscribed the topic, in the form each asked for."""
+        subscribers = self._subscribers.get(topic)
+        if subscribers is None or topic in self._muted_topics:
             return
-        if self._drops[stream] > 0:
-            self._drops[stream] -= 1
+        if self._drops[topic] > 0:
+            self._drops[topic] -= 1
             return
-        envelope = b""
+        forms = {"": payload}
         heard = []
         for session in subscribers:
-            if session.is_combined:
-                envelope = envelope or enveloped(stream, payload)
-            if session.send(envelope if session.is_combined else payload):
+            form = session.dialogue.form
+            if form not in forms:
+                forms[form] = session.dialogue.wrapped(topic, payload)
+            if session.send(forms[form]):
                 heard.append(session.name)
-        self.ledger.sent(stream, payload, heard)
+        self.ledger.sent(topic, payload, heard)
+
+    def count(self, kind: str) -> None:
+        """Enter that something happened or was published, heard or not."""
+        self.ledger.events[kind] += 1
 
     # faults --------------------------------------------------------------------------------------------------------
 
-    def mute(self, target: Route | Session) -> None:
-        """Send no more data on a route or connection; it still acknowledges and answers pings."""
-        self._set_muted(target, True)
+    def _chosen(self, target: str | Session | None) -> Iterator[Session]:
+        """A session, those of a path, or all of them."""
+        for session in self.sessions:
+            if target is None or target is session or target == session.path:
+                yield session
 
-    def unmute(self, target: Route | Session) -> None:
+    def mute(self, target: str | Session) -> None:
+        """Send no more data on a path or connection; it still acknowledges and answers pings."""
+        if isinstance(target, str):
+            self._muted_paths.add(target)
+        for session in self._chosen(target):
+            session.is_muted = True
+
+    def unmute(self, target: str | Session) -> None:
         """End what `mute` began."""
-        self._set_muted(target, False)
+        if isinstance(target, str):
+            self._muted_paths.discard(target)
+        for session in self._chosen(target):
+            session.is_muted = False
 
-    def _set_muted(self, target: Route | Session, is_muted: bool) -> None:
-        if isinstance(target, Session):
-            target.is_muted = is_muted
-            return
-        (self._muted_routes.add if is_muted else self._muted_routes.discard)(target)
-        for session in self._sessions:
-            if session.route is target:
-                session.is_muted = is_muted
+    def mute_topic(self, topic: str) -> None:
+        """Send no more data of one topic, to anybody; the rest of each connection goes on."""
+        self._muted_topics.add(topic)
+
+    def unmute_topic(self, topic: str) -> None:
+        """End what `mute_topic` began."""
+        self._muted_topics.discard(topic)
+
+    def is_muted(self, topic: str) -> bool:
+        """True if `mute_topic` said so."""
+        return topic in self._muted_topics
+
+    def refuse_topic(self, topic: str) -> None:
+        """Refuse subscriptions to a topic from now on, in the venue's own words."""
+        self._refused_topics.add(topic)
+
+    def accept_topic(self, topic: str) -> None:
+        """End what `refuse_topic` began."""
+        self._refused_topics.discard(topic)
+
+    def stall(self, target: str | Session | None = None) -> None:
+        """Leave connections half open: TCP stays, nothing is read or written; all of them if None is named."""
+        for session in self._chosen(target):
+            session.stall()
+
+    def expire(self, target: str | Session | None = None) -> None:
+        """End connections as at the end of their lifetime, with the venue's own goodbye; all of them if None."""
+        for session in self._chosen(target):
+            session.expire()
 
     def drop_connections(self, cause: str = "dropped") -> None:
         """Cut every TCP connection without a word."""
@@ -182,11 +275,11 @@ class LabServer:
         """Refuse so many handshakes with 503; `math.inf` until further notice, 0 for no more."""
         self._refusals = connections
 
-    def drop_next(self, stream: str, frames: int = 1) -> None:
-        """Lose the next frames of a stream that somebody would have received."""
-        self._drops[stream] += frames
+    def drop_next(self, topic: str, frames: int = 1) -> None:
+        """Lose the next frames of a topic that somebody would have received."""
+        self._drops[topic] += frames
 
-    def send_raw(self, stream: str, frame: bytes) -> None:
-        """Send arbitrary bytes, without an envelope, to everybody who subscribed the stream."""
-        for session in self._subscribers.get(stream, ()):
+    def send_raw(self, topic: str, frame: bytes) -> None:
+        """Send arbitrary bytes, without an envelope, to everybody who subscribed the topic."""
+        for session in self._subscribers.get(topic, ()):
             session.send(frame)

@@ -1,34 +1,23 @@
-"""One client's WebSocket connection to the lab: the venue's session rules, and the requests it answers.
+"""One client's WebSocket connection to the lab: the venue's session rules, around the dialogue of its dialect.
 
-In: control messages and pongs. Out: acknowledgements, pings, and whatever the server publishes on its streams.
-Rules a client feels in its own time (pings, message rate, lifetime) count real seconds whatever the market's rate.
+In: a client's frames. Out: what the dialogue answers, pings, and whatever the server publishes on its topics.
+Rules a client feels in its own time (pings, message rate, silence, lifetime) count real seconds whatever the market's
+rate.
 """
 
 import asyncio
 import logging
-from collections import deque
 from typing import Protocol
 
-import msgspec
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from perpscope.lab.allowance import Allowance
 from perpscope.lab.clock import real_seconds
+from perpscope.lab.dialect import Dialogue, Frame, Goodbye, Idle, SessionRules
 from perpscope.lab.ledger import Ledger, Moment
-from perpscope.lab.wire.binance import streams as wire
 
 #: picows speaks of every dropped client; here that is the game, and the ledger has it
 LOGGER = logging.getLogger("picows.lab")
-
-
-class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue demands of a connection; defaults are Binance's. Seconds are real ones."""
-
-    ping_interval_s: float = 180.0
-    pong_timeout_s: float = 600.0
-    lifetime_s: float = 86_400.0
-    messages_per_s: int = 10  #: control messages, pings and pongs a client may send
-    streams: int = 1024  #: per connection
-    buffer_bytes: int = 8 * 1024 * 1024  #: unsent bytes after which a slow client is dropped
 
 
 class Exchange(Protocol):
@@ -45,8 +34,12 @@ class Exchange(Protocol):
         """The connection is gone."""
         ...
 
-    def streams_changed(self, session: "Session") -> None:
+    def topics_changed(self, session: "Session") -> None:
         """It subscribed or unsubscribed."""
+        ...
+
+    def is_muted(self, topic: str) -> bool:
+        """True if nothing of this topic is sent to anybody."""
         ...
 
     def backed_up(self, session: "Session") -> None:
@@ -61,19 +54,25 @@ class Exchange(Protocol):
 class Session(WSListener):
     """One connection. `send` is the only way data gets to it."""
 
-    def __init__(self, exchange: Exchange, number: int, asked: wire.Opening) -> None:
+    def __init__(self, exchange: Exchange, number: int, dialogue: Dialogue) -> None:
+        rules = exchange.rules
         self._exchange = exchange
-        self.route = asked.route
-        self.name = f"{asked.route.value or 'unrouted'}/{number}"
-        self.is_combined = asked.is_combined
+        self.dialogue = dialogue
+        self.path = dialogue.path
+        self.name = f"{dialogue.path or 'unrouted'}/{number}"
         self.is_muted = False
-        self.streams: dict[str, None] = dict.fromkeys(asked.streams)
+        self._is_stalled = False
         self._transport: WSTransport
         self._is_open = False
-        self._timers: list[asyncio.TimerHandle] = []
-        self._received: deque[float] = deque()
-        self._heard_s = 0.0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._messages = None if rules.messages is None else Allowance(rules.messages)
+        self._ponged_s = self._received_s = self._sent_s = 0.0
         self._cause = "client"
+
+    @property
+    def topics(self) -> dict[str, None]:
+        """Subscribed now, oldest first."""
+        return self.dialogue.topics
 
     # what picows calls ---------------------------------------------------------------------------------------------
 
@@ -82,40 +81,46 @@ class Session(WSListener):
         rules = self._exchange.rules
         self._transport = transport
         self._is_open = True
-        self._heard_s = real_seconds()
+        self._ponged_s = self._received_s = self._sent_s = real_seconds()
         transport.underlying_transport.set_write_buffer_limits(high=rules.buffer_bytes)
         self._exchange.ledger.mark(self.name, Moment.OPEN)
         self._exchange.session_opened(self)
-        if self.streams:
-            self._subscribed(list(self.streams))
-        loop = asyncio.get_running_loop()
-        self._timers = [
-            loop.call_later(rules.ping_interval_s, self._ping),
-            loop.call_later(rules.lifetime_s, self.close, "lifetime"),
-        ]
+        if self.topics:
+            self._exchange.ledger.mark(self.name, Moment.SUBSCRIBE, " ".join(self.topics))
+            self._exchange.topics_changed(self)
+        if rules.ping_interval_s is not None:
+            self._after(rules.ping_interval_s, "ping")
+        if rules.idle_timeout_s is not None:
+            self._after(rules.idle_timeout_s, "idle")
+        if rules.lifetime_s is not None:
+            self._after(max(0.0, rules.lifetime_s - rules.notice_s), "life")
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The client sent something."""
+        if self._is_stalled:
+            return
         if frame.msg_type is WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             return
-        if self._is_too_fast():
-            self.close("too-many-messages", WSCloseCode.POLICY_VIOLATION, b"Too many requests")
+        now = self._received_s = real_seconds()
+        if self._messages is not None and not self._messages.take(now):
+            self.end("too-many-messages")
             return
         match frame.msg_type:
             case WSMsgType.PING:
+                self._sent_s = now
                 transport.send_pong(frame.get_payload_as_bytes())
             case WSMsgType.PONG:
-                self._heard_s = real_seconds()
+                self._ponged_s = now
             case WSMsgType.TEXT:
-                transport.send(WSMsgType.TEXT, self._answer(frame.get_payload_as_bytes()))
+                self._hear(frame.get_payload_as_bytes(), now)
             case _:
-                self.close("unsupported-frame", WSCloseCode.UNSUPPORTED_DATA)
+                self.end("unsupported-frame")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 (picows' signature)
         """The connection is gone."""
-        self._end(self._cause)
+        self._stop(self._cause)
         self._exchange.ledger.mark(self.name, Moment.CLOSE, self._cause)
         self._exchange.session_closed(self)
 
@@ -130,78 +135,110 @@ class Session(WSListener):
     # what the server does ------------------------------------------------------------------------------------------
 
     def send(self, payload: bytes) -> bool:
-        """Write one frame; False if the connection is mute or gone."""
-        if self.is_muted or not self._is_open:
+        """Write one frame of data; False if the connection is mute, stalled or gone."""
+        if self.is_muted or self._is_stalled or not self._is_open:
             return False
+        self._sent_s = real_seconds()
         self._transport.send(WSMsgType.TEXT, payload)
         return True
 
-    def close(self, cause: str, code: WSCloseCode = WSCloseCode.GOING_AWAY, reason: bytes = b"") -> None:
-        """Say goodbye and close, as the venue does at the end of a connection's lifetime."""
-        self._end(cause)
-        self._transport.send_close(code, reason)
-        self._transport.disconnect()
+    def expire(self) -> None:
+        """Come to the end of the connection's life: at once, or after the venue's notice."""
+        notice = self.dialogue.notice()
+        if notice is None or not self._is_open or self._is_stalled:
+            self.end("lifetime")
+            return
+        self._transport.send(WSMsgType.TEXT, notice)
+        self._after(self._exchange.rules.notice_s, "end")
+
+    def end(self, cause: str) -> None:
+        """Close for a cause, as the venue does."""
+        self._close(cause, self.dialogue.goodbye(cause))
+
+    def stall(self) -> None:
+        """Leave the TCP connection half open: nothing is read or written any more, no rule ends it."""
+        if self._is_open:
+            self._is_stalled = True
+            self._cancel_timers()
+            self._transport.underlying_transport.pause_reading()
 
     def abort(self, cause: str) -> None:
         """Cut the TCP connection without a word."""
-        if self._end(cause):
+        if self._stop(cause):
             self._transport.underlying_transport.abort()
 
-    def _end(self, cause: str) -> bool:
+    def _close(self, cause: str, goodbye: Goodbye) -> None:
+        if self._stop(cause) and not self._is_stalled:
+            self._transport.send_close(WSCloseCode(goodbye.code), goodbye.reason)
+            self._transport.disconnect()
+
+    def _stop(self, cause: str) -> bool:
         """Send and expect nothing more; False if that was so already, and then the first cause counts."""
         if not self._is_open:
             return False
         self._is_open = False
         self._cause = cause
-        for timer in self._timers:
-            timer.cancel()
+        self._cancel_timers()
         return True
 
-    # the venue's rules ---------------------------------------------------------------------------------------------
+    # the dialogue and the rules ------------------------------------------------------------------------------------
+
+    def _hear(self, message: bytes, now_s: float) -> None:
+        heard = self.dialogue.hear(message, now_s)
+        for frame in heard.frames:
+            self._write(frame)
+        ledger = self._exchange.ledger
+        if heard.subscribed:
+            self.topics.update(dict.fromkeys(heard.subscribed))
+            ledger.mark(self.name, Moment.SUBSCRIBE, " ".join(heard.subscribed))
+        if heard.unsubscribed:
+            for topic in heard.unsubscribed:
+                self.topics.pop(topic, None)
+            ledger.mark(self.name, Moment.UNSUBSCRIBE, " ".join(heard.unsubscribed))
+        if heard.subscribed or heard.unsubscribed:
+            self._exchange.topics_changed(self)
+        if heard.goodbye is not None:
+            self._close("dialogue", heard.goodbye)
+
+    def _write(self, frame: Frame) -> None:
+        """An answer, or data that follows one."""
+        if not frame.topic:
+            self._sent_s = real_seconds()
+            self._transport.send(WSMsgType.TEXT, frame.payload)
+        elif not self._exchange.is_muted(frame.topic) and self.send(frame.payload):
+            self._exchange.ledger.sent(frame.topic, frame.payload, [self.name])
+
+    def _after(self, delay_s: float, rule: str) -> None:
+        act = {"ping": self._ping, "idle": self._idle, "life": self.expire, "end": self._expired}[rule]
+        self._timers[rule] = asyncio.get_running_loop().call_later(delay_s, act)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _expired(self) -> None:
+        self.end("lifetime")
 
     def _ping(self) -> None:
         rules = self._exchange.rules
-        if real_seconds() - self._heard_s > rules.pong_timeout_s:
-            self.close("no-pong", WSCloseCode.POLICY_VIOLATION, b"Pong timeout")
+        if real_seconds() - self._ponged_s > rules.pong_timeout_s:
+            self.end("no-pong")
             return
-        self._transport.send_ping(b"%d" % int(self._heard_s * 1000))
-        self._timers[0] = asyncio.get_running_loop().call_later(rules.ping_interval_s, self._ping)
+        self._transport.send_ping(b"%d" % int(self._ponged_s * 1000))
+        self._after(rules.ping_interval_s or rules.pong_timeout_s, "ping")
 
-    def _is_too_fast(self) -> bool:
-        now = real_seconds()
-        self._received.append(now)
-        while self._received[0] <= now - 1.0:
-            self._received.popleft()
-        return len(self._received) > self._exchange.rules.messages_per_s
-
-    def _answer(self, raw: bytes) -> bytes:
-        request = wire.read_request(raw)
-        if isinstance(request, wire.Refusal):
-            return wire.refusal(request)
-        result: list[str] | bool | None = None
-        match request.method:
-            case "SUBSCRIBE":
-                asked = [stream for stream in request.streams if stream not in self.streams]
-                if len(self.streams) + len(asked) > self._exchange.rules.streams:
-                    return wire.refusal(wire.Refusal(2, "Invalid request: too many streams", request.id))
-                self.streams.update(dict.fromkeys(asked))
-                self._subscribed(asked)
-            case "UNSUBSCRIBE":
-                self._unsubscribed(request.streams)
-            case "LIST_SUBSCRIPTIONS":
-                result = list(self.streams)
-            case "GET_PROPERTY":
-                result = self.is_combined
+    def _idle(self) -> None:
+        """The silence may have been broken since: then wait for the rest of a new one."""
+        rules = self._exchange.rules
+        match rules.idle:
+            case Idle.RECEIVED:
+                since = self._received_s
+            case Idle.SENT:
+                since = self._sent_s
             case _:
-                self.is_combined = bool(request.is_combined)
-        return wire.answer(result, request.id)
-
-    def _subscribed(self, streams: list[str]) -> None:
-        self._exchange.ledger.mark(self.name, Moment.SUBSCRIBE, " ".join(streams))
-        self._exchange.streams_changed(self)
-
-    def _unsubscribed(self, streams: tuple[str, ...]) -> None:
-        for stream in streams:
-            self.streams.pop(stream, None)
-        self._exchange.ledger.mark(self.name, Moment.UNSUBSCRIBE, " ".join(streams))
-        self._exchange.streams_changed(self)
+                since = max(self._received_s, self._sent_s)
+        left = since + (rules.idle_timeout_s or 0.0) - real_seconds()
+        if left <= 0:
+            self.end("idle")
+        else:
+            self._after(left, "idle")

@@ -1,11 +1,13 @@
-"""What the seeded market trades unless told otherwise: eight contracts with sensible prices, ticks and steps."""
+"""What the seeded market trades unless told otherwise: eight contracts with sensible prices, ticks and steps.
 
-from decimal import Decimal
+They belong to no venue: each dialect names and sizes them as its venue does.
+"""
+
+from collections.abc import Callable
 
 import msgspec
 
 from perpscope.errors import ConfigError
-from perpscope.model.instrument import Instrument, instrument_id
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -13,28 +15,15 @@ class Contract(msgspec.Struct, frozen=True):
 
     base: str
     price: float  #: first price, quote per base
-    tick: str  #: written with as many decimals as prices carry
-    step: str  #: likewise for sizes
+    tick: str  #: Binance's, written with as many decimals as prices carry
+    step: str  #: likewise for sizes, base units
     daily_volatility: float  #: fraction
     beta: float  #: share in the move of the whole market
 
     @property
     def symbol(self) -> str:
-        """The venue's string, e.g. "BTCUSDT"."""
+        """The plain name most venues use, e.g. "BTCUSDT"."""
         return f"{self.base}USDT"
-
-    def instrument(self) -> Instrument:
-        """As the catalogue describes it."""
-        return Instrument(
-            id=instrument_id("binance", self.base, "USDT"),
-            venue="binance",
-            symbol=self.symbol,
-            base=self.base,
-            quote="USDT",
-            tick_size=Decimal(self.tick),
-            step_size=Decimal(self.step),
-            min_notional=Decimal(5),
-        )
 
 
 CONTRACTS = (
@@ -49,18 +38,25 @@ CONTRACTS = (
 )
 
 
-def contracts(symbols: tuple[str, ...] = ()) -> tuple[Contract, ...]:
+def contracts(
+    symbols: tuple[str, ...] = (), named: Callable[[Contract], str] = lambda contract: contract.symbol
+) -> tuple[Contract, ...]:
     """The contracts of these symbols, in the order given; all of them if none is named.
+
+    Args:
+        symbols: the venue's own names, or bases ("BTC").
+        named: the venue's own name of a contract.
 
     Raises:
         ConfigError: the seeded market does not trade one of them.
     """
-    known = {contract.symbol: contract for contract in CONTRACTS}
+    names = {named(contract): contract for contract in CONTRACTS}
+    known = {contract.base: contract for contract in CONTRACTS} | names
     unknown = [symbol for symbol in symbols if symbol not in known]
     if unknown:
         raise ConfigError(
             "symbol-unknown",
             f"the demo market does not trade {', '.join(unknown)}",
-            hint=f"choose from {', '.join(known)}",
+            hint=f"choose from {', '.join(names)}",
         )
     return tuple(known[symbol] for symbol in symbols) or CONTRACTS

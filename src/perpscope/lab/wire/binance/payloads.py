@@ -5,39 +5,25 @@ where there are any, else the venue's documentation. Times are integer milliseco
 decimals as the instrument's tick and step are written with.
 """
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
+from collections.abc import Iterable
 
 from perpscope.lab.book import TextLevel
-from perpscope.model.instrument import Instrument
+from perpscope.lab.listing import Listing
 from perpscope.model.market import Candle, Liquidation, MarkPrice, PositionSide, Quote, Side, Trade
 
 _NS_PER_MS = 1_000_000
 _BOOL = {True: "true", False: "false"}
-
-
-class Listing:
-    """An instrument as this exchange lists it: its symbol and how its numbers are written."""
-
-    __slots__ = ("instrument", "lower", "price", "price_decimals", "quote", "size", "size_decimals", "symbol")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.symbol = instrument.symbol
-        self.lower = instrument.symbol.lower()  #: the symbol within stream names
-        self.price_decimals = _decimals(instrument.tick_size)
-        self.size_decimals = _decimals(instrument.step_size)
-        self.price: Callable[[float], str] = f"%.{self.price_decimals}f".__mod__
-        self.size: Callable[[float], str] = f"%.{self.size_decimals}f".__mod__
-        self.quote: Callable[[float], str] = f"%.{self.price_decimals + self.size_decimals}f".__mod__
-
-
-def _decimals(step: Decimal | None) -> int:
-    """Digits after the point that a step is written with; 8 where the step is unknown."""
-    if step is None:
-        return 8
-    exponent = step.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+NEVER_DELIVERED_MS = 4_133_404_800_000  #: the venue's own "no expiry": 2100-12-25T08:00Z
+ONBOARDED_MS = 1_569_398_400_000
+#: notional floor and cap, maintenance margin, deduction, least and most leverage; made up, and consistent with itself:
+#: each deduction is the one before plus floor × the step in maintenance margin
+_BRACKETS = (
+    (0, 50_000, 0.004, 0, 51, 125),
+    (50_000, 500_000, 0.005, 50, 26, 100),
+    (500_000, 8_000_000, 0.01, 2_550, 21, 50),
+    (8_000_000, 50_000_000, 0.025, 122_550, 11, 20),
+    (50_000_000, 500_000_000, 0.05, 1_372_550, 1, 10),
+)
 
 
 def agg_trade(listing: Listing, trade: Trade, published_ms: int) -> bytes:
@@ -114,9 +100,9 @@ def kline(listing: Listing, candle: Candle, last_trade_id: int, published_ms: in
         f'{{"e":"kline","E":{published_ms},"s":"{listing.symbol}","k":{{"t":{opened_ms},'
         f'"T":{opened_ms + candle.interval.ns // _NS_PER_MS - 1},"s":"{listing.symbol}","i":"{candle.interval.value}",'
         f'"f":{first},"L":{last},"o":"{price(candle.open)}","c":"{price(candle.close)}","h":"{price(candle.high)}",'
-        f'"l":"{price(candle.low)}","v":"{size(candle.volume)}","n":{candle.trades},"x":{_BOOL[candle.is_closed]},'
-        f'"q":"{quote(candle.quote_volume)}","V":"{size(candle.taker_buy_volume)}",'
-        f'"Q":"{quote(candle.taker_buy_quote_volume)}","B":"0"}}}}'
+        f'"l":"{price(candle.low)}","v":"{size(candle.volume)}","n":{candle.trades or 0},"x":{_BOOL[candle.is_closed]},'
+        f'"q":"{quote(candle.quote_volume or 0.0)}","V":"{size(candle.taker_buy_volume or 0.0)}",'
+        f'"Q":"{quote(candle.taker_buy_quote_volume or 0.0)}","B":"0"}}}}'
     ).encode()
 
 
@@ -141,6 +127,19 @@ def force_order(listing: Listing, event: Liquidation, published_ms: int) -> byte
         f'{{"e":"forceOrder","E":{published_ms},"o":{{"s":"{listing.symbol}","S":"{side}","o":"LIMIT","f":"IOC",'
         f'"q":"{size}","p":"{listing.price(limit)}","ap":"{listing.price(fill)}","X":"FILLED","l":"{size}","z":"{size}",'
         f'"T":{event.ts_event // _NS_PER_MS},"ps":"{listing.symbol}","st":1}}}}'
+    ).encode()
+
+
+def contract_info(listing: Listing, published_ms: int) -> bytes:
+    """`contractInfo`: status and leverage brackets, which Binance publishes nowhere else without a key."""
+    brackets = ",".join(
+        f'{{"bs":{number},"bnf":{floor},"bnc":{cap},"mmr":{mmr},"cf":{deduction},"mi":{least},"ma":{most}}}'
+        for number, (floor, cap, mmr, deduction, least, most) in enumerate(_BRACKETS, start=1)
+    )
+    status = "TRADING" if listing.instrument.is_trading else "SETTLING"
+    return (
+        f'{{"e":"contractInfo","E":{published_ms},"s":"{listing.symbol}","ps":"{listing.symbol}","ct":"PERPETUAL",'
+        f'"dt":{NEVER_DELIVERED_MS},"ot":{ONBOARDED_MS},"cs":"{status}","bks":[{brackets}],"st":1}}'
     ).encode()
 
 

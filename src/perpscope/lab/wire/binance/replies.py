@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from perpscope.lab.book import LabBook
-from perpscope.lab.wire.binance.payloads import Listing, levels
-from perpscope.model.market import Candle, MarkPrice
+from perpscope.lab.listing import Listing
+from perpscope.lab.quotations import Bar
+from perpscope.lab.wire.binance.limits import WEIGHT_LIMIT_1M
+from perpscope.lab.wire.binance.payloads import NEVER_DELIVERED_MS, ONBOARDED_MS, levels
+from perpscope.model.market import Candle, MarkPrice, Quote, Side, Trade
 
 _NS_PER_MS = 1_000_000
-WEIGHT_LIMIT_1M = 2400
-_NEVER_DELIVERED_MS = 4_133_404_800_000  # the venue's own "no expiry": 2100-12-25T08:00Z
-_ONBOARDED_MS = 1_569_398_400_000
+_NS_PER_S = 1_000_000_000
 
 EMPTY = b"{}"
 #: what `/fapi/v1/depth` says while the exchange does not know its own book
@@ -56,8 +57,8 @@ def _symbol(listing: Listing) -> dict[str, object]:
         "symbol": listing.symbol,
         "pair": listing.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": _NEVER_DELIVERED_MS,
-        "onboardDate": _ONBOARDED_MS,
+        "deliveryDate": NEVER_DELIVERED_MS,
+        "onboardDate": ONBOARDED_MS,
         "status": "TRADING" if instrument.is_trading else "SETTLING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
@@ -115,15 +116,89 @@ def klines(listing: Listing, candles: Sequence[Candle]) -> bytes:
                 price(candle.close),
                 size(candle.volume),
                 (candle.ts_open + candle.interval.ns) // _NS_PER_MS - 1,
-                quote(candle.quote_volume),
+                quote(candle.quote_volume or 0.0),
                 candle.trades,
-                size(candle.taker_buy_volume),
-                quote(candle.taker_buy_quote_volume),
+                size(candle.taker_buy_volume or 0.0),
+                quote(candle.taker_buy_quote_volume or 0.0),
                 "0",
             ]
             for candle in candles
         ]
     )
+
+
+def reference_klines(bars: Sequence[Bar], interval_ns: int) -> bytes:
+    """`/fapi/v1/markPriceKlines` and its like: volumes are "0", [8] is the number of prices taken."""
+    return msgspec.json.encode(
+        [
+            [
+                bar.ts_open // _NS_PER_MS,
+                *(f"{price:.8f}" for price in (bar.open, bar.high, bar.low, bar.close)),
+                "0",
+                (bar.ts_open + interval_ns) // _NS_PER_MS - 1,
+                "0",
+                interval_ns // _NS_PER_S,
+                "0",
+                "0",
+                "0",
+            ]
+            for bar in bars
+        ]
+    )
+
+
+def trades(listing: Listing, events: Sequence[Trade]) -> bytes:
+    """`/fapi/v1/trades`, oldest first."""
+    return msgspec.json.encode(
+        [
+            {
+                "id": event.trade_id,
+                "price": listing.price(event.price),
+                "qty": listing.size(event.size),
+                "quoteQty": listing.quote(event.price * event.size),
+                "time": event.ts_event // _NS_PER_MS,
+                "isBuyerMaker": event.side is Side.SELL,
+            }
+            for event in events
+        ]
+    )
+
+
+def agg_trades(listing: Listing, events: Sequence[Trade]) -> bytes:
+    """`/fapi/v1/aggTrades`, oldest first; ids and figures are those of the stream."""
+    return msgspec.json.encode(
+        [
+            {
+                "a": event.trade_id,
+                "p": listing.price(event.price),
+                "q": listing.size(event.size),
+                "nq": listing.size(event.size),
+                "f": event.trade_id,
+                "l": event.trade_id,
+                "T": event.ts_event // _NS_PER_MS,
+                "m": event.side is Side.SELL,
+            }
+            for event in events
+        ]
+    )
+
+
+def book_ticker(listing: Listing, quote: Quote) -> dict[str, str | int]:
+    """One row of `/fapi/v1/ticker/bookTicker`."""
+    return {
+        "symbol": listing.symbol,
+        "bidPrice": listing.price(quote.bid),
+        "bidQty": listing.size(quote.bid_size),
+        "askPrice": listing.price(quote.ask),
+        "askQty": listing.size(quote.ask_size),
+        "time": quote.ts_event // _NS_PER_MS,
+        "lastUpdateId": quote.update_id,
+    }
+
+
+def price(listing: Listing, trade: Trade) -> dict[str, str | int]:
+    """One row of `/fapi/v1/ticker/price`."""
+    return {"symbol": listing.symbol, "price": listing.price(trade.price), "time": trade.ts_event // _NS_PER_MS}
 
 
 def premium_index(listing: Listing, mark: MarkPrice) -> dict[str, str | int]:
@@ -141,18 +216,20 @@ def premium_index(listing: Listing, mark: MarkPrice) -> dict[str, str | int]:
     }
 
 
-def ticker_24h(listing: Listing, candles: Sequence[Candle], now_ms: int) -> dict[str, str | int]:
-    """One row of `/fapi/v1/ticker/24hr`, summed from the candles of the day; at least one."""
+def ticker_24h(
+    listing: Listing, candles: Sequence[Candle], now_ms: int, last_size: float = 0.0
+) -> dict[str, str | int]:
+    """One row of `/fapi/v1/ticker/24hr`, summed from the candles of the day; at least one. Sizes are base units."""
     first, last = candles[0], candles[-1]
     volume = sum(candle.volume for candle in candles)
-    quote_volume = sum(candle.quote_volume for candle in candles)
+    quote_volume = sum(candle.quote_volume or 0.0 for candle in candles)
     return {
         "symbol": listing.symbol,
         "priceChange": listing.price(last.close - first.open),
         "priceChangePercent": f"{(last.close / first.open - 1) * 100:.3f}",
         "weightedAvgPrice": listing.price(quote_volume / volume if volume else last.close),
         "lastPrice": listing.price(last.close),
-        "lastQty": listing.size(0.0),
+        "lastQty": listing.size(last_size),
         "openPrice": listing.price(first.open),
         "highPrice": listing.price(max(candle.high for candle in candles)),
         "lowPrice": listing.price(min(candle.low for candle in candles)),
@@ -161,6 +238,6 @@ def ticker_24h(listing: Listing, candles: Sequence[Candle], now_ms: int) -> dict
         "openTime": first.ts_open // _NS_PER_MS,
         "closeTime": now_ms,
         "firstId": 1,
-        "lastId": 1 + sum(candle.trades for candle in candles),
-        "count": sum(candle.trades for candle in candles),
+        "lastId": 1 + sum(candle.trades or 0 for candle in candles),
+        "count": sum(candle.trades or 0 for candle in candles),
     }

@@ -14,7 +14,7 @@ import msgspec
 RequestId = int | str
 
 
-class Route(enum.Enum):
+class Route(enum.StrEnum):
     """The first part of a socket's path."""
 
     PUBLIC = "public"
