@@ -40,6 +40,8 @@ LISTING = {
 #: Nothing listens there.
 NOWHERE: Table = {"rest_url": "http://127.0.0.1:1", "websocket_url": "ws://127.0.0.1:1"}
 QUICK = Feed(backoff_first_s=0.001, backoff_max_s=0.01)
+#: One coin of one venue.
+ALONE = Collect(venues=("binance",), symbols=("BTC",))
 
 
 def hurried() -> MarketClock:
@@ -59,7 +61,7 @@ def at_lab(lab: Lab, *symbols: str, folder: str = "", books: bool = True) -> Set
     }
     return Settings(
         venue={"binance": venue},
-        collect=Collect(symbols=symbols, books=books),
+        collect=Collect(venues=("binance",), symbols=symbols, books=books),
         feed=QUICK,
         recording=Recording(folder=folder),
     )
@@ -104,8 +106,8 @@ async def test_a_market_is_collected_until_told_to_stop(tmp_path: Path, eventual
         outcome = await running
     assert outcome.market_events > 100
     assert outcome.unreachable == ()
-    assert set(seen[-1]) == set(Channel)
-    assert said == ["binance: 8 instruments, 64 streams on 2 connections"]
+    assert set(seen[-1]) == set(Channel) - {Channel.POSITIONS}
+    assert said == ["binance: 8 instruments, 65 streams on 2 connections, 40 polls"]
     with SqliteReader.open(tmp_path / "d.db") as reader:
         assert reader.kind is StoreKind.DEMO
         heart = reader.heart()
@@ -113,7 +115,7 @@ async def test_a_market_is_collected_until_told_to_stop(tmp_path: Path, eventual
     assert (heart.pid, heart.rate, heart.is_running) == (os.getpid(), 20.0, False)
 
 
-async def test_coins_of_the_default_set_that_are_not_listed_are_named(tmp_path: Path, eventually: Wait) -> None:
+async def test_the_default_set_is_chosen_by_turnover_and_said_so(tmp_path: Path, eventually: Wait) -> None:
     """Nothing was asked for by name: what there is is collected. Without books no diffs are subscribed."""
     said: list[str] = []
     async with await serve_market(1, 20.0, symbols=("BTCUSDT", "ETHUSDT")) as lab:
@@ -124,8 +126,10 @@ async def test_coins_of_the_default_set_that_are_not_listed_are_named(tmp_path: 
         outcome = await running
         assert not any("@depth" in stream for stream in lab.ledger.frames_by_stream)
     assert outcome.market_events > 0
-    assert said[0].startswith("binance: not listed or not trading, left out: SOL, XRP")
-    assert said[1] == "binance: 2 instruments, 14 streams on 2 connections"
+    assert said == [
+        "the 2 coins with the largest turnover in 24 h on binance",
+        "binance: 2 instruments, 15 streams on 2 connections, 10 polls",
+    ]
 
 
 async def test_an_unknown_symbol_ends_the_run(tmp_path: Path) -> None:
@@ -144,9 +148,7 @@ async def test_a_venue_that_refuses_is_asked_again(tmp_path: Path) -> None:
     """It is named each time with the wait; when it answers, it is no longer unreachable. Keeps S2-16, S4-48."""
     said: list[str] = []
     async with rest(refusals=2) as url:
-        settings = Settings(
-            venue={"binance": NOWHERE | {"rest_url": url}}, collect=Collect(symbols=("BTC",)), feed=QUICK
-        )
+        settings = Settings(venue={"binance": NOWHERE | {"rest_url": url}}, collect=ALONE, feed=QUICK)
         collector = Collector(
             settings, database=tmp_path / "d.db", clock=hurried(), announce=said.append, rng=random.Random(1)
         )
@@ -159,14 +161,16 @@ async def test_a_venue_that_refuses_is_asked_again(tmp_path: Path) -> None:
     assert [line.partition(";")[2] != "" for line in said] == [True, True, False]
     assert "trying again in 0.0 s" in said[0]
     assert "HTTP 503" in said[0]
-    assert said[2] == "binance: 1 instruments, 8 streams on 2 connections"
+    assert said[2] == "binance: 1 instruments, 9 streams on 2 connections, 5 polls"
     assert (outcome.market_events, outcome.unreachable) == (0, ())
 
 
 async def test_a_venue_that_never_answers_is_named_at_the_end(tmp_path: Path) -> None:
     """Time is up: no event, the venue with its reason, every channel down."""
     states: list[set[FeedState]] = []
-    collector = Collector(Settings(venue={"binance": NOWHERE}, feed=QUICK), database=tmp_path / "d.db", clock=hurried())
+    collector = Collector(
+        Settings(venue={"binance": NOWHERE}, collect=ALONE, feed=QUICK), database=tmp_path / "d.db", clock=hurried()
+    )
     outcome = await collector.run(0.5, before_close=lambda c: states.append({f.state for f in c.status().feeds}))
     assert outcome.market_events == 0
     assert len(outcome.unreachable) == 1
@@ -207,7 +211,9 @@ async def test_a_recording_that_is_not_whole_is_told(tmp_path: Path, monkeypatch
         raise OSError("no space left")
 
     monkeypatch.setattr(recording, "os", SimpleNamespace(fsync=full))
-    settings = Settings(recording=Recording(folder=str(tmp_path / "kept")), venue={"binance": NOWHERE}, feed=QUICK)
+    settings = Settings(
+        recording=Recording(folder=str(tmp_path / "kept")), venue={"binance": NOWHERE}, collect=ALONE, feed=QUICK
+    )
     await Collector(settings, database=tmp_path / "d.db", announce=said.append).run(0.0)
     assert "is not whole" in said[-1]
 
@@ -229,14 +235,14 @@ def test_trouble_with_the_database_is_told_once(tmp_path: Path) -> None:
 async def test_an_impossible_folder_for_recordings_ends_the_run(tmp_path: Path) -> None:
     """Said before anything is collected."""
     (tmp_path / "file").touch()
-    settings = Settings(recording=Recording(folder=str(tmp_path / "file")), venue={"binance": NOWHERE})
+    settings = Settings(recording=Recording(folder=str(tmp_path / "file")), venue={"binance": NOWHERE}, collect=ALONE)
     with pytest.raises(StoreError, match="cannot write a recording"):
         await Collector(settings, database=tmp_path / "d.db").run(0.0)
 
 
 async def test_a_lab_that_does_not_answer_ends_the_run(tmp_path: Path) -> None:
     """Without its market clock nothing may be stored: not even a file is made."""
-    settings = Settings(venue={"binance": NOWHERE | {"clock_url": "http://127.0.0.1:1/lab/clock"}})
+    settings = Settings(venue={"binance": NOWHERE | {"clock_url": "http://127.0.0.1:1/lab/clock"}}, collect=ALONE)
     with pytest.raises(VenueUnreachable, match="no market clock"):
         await Collector(settings, database=tmp_path / "d.db").run(0.0)
     assert not (tmp_path / "d.db").exists()
@@ -258,4 +264,4 @@ def test_wrong_settings_are_refused_before_anything_starts(tmp_path: Path, setti
 
 def test_the_catalogue_above_is_the_venues_own_form() -> None:
     """The listing these tests answer with is one that decodes."""
-    assert [i.symbol for i in VENUE.instruments(json.dumps(LISTING).encode())] == ["BTCUSDT"]
+    assert [i.symbol for i in VENUE.instruments(json.dumps(LISTING).encode()).instruments] == ["BTCUSDT"]

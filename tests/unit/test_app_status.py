@@ -17,11 +17,11 @@ from perpscope.feeds.connection import Connection
 from perpscope.feeds.inbox import Inbox
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Completeness, Liquidation, MarkPrice, PositionSide, Sampling, Tick
-from perpscope.model.stream import Channel, ConnectionPlan, Stream, SubscribeRequest
-from perpscope.ports import OnFrame, Socket
+from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
+from perpscope.ports import OnFrame, Socket, Venue
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
-from perpscope.venues.binance import VENUE
+from perpscope.venues.binance import Binance
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
@@ -47,6 +47,13 @@ class HandSocket:
         await asyncio.Event().wait()
 
 
+def named(name: str) -> Venue:
+    """Binance, under whatever name."""
+    venue = Binance()
+    venue.name = name
+    return venue
+
+
 @asynccontextmanager
 async def connection(
     eventually: Wait, *channels: Channel, is_open: bool = True, has_data: bool = True, venue: str = "binance"
@@ -62,10 +69,10 @@ async def connection(
 
     streams = tuple(Stream(channel, BTC) for channel in channels)
     made = Connection(
-        venue,
-        ConnectionPlan(f"{venue}/{channels[0].value}", "/", (SubscribeRequest(1, b"", streams),)),
+        named(venue),
+        {},
+        ConnectionPlan(f"{venue}/{channels[0].value}", "/", (Topic("everything", streams),)),
         "ws://x/",
-        decoder=lambda: VENUE.decoder({}),
         connector=connect,
         inbox=Inbox(),
         clock=MarketClock(),

@@ -72,7 +72,7 @@ def test_settings_as_json(capsys: Captured) -> None:
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     found = json.loads(out)
-    assert found["settings"]["collect"]["venues"] == ["binance"]
+    assert found["settings"]["collect"]["venues"] == ["binance", "bybit", "okx", "bitget", "hyperliquid"]
     assert found["origins"] == {}
 
 

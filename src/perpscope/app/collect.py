@@ -9,34 +9,28 @@ import contextlib
 import gc
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from perpscope.app import places, venues
+from perpscope.app.joining import Joining
+from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.upkeep import Upkeep
 from perpscope.config import Settings
 from perpscope.engine.engine import Engine
-from perpscope.errors import VenueError
 from perpscope.feeds.clock import MarketClock
-from perpscope.feeds.connection import full_jitter
 from perpscope.feeds.counts import FrameCounts
-from perpscope.feeds.limits import WeightLimiter
-from perpscope.feeds.live import Listening, LiveFeed
+from perpscope.feeds.live import LiveFeed
 from perpscope.feeds.recording import Header, Recorder
-from perpscope.feeds.rest import RestClient, market_clock
+from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
-from perpscope.model.instrument import Instrument
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
-from perpscope.ports import Venue
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
-
-_log = structlog.get_logger()
 
 
 def calm_collector() -> None:
@@ -82,15 +76,14 @@ class Collector:
         self._announce = announce
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not secrets
         self._stopping = asyncio.Event()
-        self._venues = [venues.find(name) for name in settings.collect.venues]
         venues.refuse_unknown(settings.venue)
-        self._own = {venue.name: venues.settings(venue.name, settings.venue) for venue in self._venues}
-        self._labs = sorted({own.clock_url for own in self._own.values() if own.clock_url})
+        self._own = {name: venues.settings(name, settings.venue) for name in dict.fromkeys(settings.collect.venues)}
+        self._venues = [venues.configured(name, own) for name, own in self._own.items()]
+        self._others = Others(settings, clock=self._clock, announce=announce, rng=self._rng)
+        self._labs = sorted({own.clock_url for own in self._own.values() if own.clock_url} | self._others.labs)
         self._kind = StoreKind.DEMO if self._labs else StoreKind.OBSERVED
-        self._unreachable: dict[str, str] = {}
         self._trouble: str | None = None
-        self._awaited = {venue.name for venue in self._venues}
-        self._ready = asyncio.Event()
+        self._joining = Joining(settings, self._own, clock=self._clock, announce=announce, rng=self._rng)
 
     def status(self) -> Status:
         """What is stored and how the feeds are doing, as any reader of the store would see it."""
@@ -154,7 +147,8 @@ class Collector:
         )
         feed.snapshots_wanted = engine.snapshots_wanted
         upkeep = Upkeep(store, self._settings.retention.days)
-        joining = [asyncio.create_task(self._join(venue, feed, store, stack)) for venue in self._venues]
+        joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
+        joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
         ending = asyncio.create_task(self._end_after(duration_s, feed, joining))
         market_events = 0
         try:
@@ -174,7 +168,8 @@ class Collector:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(self._unreachable.items())))
+        unreachable = self._joining.unreachable | self._others.unreachable
+        return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(unreachable.items())))
 
     def _engine(self, store: SqliteStore) -> Engine:
         """An engine that goes on where the store ends."""
@@ -203,56 +198,18 @@ class Collector:
 
     async def _time_up(self, duration_s: float | None) -> bool:
         """Return when the time is up; it counts from when every venue has answered, or has once failed to."""
-        await self._ready.wait()
+        await self._joining.is_ready.wait()
         if duration_s is None:
             return await asyncio.Event().wait()
         await asyncio.sleep(duration_s)
         return True
 
-    def _answered(self, venue: str) -> None:
-        self._awaited.discard(venue)
-        if not self._awaited:
-            self._ready.set()
-
-    async def _join(self, venue: Venue, feed: LiveFeed, store: SqliteStore, stack: contextlib.AsyncExitStack) -> None:
-        """Learn what a venue lists, then listen to it."""
-        own = self._own[venue.name]
-        limiter = WeightLimiter(own.weight_per_minute, own.weight_per_minute / 4)
-        http = await stack.enter_async_context(RestClient(venue.name, own.rest_url or venue.rest_url, limiter))
-        catalogue = await self._catalogue(venue, http)
-        instruments, left_out = venues.choose(self._settings.collect.symbols, catalogue, venue.name)
-        if left_out:
-            self._announce(f"{venue.name}: not listed or not trading, left out: {', '.join(left_out)}")
-        plans = tuple(venue.plan(instruments, self._channels(venue)))
-        store.register(instruments)
-        streams = sum(len(plan.streams) for plan in plans)
-        self._announce(f"{venue.name}: {len(instruments)} instruments, {streams} streams on {len(plans)} connections")
-        feed.add(Listening(venue, own.websocket_url or venue.websocket_url, http, tuple(instruments), plans))
-        self._answered(venue.name)
-
-    async def _catalogue(self, venue: Venue, http: RestClient) -> list[Instrument]:
-        attempt = 0
-        while True:
-            try:
-                found = venue.instruments(await http.get(venue.catalogue_request()))
-            except VenueError as error:
-                wait_s = full_jitter(
-                    attempt, self._settings.feed.backoff_first_s, self._settings.feed.backoff_max_s, self._rng
-                )
-                self._unreachable[venue.name] = error.message
-                self._answered(venue.name)
-                self._announce(f"{error.message}; trying again in {wait_s:.1f} s")
-                attempt += 1
-                await asyncio.sleep(wait_s)
-            else:
-                self._unreachable.pop(venue.name, None)
-                return found
-
     def _tick(self, now_ns: int, engine: Engine, feed: LiveFeed, store: SqliteStore) -> None:
         store.check()
         self._tell_trouble(store.trouble)
-        wanted = {venue.name: self._channels(venue) for venue in self._venues}
-        feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate)
+        wanted: dict[str, Collection[Channel]] = {venue.name: self._joining.channels(venue) for venue in self._venues}
+        wanted.update(self._others.wanted)
+        feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate, feed.pollers)
         store.report(feeds, HeartStatus(os.getpid(), now_ns, self._clock.wall_ns(), self._clock.rate, True))
 
     def _tell_trouble(self, trouble: Trouble | None) -> None:
@@ -264,9 +221,6 @@ class Collector:
                 "the database takes rows again" if trouble is None else f"{trouble.code}: {trouble.what}; rows are kept"
             )
             self._announce(told)
-
-    def _channels(self, venue: Venue) -> list[Channel]:
-        return [c for c in Channel if c in venue.channels and (c is not Channel.BOOK or self._settings.collect.books)]
 
     @contextlib.contextmanager
     def _recorder(self) -> Iterator[Recorder | None]:

@@ -12,9 +12,10 @@ from types import TracebackType
 
 import msgspec
 
-from perpscope.app import places, venues
+from perpscope.app import places
 from perpscope.app.collect import Collector
-from perpscope.config import Settings
+from perpscope.app.symbols import EVERYTHING
+from perpscope.config import Ccxt, Settings
 from perpscope.errors import ConfigError, VenueUnreachable
 from perpscope.feeds.clock import SECOND_NS, wall_ns
 from perpscope.stores.sqlite import SqliteReader
@@ -102,10 +103,11 @@ class DemoMarket:
             "clock_url": f"{self._address.rest}/lab/clock",
             "weight_per_minute": 1e6,
         }
-        symbols = settings.collect.symbols or (venues.EVERYTHING,)
+        symbols = settings.collect.symbols or (EVERYTHING,)
         tree = msgspec.structs.replace(
             settings,
             venue={"binance": lab},
+            ccxt=Ccxt(),  # a demo asks nobody real
             collect=msgspec.structs.replace(settings.collect, venues=("binance",), symbols=symbols),
         )
         return Collector(tree, database=self.database, announce=announce)

@@ -3,25 +3,22 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from perpscope.app import venues
+from perpscope.app.replay_cast import Cast, cast
 from perpscope.engine.engine import Engine
 from perpscope.errors import DataError
 from perpscope.feeds.clock import wall_ns
-from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.tape import Tape
-from perpscope.model.instrument import Instrument
 from perpscope.model.market import Liquidation, Tick
-from perpscope.ports import Sink, Venue
+from perpscope.ports import Sink
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
 
-#: Whose frames a recording holds when neither it nor the user says so.
-_DEFAULT_VENUE = "binance"
 #: If none of so many frames from the start decodes, and most are rejected, the recording is not of this venue.
 _HOPELESS = 50
 #: Rows that may wait for the store: a recording can wait, and must not lose what a market would have.
@@ -29,7 +26,7 @@ _MOST_PENDING = 20_000
 
 
 class BookReport(msgspec.Struct, frozen=True):
-    """Books against the venue's own best bid and ask, by update id, once after every applied diff."""
+    """Books against the venue's own best bid and ask, by update id, once after every applied diff or streamed book."""
 
     compared: int
     equal: int
@@ -47,44 +44,55 @@ class ReplayReport(msgspec.Struct, frozen=True):
     gaps: int
     book: BookReport
     seconds: float
+    venues: list[str] = []
+    form: str = ""
 
 
-def replay_tape(recording: Path, *, venue: str | None = None, database: Path | None = None) -> ReplayReport:
+def replay_tape(
+    recording: Path,
+    *,
+    venue: str | None = None,
+    symbol: str | None = None,
+    database: Path | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> ReplayReport:
     """Replay a recording.
 
     Args:
         recording: file of any known form.
-        venue: whose frames they are; None = what the file says, else Binance.
+        venue: whose frames they are, whatever the file says; None = what its content and name tell.
+        symbol: whose rows they are, where the file holds rows; else the one instrument to tell of. None = what the
+            file's name tells, and all.
         database: store of kind "replay" to write; None = none.
+        announce: told what a person should know besides.
 
     Raises:
         DataError: no file, or no recording of that venue.
-        ConfigError: an unknown venue.
+        ConfigError: an unknown venue or instrument.
         StoreError: the store cannot be written.
     """
     started = time.perf_counter()
-    tape = Tape(recording)
-    dialect = venues.find(venue or _known(tape.venue) or _DEFAULT_VENUE)
-    catalogue = _catalogue(tape, dialect)
+    found = cast(Tape(recording), venue, symbol, announce)
     if database is None:
-        return asyncio.run(_replay(tape, dialect, catalogue, None, started))
-    store = SqliteStore.open(database, kind=StoreKind.REPLAY)
-    try:
-        report = asyncio.run(_replay(tape, dialect, catalogue, store, started))
-        store.flush()
-        return report
-    finally:
-        store.close()
+        report = asyncio.run(_replay(found, None, started))
+    else:
+        store = SqliteStore.open(database, kind=StoreKind.REPLAY)
+        try:
+            report = asyncio.run(_replay(found, store, started))
+            store.flush()
+        finally:
+            store.close()
+    if found.tape.torn:
+        announce(f"{recording} breaks off in the middle: what was whole has been replayed")
+    return report
 
 
-async def _replay(
-    tape: Tape, venue: Venue, catalogue: dict[str, Instrument], store: SqliteStore | None, started: float
-) -> ReplayReport:
+async def _replay(found: Cast, store: SqliteStore | None, started: float) -> ReplayReport:
     sinks: list[Sink] = [] if store is None else [store.sink()]
-    engine = Engine(sinks=sinks, check_books=True, lpi_history=_history(tape, store))
-    feed = ReplayFeed(tape, venue, catalogue)
+    engine = Engine(sinks=sinks, check_books=True, lpi_history=_history(found.tape, store))
+    feed = found.feed()
     async for batch in feed.batches():
-        _refuse_hopeless(tape.path, venue, feed.counts, is_over=False)
+        _refuse_hopeless(found, feed, is_over=False)
         if store is not None:
             store.register(feed.new_instruments())
         for event in batch:
@@ -93,7 +101,7 @@ async def _replay(
                 _report(store, engine, event.ts_recv)
         if store is not None and store.pending_rows > _MOST_PENDING:
             await store.aflush()
-    _refuse_hopeless(tape.path, venue, feed.counts, is_over=True)
+    _refuse_hopeless(found, feed, is_over=True)
     compared, equal = engine.book_check()
     for event in feed.ending():
         engine.process(event)
@@ -108,6 +116,8 @@ async def _replay(
         gaps=engine.gaps,
         book=BookReport(compared, equal),
         seconds=round(time.perf_counter() - started, 3),
+        venues=feed.venues,
+        form=found.tape.form,
     )
 
 
@@ -129,20 +139,14 @@ def _report(store: SqliteStore, engine: Engine, now_ns: int) -> None:
     store.report(feeds, HeartStatus(os.getpid(), now_ns, wall_ns(), 1.0, True))
 
 
-def _known(venue: str | None) -> str | None:
-    return venue if venue in venues.names() else None
-
-
-def _catalogue(tape: Tape, venue: Venue) -> dict[str, Instrument]:
-    instruments = [] if tape.catalogue is None else venue.instruments(tape.catalogue)
-    return {instrument.symbol: instrument for instrument in instruments}
-
-
-def _refuse_hopeless(path: Path, venue: Venue, counts: FrameCounts, *, is_over: bool) -> None:
+def _refuse_hopeless(found: Cast, feed: ReplayFeed, *, is_over: bool) -> None:
+    counts = feed.counts
+    if found.is_certain:
+        return
     if counts.decoded == 0 and counts.rejected > counts.frames / 2 and (is_over or counts.frames >= _HOPELESS):
         why = counts.samples[0][0]
         raise DataError(
             "recording-venue",
-            f"{str(path)!r}: not one of the first {counts.frames} frames is {venue.name}'s ({why})",
+            f"{str(found.tape.path)!r}: not one of the first {counts.frames} frames is {found.home.name}'s ({why})",
             hint="name the right venue with --venue, or give another file",
         )

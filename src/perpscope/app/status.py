@@ -12,6 +12,7 @@ import msgspec
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
+from perpscope.feeds.poll import Poller
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
@@ -20,7 +21,12 @@ _MS_NS = 1_000_000
 #: A heart that has not reported for so many real seconds is taken for dead, whatever it said last.
 _HEART_LOST_S = 15.0
 #: Channels without a bound on the time between two events: quiet is normal, their socket's other channels judge.
-_QUIET = frozenset({Channel.LIQUIDATIONS, Channel.CANDLES_1M, Channel.CANDLES_15M, Channel.CANDLES_1H})
+_QUIET = frozenset(
+    {
+        *(Channel.LIQUIDATIONS, Channel.CANDLES_1M, Channel.CANDLES_15M, Channel.CANDLES_1H),
+        *(Channel.OPEN_INTEREST, Channel.CONTRACTS),
+    }
+)
 #: A busy channel is stale when its last event is older than this many times the bound for silence (by hand).
 _STALE_FACTOR = 2.0
 
@@ -58,6 +64,7 @@ def judge_feeds(
     engine: Engine,
     now_ns: int,
     rate: float,
+    pollers: Collection[Poller] = (),
 ) -> list[FeedStatus]:
     """How each wanted channel of each venue is doing.
 
@@ -67,6 +74,7 @@ def judge_feeds(
         engine: counted the events.
         now_ns: market time.
         rate: market seconds per real second.
+        pollers: of all venues.
     """
     seen, gaps = engine.events_by_channel, engine.gaps_by_channel
     lines = []
@@ -77,7 +85,8 @@ def judge_feeds(
             ]
             events, ts_last = seen.get((venue, channel), (0, 0))
             quiet_s = None if channel in _QUIET or not events else (now_ns - ts_last) / 1e9 / rate
-            state = _state(carrying, quiet_s)
+            asking = [p for p in pollers if p.venue == venue and channel in p.channels]
+            state = _polled_state(channel, asking, ts_last, now_ns) if asking else _state(carrying, quiet_s)
             lines.append(FeedStatus(venue, channel, state, ts_last or None, events, gaps.get((venue, channel), 0)))
     return lines
 
@@ -90,6 +99,14 @@ def _state(carrying: Collection[Connection], quiet_s: float | None) -> FeedState
         return FeedState.SILENT
     bound_s = max(c.silent_after_s for c in carrying) * _STALE_FACTOR
     return FeedState.STALE if quiet_s is not None and quiet_s > bound_s else FeedState.LIVE
+
+
+def _polled_state(channel: Channel, pollers: Collection[Poller], ts_last: int, now_ns: int) -> FeedState:
+    """Live while replies come at their pace; market time, since polls follow it."""
+    if not ts_last:
+        return FeedState.DOWN if any(poller.failures for poller in pollers) else FeedState.SILENT
+    bound_s = max(poller.every_s(channel) for poller in pollers) * _STALE_FACTOR
+    return FeedState.STALE if now_ns - ts_last > bound_s * 1e9 else FeedState.LIVE
 
 
 def read_status(path: Path) -> Status:

@@ -1,26 +1,17 @@
-"""Venues by name, with their settings; instruments by any of their names."""
+"""Venues by name, with their settings."""
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from perpscope import venues
 from perpscope.config import Table, convert, nearest
 from perpscope.errors import ConfigError
-from perpscope.model.instrument import Instrument
-from perpscope.ports import Venue, venue_of
-
-#: Coins listened to when none are named: thirty liquid USD-M perpetuals, chosen by hand until the catalogue picks
-#: them by volume. Those a venue does not list are left out and named.
-DEFAULT_COINS = (
-    "BTC ETH SOL XRP BNB DOGE ADA AVAX LINK LTC TRX DOT BCH SUI NEAR APT ARB OP FIL ATOM UNI AAVE ETC XLM HBAR "
-    "INJ TIA SEI WLD ENA"
-).split()
-#: The name that means every perpetual a venue trades.
-EVERYTHING = "all"
-_QUOTES = ("USDT", "USDC", "USD")
+from perpscope.ports import Venue, Watching, venue_of
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +20,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_url: str = ""  #: empty = the venue's own
     rest_url: str = ""  #: empty = the venue's own
     clock_url: str = ""  #: a lab's market clock; what is collected is then DEMO DATA
-    weight_per_minute: float = 1920.0  #: request weight a minute; Binance allows 2400 per IP, a fifth is left to others
+    weight_per_minute: Annotated[float, msgspec.Meta(ge=0)] = 0.0  #: request weight a minute; 0 = the venue's own
+    watchlist: tuple[str, ...] = ()  #: accounts whose public fills and positions are followed, where a venue shows them
 
 
 def names() -> list[str]:
@@ -50,13 +42,30 @@ def find(name: str) -> Venue:
     return venue_of(importlib.import_module(f"perpscope.venues.{name}"))
 
 
-def settings(name: str, raw: Mapping[str, Table]) -> VenueSettings:
-    """The venue's part of the configuration.
+def configured(name: str, own: VenueSettings) -> Venue:
+    """The venue of this name, following the accounts its settings name.
 
     Raises:
-        ConfigError: an unknown key or a wrong value.
+        ConfigError: there is no such venue, it shows nobody's account, or a name is no account's.
     """
-    return convert(raw.get(name, {}), VenueSettings, f"venue.{name}")
+    venue = find(name)
+    if not own.watchlist:
+        return venue
+    if not isinstance(venue, Watching):
+        raise ConfigError(
+            "config-value", f"venue.{name}.watchlist: {name} shows nobody's account", hint="only Hyperliquid does"
+        )
+    return venue.watching(own.watchlist)
+
+
+def settings(name: str, raw: Mapping[str, Table]) -> VenueSettings:
+    """The venue's part of the configuration, with its own request weight where none is set.
+
+    Raises:
+        ConfigError: there is no such venue, an unknown key or a wrong value.
+    """
+    own = convert(raw.get(name, {}), VenueSettings, f"venue.{name}")
+    return own if own.weight_per_minute else replace(own, weight_per_minute=find(name).weight_per_minute)
 
 
 def refuse_unknown(raw: Mapping[str, Table]) -> None:
@@ -68,50 +77,3 @@ def refuse_unknown(raw: Mapping[str, Table]) -> None:
     for name in raw:
         find(name)
         settings(name, raw)
-
-
-def choose(wanted: Sequence[str], catalogue: Iterable[Instrument], venue: str) -> tuple[list[Instrument], list[str]]:
-    """Instruments for the names given, or the default set where none are; and the default names left out.
-
-    Args:
-        wanted: coins (`BTC`), symbols (`BTCUSDT`) or ids (`BTC-USDT-PERP.BINANCE`), in any case; or `all`.
-        catalogue: what the venue lists.
-        venue: named in errors.
-
-    Raises:
-        ConfigError: a name that was given is not listed, or is not trading.
-    """
-    catalogue = list(catalogue)
-    by_name = _by_name(catalogue)
-    if [name.lower() for name in wanted] == [EVERYTHING]:
-        return [i for i in catalogue if i.is_perpetual and i.is_trading and i.is_crypto], []
-    if not wanted:
-        found = [by_name[coin] for coin in DEFAULT_COINS if coin in by_name and by_name[coin].is_trading]
-        return found, [coin for coin in DEFAULT_COINS if coin not in by_name or not by_name[coin].is_trading]
-    chosen: dict[str, Instrument] = {}
-    for name in wanted:
-        instrument = by_name.get(name.upper())
-        if instrument is None:
-            like = nearest(name.upper(), by_name)
-            raise ConfigError(
-                "symbol-unknown",
-                f"unknown symbol {name!r} on {venue}",
-                hint=f"did you mean {like!r}?" if like else "give a coin (BTC), a symbol (BTCUSDT) or an id",
-            )
-        if not instrument.is_trading:
-            raise ConfigError("symbol-not-trading", f"{instrument.symbol} is listed on {venue} but does not trade now")
-        chosen[instrument.id] = instrument
-    return list(chosen.values()), []
-
-
-def _by_name(catalogue: Iterable[Instrument]) -> dict[str, Instrument]:
-    """Every way to say an instrument; a bare coin means its USDT perpetual, else USDC, else USD."""
-    table: dict[str, Instrument] = {}
-    for instrument in catalogue:
-        table[instrument.id.upper()] = table[instrument.symbol.upper()] = instrument
-        table.setdefault(instrument.id.partition(".")[0].upper(), instrument)
-        if instrument.is_perpetual and instrument.quote in _QUOTES:
-            known = table.get(instrument.base.upper())
-            if known is None or _QUOTES.index(instrument.quote) < _QUOTES.index(known.quote):
-                table[instrument.base.upper()] = instrument
-    return table

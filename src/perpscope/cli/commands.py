@@ -3,7 +3,7 @@
 import typer
 
 from perpscope import __version__
-from perpscope.cli import analyzing, collecting, configuring, importing, reading, upkeep
+from perpscope.cli import analyzing, collecting, configuring, importing, reading, symbols, upkeep
 
 app = typer.Typer(
     name="perpscope",
@@ -26,6 +26,7 @@ app.command("backup")(upkeep.backup)
 app.command("restore")(upkeep.restore)
 app.command("db")(upkeep.db_)
 app.command("export")(upkeep.export)
+app.command("symbols")(symbols.symbols)
 app.command("config")(configuring.config)
 
 

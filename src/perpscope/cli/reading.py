@@ -31,12 +31,13 @@ def status(
 
 
 def replay(
-    recording: Annotated[
-        Path, typer.Argument(help="Recording: perpscope's own, or lines of `<ns> <frame>`, or JSON lines.")
-    ],
+    recording: Annotated[Path, typer.Argument(help="Recording: perpscope's own, or of any other known form.")],
     db: Db = None,
     venue: Annotated[
-        str | None, typer.Option("--venue", help="Whose frames these are, if the file does not say.")
+        str | None, typer.Option("--venue", help="Whose frames these are; default: what the file tells.")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="The one instrument to replay; of rows, whose they are.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -44,8 +45,13 @@ def replay(
     from perpscope.app.replay import replay_tape
     from perpscope.cli.screen import print_replay
 
-    report = replay_tape(recording, venue=venue, database=db)
+    report = replay_tape(recording, venue=venue, symbol=symbol, database=db, announce=_say)
+    _say(f"{report.form} of {', '.join(report.venues) or 'nobody'}")
     if json:
         print(msgspec.json.encode(report).decode())
     else:
         print_replay(report, recording, out=sys.stdout)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -29,8 +29,14 @@ _STATES = {
     FeedState.DOWN: ("✕", "red"),
 }
 _LABELS = {StoreKind.DEMO: "DEMO DATA: no real market", StoreKind.REPLAY: "REPLAY of a recording"}
-#: What a venue publishes of its liquidations, where that is not all.
-_SAMPLED = {"binance": "≤ 1 per symbol per s"}
+#: What a venue publishes of its liquidations.
+_SAMPLED = {
+    "binance": "≤ 1 per symbol per s",
+    "bitget": "≤ 2 per symbol per s",
+    "bybit": "all of them",
+    "hyperliquid": "followed accounts'",
+    "okx": "not all of them",
+}
 _WIDTH = 80
 #: Real seconds between lines where nothing can be drawn.
 _LINE_EVERY_S = 10.0
@@ -176,6 +182,8 @@ def _counts(status: Status) -> Text:
     if len(most) > _MOST_SYMBOLS:
         shown.append(f"+{len(most) - _MOST_SYMBOLS} more")
     lines += [f"by symbol     {line}" if at == 0 else f"              {line}" for at, line in enumerate(_rows(shown))]
+    if events.watchlist:
+        lines.append(f"watchlist     {events.watchlist:,} of followed accounts, in none of these counts")
     lines.append("─" * _WIDTH)
     return Text("\n".join(lines))
 

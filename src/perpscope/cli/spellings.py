@@ -11,7 +11,7 @@ from perpscope.errors import ConfigError
 #: Commands of the plan that do not exist yet.
 NOT_YET = frozenset(
     "backfill map heatmap sentiment tape signals serve backtest runs paper trade positions halt alerts "
-    "telegram keys symbols doctor study".split()
+    "telegram keys doctor study".split()
 )
 #: Old flags that say what `--analyze` is to make: words today.
 _ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report"})

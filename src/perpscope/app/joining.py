@@ -1,0 +1,147 @@
+"""Bringing venues in: what each lists, what of it is listened to, and its place on the feed and in the store.
+
+In: settings and a venue. Out: a `Listening` on the feed, instruments and margin tiers in the store, and a word for
+people. A venue that does not answer is named and asked again; the others do not wait for it longer than for its first
+failure, and a default set once chosen is kept for those who come late.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+
+from perpscope.app import catalogue
+from perpscope.app.catalogue import Choice, Listed
+from perpscope.app.default_set import DefaultSet
+from perpscope.app.venues import VenueSettings
+from perpscope.config import Settings
+from perpscope.errors import VenueError
+from perpscope.feeds.clock import MarketClock
+from perpscope.feeds.connection import full_jitter
+from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.live import Listening, LiveFeed
+from perpscope.feeds.rest import RestClient
+from perpscope.model.instrument import Instrument
+from perpscope.model.stream import Channel
+from perpscope.ports import Venue
+from perpscope.stores.sqlite import SqliteStore
+
+_log = structlog.get_logger()
+
+
+class Joining:
+    """Every venue's way onto the feed.
+
+    Args:
+        settings: the whole tree.
+        own: each venue's part of it.
+        clock: market time.
+        announce: told what a person should know, one line at a time.
+        rng: jitter.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        own: Mapping[str, VenueSettings],
+        *,
+        clock: MarketClock,
+        announce: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        self.unreachable: dict[str, str] = {}  #: venue → why, while it does not answer
+        self.is_ready = asyncio.Event()  #: set once every venue has answered, or failed to
+        self._settings = settings
+        self._own = own
+        self._clock = clock
+        self._announce = announce
+        self._rng = rng
+        self._heard_from: set[str] = set()
+        self._listed: dict[str, Listed] = {}
+        self._default: DefaultSet | None = None
+        self._said: set[str] = set()
+
+    async def join(self, venue: Venue, feed: LiveFeed, store: SqliteStore, stack: AsyncExitStack) -> None:
+        """Learn what a venue lists, then listen to it; returns when its margin tiers are kept as well.
+
+        Raises:
+            ConfigError: a symbol was named that nobody lists.
+        """
+        own = self._own[venue.name]
+        limiter = WeightLimiter(own.weight_per_minute, own.weight_per_minute / 4)
+        http = await stack.enter_async_context(RestClient(venue.name, own.rest_url or venue.rest_url, limiter))
+        self._listed[venue.name] = await self._ask(venue, http)
+        self._answered(venue.name)
+        await self.is_ready.wait()
+        instruments = self._choose(venue.name)
+        if not instruments:
+            self._say(f"{venue.name}: nothing to listen to")
+            return
+        plans = tuple(venue.plan(instruments, self._channels(venue.channels)))
+        polls = tuple(venue.polls(instruments, self._channels(venue.polled)))
+        store.register(instruments, self._clock.now_ns())
+        streams = sum(len(plan.streams) for plan in plans)
+        polled = f", {len(polls)} polls" if polls else ""
+        self._say(
+            f"{venue.name}: {len(instruments)} instruments, {streams} streams on {len(plans)} connections{polled}"
+        )
+        url = own.websocket_url or venue.websocket_url
+        feed.add(Listening(venue, url, http, tuple(instruments), plans, polls))
+        await self._keep_tiers(venue, http, instruments, store)
+
+    def channels(self, venue: Venue) -> list[Channel]:
+        """What is wanted of a venue, streamed or polled."""
+        return self._channels(venue.channels | venue.polled)
+
+    def _channels(self, offered: Collection[Channel]) -> list[Channel]:
+        return [c for c in Channel if c in offered and (c is not Channel.BOOK or self._settings.collect.books)]
+
+    async def _ask(self, venue: Venue, http: RestClient) -> Listed:
+        attempt = 0
+        while True:
+            try:
+                listed = await catalogue.ask(venue, http, turnover=not self._settings.collect.symbols)
+            except VenueError as error:
+                feed = self._settings.feed
+                wait_s = full_jitter(attempt, feed.backoff_first_s, feed.backoff_max_s, self._rng)
+                self.unreachable[venue.name] = error.message
+                self._answered(venue.name)
+                self._announce(f"{error.message}; trying again in {wait_s:.1f} s")
+                attempt += 1
+                await asyncio.sleep(wait_s)
+            else:
+                self.unreachable.pop(venue.name, None)
+                return listed
+
+    def _answered(self, venue: str) -> None:
+        self._heard_from.add(venue)
+        if self._heard_from >= self._own.keys():
+            self.is_ready.set()
+
+    def _choose(self, venue: str) -> list[Instrument]:
+        """A venue's share of what is wanted, with regard to what all that have answered list."""
+        unheard = [name for name in self._own if name not in self._listed]
+        choice: Choice = catalogue.choose(self._settings.collect.symbols, self._listed, unheard, self._default)
+        self._default = choice.default or self._default
+        for note in choice.notes:
+            self._say(note)
+        return choice.instruments.get(venue, [])
+
+    def _say(self, line: str) -> None:
+        """Announce, once."""
+        if line not in self._said:
+            self._said.add(line)
+            self._announce(line)
+
+    async def _keep_tiers(
+        self, venue: Venue, http: RestClient, instruments: list[Instrument], store: SqliteStore
+    ) -> None:
+        tables = await catalogue.margin_tables(venue, http, instruments)
+        now_ns = self._clock.now_ns()
+        for instrument, table in tables.items():
+            store.register_tiers({instrument: table.tiers}, source=table.quality.value, ts_from=now_ns)
+        counted = Counter(table.quality.value for table in tables.values())
+        _log.info("margin tiers kept", venue=venue.name, by_quality=dict(counted))
