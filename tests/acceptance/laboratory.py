@@ -19,6 +19,7 @@ def connected(lab: Lab) -> int:
 def pointed_at(lab: Lab) -> dict[str, str]:
     """The variables that point a heart at a lab, its market clock included."""
     return {
+        "PERPSCOPE_COLLECT__VENUES": "binance",
         "PERPSCOPE_VENUE__BINANCE__REST_URL": lab.rest_url,
         "PERPSCOPE_VENUE__BINANCE__WEBSOCKET_URL": lab.websocket_url,
         "PERPSCOPE_VENUE__BINANCE__CLOCK_URL": f"{lab.rest_url}/lab/clock",

@@ -16,6 +16,7 @@ from perpscope.lab.run import Lab, serve_market
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import CoverageRow
+from perpscope.venues.binance import VENUE
 
 from .laboratory import heart
 
@@ -29,6 +30,8 @@ _ALLOWED_S = 2.0
 _LATE_REAL_S = 1.0
 #: The median gap is held closer: one late timer does not move it. On a quiet machine the most is 2.0 s.
 _USUALLY_LATE_REAL_S = 0.25
+#: The lab enters a subscription after it has answered: the answer may be with us so many real seconds before.
+_ANSWERED_BEFORE_REAL_S = 0.005
 
 
 class _Order(msgspec.Struct):
@@ -96,8 +99,11 @@ def _judge(lab: Lab, database: Path, kills: int, total: int) -> None:
         outages = _outages(lab, route)
         assert len(outages) == kills
         for lost_at, back_at in outages:
+            answered_at = back_at - int(_ANSWERED_BEFORE_REAL_S * _RATE * _SECOND_NS)
             holding = [
-                gap for gap in gaps if _is_route(gap, route) and gap.ts_from <= lost_at and (gap.ts_to or 0) >= back_at
+                gap
+                for gap in gaps
+                if _is_route(gap, route) and gap.ts_from <= lost_at and (gap.ts_to or 0) >= answered_at
             ]
             assert {gap.channel for gap in holding} == _channels(route), f"{route}: no gap holds {lost_at}…{back_at}"
             for gap in holding:
@@ -137,7 +143,7 @@ def _outages(lab: Lab, route: str) -> list[tuple[int, int]]:
 
 def _channels(route: str) -> set[Channel]:
     public = {Channel.QUOTES, Channel.BOOK}
-    return public if route == "public" else set(Channel) - public
+    return public if route == "public" else set(VENUE.channels) - public
 
 
 def _is_route(gap: CoverageRow, route: str) -> bool:

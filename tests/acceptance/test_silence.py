@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from perpscope.lab.dialect import SessionRules
 from perpscope.lab.run import serve_market
-from perpscope.lab.session import SessionRules
 from perpscope.lab.wire.binance.streams import Route
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader

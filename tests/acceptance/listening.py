@@ -1,0 +1,122 @@
+"""A feed and an engine in the test's own process, listening to a lab: what a heart is made of, without its store."""
+
+import asyncio
+import importlib
+import pkgutil
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import perpscope.lab.wire
+from perpscope.app import venues
+from perpscope.config import Feed
+from perpscope.engine.engine import Engine
+from perpscope.feeds.clock import MarketClock
+from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.live import Listening, LiveFeed
+from perpscope.feeds.recording import Recorder
+from perpscope.feeds.rest import RestClient, market_clock
+from perpscope.feeds.socket import PicowsConnector
+from perpscope.lab.dialect import Dialect
+from perpscope.lab.run import Lab
+from perpscope.model.instrument import Instrument
+from perpscope.model.market import Gap, MarketEvent, Trade
+from perpscope.ports import Venue
+
+#: Venues that are both listened to and spoken by the lab.
+SPOKEN = sorted(set(venues.names()) & {module.name for module in pkgutil.iter_modules(perpscope.lab.wire.__path__)})
+
+#: Impatient, so that a test is over before a real market would have noticed.
+QUICK = Feed(
+    ack_timeout_s=1.0,
+    refused_retry_s=1.0,
+    silent_after_s=1.5,
+    backoff_first_s=0.05,
+    backoff_max_s=0.2,
+    healthy_after_s=0.0,
+)
+
+
+def dialect(name: str) -> Dialect:
+    """The lab's wire of a venue."""
+    found: Dialect = importlib.import_module(f"perpscope.lab.wire.{name}").DIALECT
+    return found
+
+
+class Listener:
+    """A sink that keeps everything, and the parts that feed it."""
+
+    def __init__(self, venue: Venue, instruments: list[Instrument], feed: LiveFeed) -> None:
+        self.venue = venue
+        self.instruments = instruments
+        self.feed = feed
+        self.told: list[MarketEvent] = []
+        self.trades: list[Trade] = []  #: every one that came in
+        self.engine = Engine(sinks=[self], instruments=[instrument.id for instrument in instruments])
+        feed.snapshots_wanted = self.engine.snapshots_wanted
+
+    def accept(self, event: MarketEvent) -> None:
+        """Keep it."""
+        self.told.append(event)
+
+    async def run(self) -> None:
+        """Process what comes until the feed ends."""
+        async for batch in self.feed.batches():
+            for event in batch:
+                self.engine.process(event)
+                if isinstance(event, Trade):
+                    self.trades.append(event)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Every gap told, open and closed states apart."""
+        return [event for event in self.told if isinstance(event, Gap)]
+
+    def count(self, kind: str) -> int:
+        """Events of a kind so far."""
+        return self.engine.counts[kind]
+
+    @property
+    def books_live(self) -> bool:
+        """True if every book can be read."""
+        return all(
+            (state := self.engine.market.get(instrument.id)) is not None and state.book.is_readable
+            for instrument in self.instruments
+        )
+
+
+@asynccontextmanager
+async def listening(
+    lab: Lab,
+    name: str,
+    symbols: tuple[str, ...] = ("BTC", "ETH"),
+    *,
+    settings: Feed = QUICK,
+    recorder: Recorder | None = None,
+) -> AsyncIterator[Listener]:
+    """Every channel of these coins, from a lab's catalogue on; stopped at the end."""
+    venue = venues.find(name)
+    clock = MarketClock()
+    clock.follow(await market_clock(f"{lab.rest_url}/lab/clock"))
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(RestClient(name, lab.rest_url, WeightLimiter(1e9, 1e9)))
+        listed = venue.instruments(await http.get(venue.catalogue_request())).instruments
+        chosen = [instrument for instrument in listed if instrument.asset in symbols and instrument.is_perpetual]
+        feed = LiveFeed(
+            clock=clock,
+            connector=PicowsConnector(clock, timeout_s=2.0, max_frame_bytes=4_000_000),
+            settings=settings,
+            recorder=recorder,
+            rng=random.Random(1),
+        )
+        listener = Listener(venue, chosen, feed)
+        channels = sorted(venue.channels, key=lambda channel: channel.value)
+        plans = tuple(venue.plan(chosen, channels))
+        polls = tuple(venue.polls(chosen, sorted(venue.polled, key=lambda channel: channel.value)))
+        running = asyncio.create_task(listener.run())
+        feed.add(Listening(venue, lab.websocket_url, http, tuple(chosen), plans, polls))
+        try:
+            yield listener
+        finally:
+            feed.stop()
+            await running
