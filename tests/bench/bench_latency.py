@@ -5,11 +5,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import msgspec
 from measure import judge
 
 from perpscope.app.collect import Collector
-from perpscope.config import Settings
+from perpscope.config import Collect, Settings
 from perpscope.engine.engine import Engine
 from perpscope.lab.run import serve_market
 from perpscope.model.market import Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
@@ -45,7 +44,7 @@ async def _collect() -> dict[str, list[float]]:
                 "websocket_url": lab.websocket_url,
                 "clock_url": f"{lab.rest_url}/lab/clock",
             }
-            settings = msgspec.structs.replace(Settings(), venue={"binance": raw})
+            settings = Settings(venue={"binance": raw}, collect=Collect(venues=("binance",)))
             Engine.process = timed  # type: ignore[method-assign,assignment]  # the bench stands beside the engine
             try:
                 await Collector(settings, database=Path(folder) / "l.db").run(_SECONDS)

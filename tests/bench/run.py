@@ -9,9 +9,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_book
 import bench_latency
+import bench_peers
 import bench_start
 import bench_store
 import bench_upkeep
+import bench_venues
 import bench_wire
 
 
@@ -19,6 +21,8 @@ def main() -> int:
     """Run every bench, or those named on the command line."""
     benches = {
         "handler": bench_wire.handler,
+        "venues": bench_venues.venues,
+        "peers": bench_peers.peers,
         "socket": bench_wire.socket,
         "book": bench_book.book,
         "store": bench_store.store,

@@ -62,11 +62,16 @@ def frames() -> dict[str, bytes]:
     }
 
 
-def mix(length: int = 10_000) -> list[bytes]:
-    """A shuffled stretch: mostly best bid/ask, a quarter trades, a tenth book diffs."""
-    kinds = frames()
-    weights = {"bookTicker": 55, "aggTrade": 25, "depthUpdate": 10, "kline": 6, "markPrice": 3, "forceOrder": 1}
-    hundred = [kinds[kind] for kind, share in weights.items() for _ in range(share)]
-    tape = hundred * (length // 100)
+#: Of a hundred frames.
+WEIGHTS = {"bookTicker": 55, "aggTrade": 25, "depthUpdate": 10, "kline": 6, "markPrice": 3, "forceOrder": 1}
+#: Without books, of which other programs want a snapshot over REST first.
+BOOKLESS = tuple(kind for kind in WEIGHTS if kind != "depthUpdate")
+
+
+def mix(length: int = 10_000, kinds: tuple[str, ...] = tuple(WEIGHTS)) -> list[bytes]:
+    """A shuffled stretch of about that length: mostly best bid/ask, a quarter trades, a tenth book diffs."""
+    one_of_each = frames()
+    shares = [one_of_each[kind] for kind in kinds for _ in range(WEIGHTS[kind])]
+    tape = shares * (length // len(shares))
     random.Random(7).shuffle(tape)
     return tape
