@@ -56,6 +56,7 @@ _UPGRADE = "64008"  #: code of the notice that the connection ends in about a mi
 _LONGEST_ID = 18  #: digits of an id of ours
 
 _PONG = Control(None, None)
+_RETIRED = Ignored("retired-api")
 _UNLISTED = Ignored("unlisted-channel")
 _UNKNOWN_SYMBOL = Ignored("unknown-symbol")
 _SIZE_UNKNOWN = Ignored("contract-size-unknown")
@@ -164,6 +165,8 @@ def _unhurried(raw: bytes | memoryview) -> _OfOne | Told | Control | Ignored:
         if answer is None:
             raise _frame_error(f"a {envelope.event[:SHOWN]} without its `arg`", raw)
         return answer
+    if envelope.table is not None:
+        return _RETIRED
     arg = envelope.arg
     if arg is None or not envelope.data:
         raise _frame_error("neither data of a channel nor an answer to one of ours", raw)

@@ -56,6 +56,7 @@ class Envelope(msgspec.Struct):
     id: str | None = None  #: of our message, repeated
     code: str = ""
     msg: str = ""
+    table: str | None = None  #: the channel, in the third generation of the API, which is gone
 
 
 read_envelope = msgspec.json.Decoder(Envelope).decode
