@@ -1,6 +1,8 @@
 """The seeded market: repeatable, consistent with itself, lively."""
 
 import itertools
+import math
+import random
 from collections import Counter
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from perpscope.errors import ConfigError
 from perpscope.lab.candles import CandleStack
 from perpscope.lab.market import Market
+from perpscope.lab.prices import StochasticVolatility
 from perpscope.lab.symbols import CONTRACTS, contracts
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import (
@@ -201,3 +204,11 @@ def test_quiet_minutes_make_flat_candles() -> None:
     hour = stack.history(Interval.H1, _START + 130 * _S)
     assert [(bar.open, bar.trades, bar.is_closed) for bar in hour] == [(101.0, 1, False)]
     assert [bar.is_closed for bar in stack.history(Interval.M1, _START + 130 * _S)] == [True, True, False]
+
+
+def test_a_market_in_which_little_happens_stays_a_market() -> None:
+    """A moment every hundred seconds, for a day: volatility breathes as widely as ever, and prices stay prices."""
+    volatility = StochasticVolatility(random.Random(8), 0.05)
+    moves = [volatility.step(100.0) for _ in range(20_000)]
+    daily = math.sqrt(sum(move * move for move in moves) / (len(moves) * 100.0 / 86_400.0))
+    assert 0.03 < daily < 0.09

@@ -10,6 +10,8 @@ import random
 from perpscope.model.market import PositionSide
 
 _DAY_S = 86_400.0
+#: Share of its memory up to which a component moves by its differential.
+_SMALL = 0.1
 
 
 class StochasticVolatility:
@@ -36,13 +38,23 @@ class StochasticVolatility:
     def step(self, dt_s: float) -> float:
         """The log return of the next `dt_s` seconds."""
         gauss = self._rng.gauss
-        self._slow += -self._slow * dt_s / self.SLOW_S + self.SPREAD * math.sqrt(2 * dt_s / self.SLOW_S) * gauss(0, 1)
-        self._fast += -self._fast * dt_s / self.FAST_S + self.SPREAD * math.sqrt(2 * dt_s / self.FAST_S) * gauss(0, 1)
+        self._slow = self._breathed(self._slow, dt_s / self.SLOW_S)
+        self._fast = self._breathed(self._fast, dt_s / self.FAST_S)
         self.now_1s = self.volatility_1s * math.exp(self._slow + self._fast - self.SPREAD**2)
         move = self.now_1s * math.sqrt(dt_s) * gauss(0, 1)
         if self._rng.random() < dt_s / self.JUMP_EVERY_S:
             move += self.JUMP_SIZE * self.volatility_1s * gauss(0, 1)
         return move
+
+    def _breathed(self, value: float, share: float) -> float:
+        """One component after a share of its memory: in small steps by its differential, in large ones exactly.
+
+        The differential alone would swing ever wider where a step is longer than the memory.
+        """
+        if share < _SMALL:
+            return value - value * share + self.SPREAD * math.sqrt(2 * share) * self._rng.gauss(0, 1)
+        kept = math.exp(-share)
+        return value * kept + self.SPREAD * math.sqrt(1 - kept * kept) * self._rng.gauss(0, 1)
 
 
 class LiquidationHazard:
