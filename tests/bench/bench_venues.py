@@ -29,7 +29,7 @@ def _venue(name: str) -> bool:
         print(f"  {name:<12} not measured: {missing}")
         return False
     ids = {symbol: instrument.id for symbol, instrument in tape.catalogue.items()}
-    mix = [memoryview(frame) for frame in tape.mix()]
+    mix = [memoryview(frame) for frame in tape.mix(30_000)]
     learning = _Everyone()
     learn = make_floor(ids, learning)
     for frame in mix:

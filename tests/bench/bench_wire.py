@@ -136,7 +136,7 @@ def _floor_handler() -> Callable[[bytes | memoryview], None]:
 
 def handler() -> bool:
     """Frame to validated event, without a socket."""
-    tape = mix()
+    tape = mix(50_000)
     floor = _floor_handler()
     decode = VENUE.decoder(_CATALOGUE).decode
 
@@ -269,8 +269,7 @@ def socket() -> bool:
                 "socket → event": lambda: through(url, state=False, store=False),
                 "socket → event → state": lambda: through(url, state=True, store=False),
                 "socket → event → state → store": lambda: through(url, state=True, store=True),
-            },
-            rounds=5,
+            }
         )
     tell(f"loopback WebSocket, {MESSAGES:,} frames of the mix, CPU per frame", figures)
     floor, event, state, store = figures.values()

@@ -1,21 +1,23 @@
 """A bare WebSocket server that sends a canned mix much faster than it can be read; a process of its own.
 
 `python blast.py MESSAGES [bookless] [unasked]` prints its port. To each client it sends, after the client's first
-message, an acknowledgement and MESSAGES frames framed beforehand in large writes, then a close: the client's cost is
-all there is.
-`bookless` leaves the books out; `unasked` waits for no message and acknowledges none, for clients who subscribe by URL.
+message, an acknowledgement and MESSAGES frames framed beforehand in one long write, then a close: the client's cost is
+all there is. The kernel's buffers are large, lest a client that reads faster than a busy machine lets us write pays
+for many small reads. `bookless` leaves the books out; `unasked` waits for no message and acknowledges none, for
+clients who subscribe by URL.
 """
 
-import asyncio
 import base64
 import contextlib
 import hashlib
+import socket
 import sys
+import threading
 
 from wire_frames import BOOKLESS, WEIGHTS, mix
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_WRITE_BYTES = 1 << 16
+_BUFFER_BYTES = 4 << 20
 _CLOSE = b"\x88\x02\x03\xe8"
 
 
@@ -26,36 +28,49 @@ def _framed(payload: bytes) -> bytes:
     return head + payload
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tape: bytes, is_asked: bool) -> None:
-    request = await reader.readuntil(b"\r\n\r\n")
+def _shake_hands(client: socket.socket) -> None:
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        request += client.recv(4096)
     key = next(
         line.split(b": ", 1)[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
     )
     accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
-    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-    writer.write(b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-    if is_asked:
-        await reader.read(64)
-        writer.write(_framed(b'{"result":null,"id":1}'))
-    with contextlib.suppress(ConnectionError):  # clients end when they have what they want
-        for start in range(0, len(tape), _WRITE_BYTES):
-            writer.write(tape[start : start + _WRITE_BYTES])
-            await writer.drain()
-        writer.write(_CLOSE)
-        await writer.drain()
-        await reader.read()
-    writer.close()
+    client.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
-async def main(messages: int, kinds: tuple[str, ...], *, is_asked: bool) -> None:
+def _serve(client: socket.socket, tape: bytes, is_asked: bool) -> None:
+    with client, contextlib.suppress(ConnectionError):  # clients end when they have what they want
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        _shake_hands(client)
+        if is_asked:
+            client.recv(4096)
+            client.sendall(_framed(b'{"result":null,"id":1}'))
+        client.sendall(tape)
+        client.sendall(_CLOSE)
+        while client.recv(1 << 16):
+            pass
+
+
+def _accept(server: socket.socket, tape: bytes, is_asked: bool) -> None:
+    while True:
+        client, _ = server.accept()
+        threading.Thread(target=_serve, args=(client, tape, is_asked), daemon=True).start()
+
+
+def main(messages: int, kinds: tuple[str, ...], *, is_asked: bool) -> None:
     """Serve until standard input ends."""
     frames = mix(kinds=kinds)
     tape = b"".join(map(_framed, frames)) * -(-messages // len(frames))
-    server = await asyncio.start_server(lambda r, w: _serve(r, w, tape, is_asked), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    server = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_accept, args=(server, tape, is_asked), daemon=True).start()
+    print(server.getsockname()[1], flush=True)
+    sys.stdin.read()
 
 
 if __name__ == "__main__":
     chosen = BOOKLESS if "bookless" in sys.argv else tuple(WEIGHTS)
-    asyncio.run(main(int(sys.argv[1]), chosen, is_asked="unasked" not in sys.argv))
+    main(int(sys.argv[1]), chosen, is_asked="unasked" not in sys.argv)

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from perpscope.app.collect import Collector
 from perpscope.app.replay import BookReport, ReplayReport
 from perpscope.app.status import Database, FeedLine, Status
 from perpscope.cli import screen
-from perpscope.cli.screen import Screen, age, print_replay, print_status
+from perpscope.cli.feed_tables import age, feed_table
+from perpscope.cli.screen import Screen, print_replay, print_status
 from perpscope.config import Settings
 from perpscope.feeds.clock import wall_ns
 from perpscope.model.market import Tick
@@ -203,3 +205,21 @@ def test_watching_goes_on_until_ctrl_c(collector: Collector, tmp_path: Path) -> 
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == b""
+
+
+def test_several_venues_stand_side_by_side_in_eighty_columns() -> None:
+    """A live feed shows its age, any other its word; what a venue does not offer is a dot; notes say what is told."""
+    venues = ["binance", "bitget", "bybit", "hyperliquid", "okx"]
+    feeds = [FeedLine(venue, channel, FeedState.LIVE, 171_000, 123_456, 0) for venue in venues for channel in Channel]
+    feeds[0] = FeedLine("binance", Channel.TRADES, FeedState.SILENT, 9_000, 7, 3)
+    feeds = [feed for feed in feeds if (feed.venue, feed.channel) != ("bybit", Channel.TAKER_VOLUME)]
+    out = io.StringIO()
+    Console(file=out, width=200).print(feed_table(feeds))
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    trades, taker, gaps = (line for line in lines if line.startswith(("trades", "taker_volume", "gaps")))
+    assert "◌ silent" in trades
+    assert trades.count("● 2 m 51 s") == 4
+    assert "·" in taker
+    assert gaps.split() == ["gaps", "3", "0", "0", "0", "0"]
+    assert "bybit all of them" in out.getvalue()

@@ -13,52 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from perpscope.app.replay import ReplayReport
-from perpscope.app.status import FeedLine, Status, read_status
-from perpscope.model.stream import Channel
-from perpscope.stores.status import FeedState, StoreKind
+from perpscope.app.status import Status, read_status
+from perpscope.cli.feed_tables import feed_table
+from perpscope.stores.status import StoreKind
 
 if TYPE_CHECKING:
     from perpscope.app.collect import Collector
 
-#: Glyph and colour of each state; the word always stands beside them.
-_STATES = {
-    FeedState.LIVE: ("●", "green"),
-    FeedState.REPLAY: ("▷", "cyan"),
-    FeedState.STALE: ("◐", "yellow"),
-    FeedState.SILENT: ("◌", "red"),
-    FeedState.DOWN: ("✕", "red"),
-}
 _LABELS = {StoreKind.DEMO: "DEMO DATA: no real market", StoreKind.REPLAY: "REPLAY of a recording"}
-#: What a venue publishes of its liquidations.
-_SAMPLED = {
-    "binance": "≤ 1 per symbol per s",
-    "bitget": "≤ 2 per symbol per s",
-    "bybit": "all of them",
-    "hyperliquid": "followed accounts'",
-    "okx": "not all of them",
-}
 _WIDTH = 80
 #: Real seconds between lines where nothing can be drawn.
 _LINE_EVERY_S = 10.0
 _MOST_SYMBOLS = 8
-
-
-def age(ms: int | None) -> str:
-    """An age as people read it: `0.4 s`, `74 s`, `3 m 10 s`, `2 h`.
-
-    >>> age(400), age(74_000), age(190_000), age(7_200_000), age(None)
-    ('0.4 s', '74 s', '3 m 10 s', '2 h', '—')
-    """
-    if ms is None:
-        return "—"
-    seconds = ms / 1000
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} m {seconds % 60:.0f} s"
-    return f"{seconds / 3600:.0f} h"
 
 
 def print_status(status: Status, *, json: bool, out: TextIO) -> None:
@@ -88,10 +54,10 @@ def print_replay(report: ReplayReport, recording: Path, *, out: TextIO) -> None:
 
 def render(status: Status) -> Group:
     """The status as 80 columns: a note on the data, feeds, liquidation counts, the database."""
-    parts: list[Text | Table] = []
+    parts: list[Text | Table | Group] = []
     if (label := _LABELS.get(status.data)) is not None:
         parts.append(Text(label, style="bold magenta"))
-    parts += [_feeds(status.feeds), _counts(status)]
+    parts += [feed_table(status.feeds), _counts(status)]
     size = f"{status.database.bytes / 1e6:,.2f} MB"
     parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))
     parts.append(Text(f"          {status.database.path}", style="dim", overflow="fold"))
@@ -149,24 +115,6 @@ class Screen:
 def _console(out: TextIO) -> Console:
     console = Console(file=out, highlight=False)
     return console if console.is_terminal else Console(file=out, highlight=False, width=_WIDTH)
-
-
-def _feeds(feeds: list[FeedLine]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("feed", "state", "age", "events", "gaps", "note"):
-        table.add_column(name, justify="right" if name in {"age", "events", "gaps"} else "left", no_wrap=True)
-    for feed in feeds:
-        glyph, colour = _STATES[feed.state]
-        note = _SAMPLED.get(feed.venue, "") if feed.channel is Channel.LIQUIDATIONS else ""
-        table.add_row(
-            f"{feed.venue} {feed.channel.value}",
-            Text(f"{glyph} {feed.state.value}", style=colour),
-            age(feed.age_ms),
-            f"{feed.events:,}",
-            f"{feed.gaps:,}",
-            Text(note, style="dim"),
-        )
-    return table
 
 
 def _counts(status: Status) -> Text:

@@ -89,7 +89,7 @@ def _table(*columns: str) -> "Table":
 def _listing_table(rows: "list[Row]") -> "Table":
     from perpscope.reports.numerals import usd
 
-    table = _table("venue", "symbol", "unit", "contract", "tick", "step", "fund h", "max ×", "24 h", "state")
+    table = _table("venue", "symbol", "unit", "1 ct =", "tick", "step", "fund h", "max ×", "24 h", "state")
     for row in rows:
         unit = row.coin if row.multiplier == 1 else f"{_number(Decimal(row.multiplier))} {row.coin}"
         turnover = "—" if row.turnover_usd_24h is None else usd(row.turnover_usd_24h)
