@@ -70,6 +70,8 @@ def test_the_lab_speaks_binance() -> None:
 async def test_every_venue_lists_the_market_of_the_lab(labs: Labs, environment: dict[str, str]) -> None:
     """Eight coins on each, with ids, steps and what was turned over."""
     found = await answer("", at(labs), environment)
+    while any(row["turnover_usd_24h"] is None for row in found["symbols"]):  # a market that opens has none yet
+        found = await answer("", at(labs), environment)
     assert found["unreachable"] == {}
     for venue in SPOKEN:
         rows = [row for row in found["symbols"] if row["venue"] == venue]

@@ -15,13 +15,14 @@ from perpscope.errors import DataError
 from perpscope.feeds.clock import MarketClock, wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.inbox import Inbox
-from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Completeness, Liquidation, MarkPrice, PositionSide, Sampling, Tick
-from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
+from perpscope.feeds.poll import Poller
+from perpscope.model.instrument import Instrument, InstrumentId
+from perpscope.model.market import Completeness, Liquidation, MarkPrice, OpenInterest, PositionSide, Sampling, Tick
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
 from perpscope.ports import OnFrame, Socket, Venue
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
-from perpscope.venues.binance import Binance
+from perpscope.venues.binance import VENUE, Binance
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
@@ -243,3 +244,35 @@ def test_a_store_without_a_heart_can_be_read(tmp_path: Path) -> None:
     assert (status.events.total, status.feeds) == (3, [])
     with pytest.raises(DataError, match=r"none\.db"):
         read_status(tmp_path / "none.db")
+
+
+class _NoHttp:
+    """Nobody asks here."""
+
+    async def get(self, request: HttpRequest) -> bytes:
+        raise AssertionError(request)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "failures", "state"),
+    [
+        (None, 0, FeedState.SILENT),
+        (None, 2, FeedState.DOWN),
+        (119, 0, FeedState.LIVE),
+        (121, 0, FeedState.STALE),
+    ],
+)
+def test_what_is_polled_is_judged_by_its_own_pace(age_s: int | None, failures: int, state: FeedState) -> None:
+    """Open interest of each minute: silent before the first reply, down if that failed, stale after two minutes."""
+    wanted = Channel.OPEN_INTEREST
+    polls = VENUE.polls([Instrument(id=BTC, venue="binance", symbol="BTCUSDT", base="BTC", quote="USDT")], [wanted])
+    poller = Poller(
+        VENUE, polls, {}, http=_NoHttp(), inbox=Inbox(), clock=MarketClock(), recorder=None, rng=random.Random(1)
+    )
+    poller.failures = failures
+    engine = Engine(sinks=[])
+    if age_s is not None:
+        ts = NOW - age_s * SECOND
+        engine.process(OpenInterest(BTC, ts, ts, 1.0, None))
+    (line,) = judge_feeds({"binance": [wanted]}, [], engine, NOW, 1.0, [poller])
+    assert line.state is state

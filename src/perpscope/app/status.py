@@ -29,6 +29,8 @@ _QUIET = frozenset(
 )
 #: A busy channel is stale when its last event is older than this many times the bound for silence (by hand).
 _STALE_FACTOR = 2.0
+#: A reply may be late by so many real seconds, however fast market time runs (by hand).
+_POLL_SLACK_REAL_S = 30.0
 
 
 class FeedLine(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def judge_feeds(
             events, ts_last = seen.get((venue, channel), (0, 0))
             quiet_s = None if channel in _QUIET or not events else (now_ns - ts_last) / 1e9 / rate
             asking = [p for p in pollers if p.venue == venue and channel in p.channels]
-            state = _polled_state(channel, asking, ts_last, now_ns) if asking else _state(carrying, quiet_s)
+            state = _polled_state(channel, asking, ts_last, now_ns, rate) if asking else _state(carrying, quiet_s)
             lines.append(FeedStatus(venue, channel, state, ts_last or None, events, gaps.get((venue, channel), 0)))
     return lines
 
@@ -101,11 +103,12 @@ def _state(carrying: Collection[Connection], quiet_s: float | None) -> FeedState
     return FeedState.STALE if quiet_s is not None and quiet_s > bound_s else FeedState.LIVE
 
 
-def _polled_state(channel: Channel, pollers: Collection[Poller], ts_last: int, now_ns: int) -> FeedState:
-    """Live while replies come at their pace; market time, since polls follow it."""
+def _polled_state(channel: Channel, pollers: Collection[Poller], ts_last: int, now_ns: int, rate: float) -> FeedState:
+    """Live while replies come at their pace in market time, or within the real seconds a busy machine may take."""
     if not ts_last:
         return FeedState.DOWN if any(poller.failures for poller in pollers) else FeedState.SILENT
-    bound_s = max(poller.every_s(channel) for poller in pollers) * _STALE_FACTOR
+    paced_s = max(poller.every_s(channel) for poller in pollers) * _STALE_FACTOR
+    bound_s = max(paced_s, _POLL_SLACK_REAL_S * rate)
     return FeedState.STALE if now_ns - ts_last > bound_s * 1e9 else FeedState.LIVE
 
 
