@@ -265,3 +265,24 @@ def test_wrong_settings_are_refused_before_anything_starts(tmp_path: Path, setti
 def test_the_catalogue_above_is_the_venues_own_form() -> None:
     """The listing these tests answer with is one that decodes."""
     assert [i.symbol for i in VENUE.instruments(json.dumps(LISTING).encode()).instruments] == ["BTCUSDT"]
+
+
+async def test_what_no_longer_trades_is_kept_as_a_new_version(tmp_path: Path, eventually: Wait) -> None:
+    """A contract of an earlier run that the catalogue no longer has is told, and stays in the store as ended."""
+    async with await serve_market(1, 20.0, symbols=("BTCUSDT", "ETHUSDT"), ts_start=1_790_000_040 * 10**9) as lab:
+        collector = Collector(at_lab(lab, "BTC", "ETH"), database=tmp_path / "d.db")
+        running = asyncio.create_task(collector.run())
+        await eventually(lambda: lab.ledger.frames > 50)
+        collector.stop()
+        await running
+    said: list[str] = []
+    async with await serve_market(1, 20.0, symbols=("BTCUSDT",), ts_start=1_790_086_440 * 10**9) as lab:
+        collector = Collector(at_lab(lab, "BTC"), database=tmp_path / "d.db", announce=said.append)
+        running = asyncio.create_task(collector.run())
+        await eventually(lambda: lab.ledger.frames > 50)
+        collector.stop()
+        await running
+    assert "binance: no longer trading: ETHUSDT" in said
+    with SqliteReader.open(tmp_path / "d.db") as reader:
+        trading = {instrument.symbol: instrument.is_trading for instrument in reader.instruments("binance")}
+    assert trading == {"BTCUSDT": True, "ETHUSDT": False}

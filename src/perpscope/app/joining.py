@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
+from msgspec.structs import replace
 
 from perpscope.app import catalogue
 from perpscope.app.catalogue import Choice, Listed
@@ -27,7 +28,7 @@ from perpscope.feeds.rest import RestClient
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
-from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.sqlite import SqliteReader, SqliteStore
 
 _log = structlog.get_logger()
 
@@ -76,6 +77,7 @@ class Joining:
         self._listed[venue.name] = await self._ask(venue, http)
         self._answered(venue.name)
         await self.is_ready.wait()
+        self._note_what_ended(venue.name, store)
         instruments = self._choose(venue.name)
         if not instruments:
             self._say(f"{venue.name}: nothing to listen to")
@@ -129,6 +131,20 @@ class Joining:
         for note in choice.notes:
             self._say(note)
         return choice.instruments.get(venue, [])
+
+    def _note_what_ended(self, venue: str, store: SqliteStore) -> None:
+        """Keep, as a new version, that an instrument of earlier runs is halted or no longer listed."""
+        listed = {instrument.id: instrument for instrument in self._listed[venue].instruments}
+        with SqliteReader.open(store.path) as reader:
+            known = [instrument for instrument in reader.instruments(venue) if instrument.is_trading]
+        ended = [
+            listed.get(instrument.id) or replace(instrument, is_trading=False)
+            for instrument in known
+            if instrument.id not in listed or not listed[instrument.id].is_trading
+        ]
+        if ended:
+            store.register(ended, self._clock.now_ns())
+            self._say(f"{venue}: no longer trading: {', '.join(instrument.symbol for instrument in ended)}")
 
     def _say(self, line: str) -> None:
         """Announce, once."""
