@@ -6,14 +6,13 @@ cannot be installed or does not run is told as not measured; it then has not bee
 
 import contextlib
 import os
-import statistics
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_wire import blast, through
+from bench_wire import blast, mean_of_three, through
 from measure import Figure, cpu_ns, interleaved, judge, ratio
 from wire_frames import BOOKLESS, mix
 
@@ -23,7 +22,6 @@ from perpscope.venues.binance import VENUE
 _ROOT = Path(__file__).resolve().parents[2]
 _HERE = Path(__file__).parent
 _FRAMES = 150_000  #: of a round of ours; see `peers/rounds.py`
-_OURS = 3  #: connections of ours to one of theirs: a round of either takes about as long
 _PATIENCE_S = 120.0
 _TICKS = ("bookTicker", "aggTrade", "markPrice")
 
@@ -155,7 +153,7 @@ def _socket(peer: Peer, asked: str, unasked: str) -> bool:
     if why is not None:
         return _skip(peer, why)
     ways: dict[str, Callable[[], float]] = {
-        "perpscope": lambda: statistics.fmean(through(asked, state=False, store=False) for _ in range(_OURS)),
+        "perpscope": lambda: mean_of_three(lambda: through(asked, state=False, store=False)),
         peer.does: partial(_once, peer, unasked.rpartition(":")[2]),
     }
     try:
