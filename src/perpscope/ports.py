@@ -53,6 +53,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
     ping: bytes | None = None  #: to be sent every `ping_every_s`; None where pings are the protocol's own frames
     ping_every_s: float = 0.0
     lifetime_s: float | None = None  #: the venue ends a connection so long after it was opened
+    between_connects_s: float = 0.0  #: between two connections of one address, to stay within the venue's rate
 
 
 class Catalogue(msgspec.Struct, frozen=True):

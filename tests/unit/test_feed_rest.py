@@ -13,9 +13,10 @@ from aiohttp import web
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
 from perpscope.feeds import limits, rest
 from perpscope.feeds.clock import Anchor
-from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.limits import PacedConnector, WeightLimiter
 from perpscope.feeds.rest import RestClient, market_clock
 from perpscope.model.stream import HttpRequest
+from perpscope.ports import OnFrame, Socket
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -242,3 +243,23 @@ async def test_a_pause_binds_those_who_wait_already(monkeypatch: pytest.MonkeyPa
     limiter.pause(5.0)
     await limiter.take(1)
     assert hand.naps[-1] == 6.0
+
+
+async def test_connections_are_opened_so_many_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OKX takes three a second: tries wait their turn, those that failed before them included."""
+    now, opened = [100.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    async def refuse(url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
+        opened.append(now[0])
+        raise OSError(url, on_frame, on_burst)
+
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(limits, "asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
+    connect = PacedConnector(refuse, 0.4)
+    for _ in range(3):
+        with pytest.raises(OSError, match="ws://x"):
+            await connect("ws://x", lambda _raw, _ts: None, lambda: None)
+    assert opened == pytest.approx([100.0, 100.4, 100.8])

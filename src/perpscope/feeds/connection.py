@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import structlog
 
@@ -282,7 +283,7 @@ class Connection:
         self._overlap.connected(session.name)
         if self._overlap.is_on:
             for one in self._sessions:
-                one.take = self._take
+                one.extend = partial(self._take, one)
         self.tell(Connected(self.venue, session.name, self._clock.now_ns()))
 
     def _closed(self, session: Session, cause: str) -> None:
@@ -290,9 +291,9 @@ class Connection:
         self._overlap.disconnected(session.name, now_ns)
         self.tell(Disconnected(session.name, cause, now_ns))
 
-    def _take(self, events: list[MarketEvent], ts_recv: int) -> None:
+    def _take(self, session: Session, events: list[MarketEvent]) -> None:
         """Events of one of two connections: each once. Goes out of the way when the overlap is over."""
-        self._inbox.extend(self._overlap.fresh(events, ts_recv))
+        self._inbox.extend(self._overlap.fresh(events, session.ts_last))
         if not self._overlap.is_on:
-            for session in self._sessions:
-                session.take = None
+            for one in self._sessions:
+                one.extend = self._inbox.extend

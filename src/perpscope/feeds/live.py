@@ -20,6 +20,7 @@ from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.limits import PacedConnector
 from perpscope.feeds.poll import Poller
 from perpscope.feeds.recording import Recorder
 from perpscope.model.instrument import Instrument, InstrumentId
@@ -85,13 +86,14 @@ class LiveFeed:
             self._recorder.instruments(at.venue.name, self._clock.now_ns(), at.instruments)
         self._books.update({instrument.id: (at, instrument) for instrument in at.instruments})
         catalogue = {instrument.symbol: instrument for instrument in at.instruments}
+        connector = PacedConnector(self._connector, at.venue.dialogue.between_connects_s)
         for plan in at.plans:
             connection = Connection(
                 at.venue,
                 catalogue,
                 plan,
                 at.websocket_url.rstrip("/") + plan.path,
-                connector=self._connector,
+                connector=connector,
                 inbox=self._inbox,
                 clock=self._clock,
                 settings=self._settings,

@@ -26,9 +26,6 @@ _IDLE_S = 0.05
 
 _log = structlog.get_logger()
 
-#: Takes the events of a frame received at a moment (ns UTC).
-Take = Callable[[list[MarketEvent], int], None]
-
 
 class Owner(Protocol):
     """What a session needs of the connection it belongs to."""
@@ -64,7 +61,7 @@ class Session:
     __slots__ = (
         *("_bad", "_bad_since", "_decode", "_fault", "_first_heard_at", "_now_ns", "_of"),
         *("_ping_due", "_pinged_at", "_recorder", "_subscriptions", "_ts_answered", "_venue", "answered_at", "counts"),
-        *("extend", "heard_at", "is_leaving", "is_subscribed", "name", "opened_at", "take", "ticks", "ts_last"),
+        *("extend", "heard_at", "is_leaving", "is_subscribed", "name", "opened_at", "ticks", "ts_last"),
         *("ts_pulsed", "ts_subscribed"),
     )
 
@@ -80,8 +77,7 @@ class Session:
         now = time.monotonic()
         self.name = name
         self.counts = FrameCounts()
-        self.extend = extend
-        self.take: Take | None = None  #: while set, events go through here instead of `extend`
+        self.extend = extend  #: takes the events of a frame; may be changed at any time
         self.is_subscribed = False  #: True once `Subscribed` was told
         self.is_leaving = False  #: True once the venue has said that it will end the connection
         self.ts_last = 0  #: ns UTC, of the last data frame
@@ -143,11 +139,8 @@ class Session:
             return
         if type(decoded) is list:
             self.counts.decoded += 1
-            if self.take is None:
-                self.extend(decoded)
-            else:
-                self.take(decoded, ts_recv)
             self.ts_last = ts_recv
+            self.extend(decoded)
         elif isinstance(decoded, Control):
             self.counts.control += 1
             self._answer(decoded, ts_recv)

@@ -98,4 +98,5 @@ DIALOGUE = Dialogue(
     between_requests_s=0.125,
     ping=b'{"method":"ping"}',
     ping_every_s=30.0,
+    between_connects_s=2.0,  # thirty a minute and address
 )

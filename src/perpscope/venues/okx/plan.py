@@ -126,4 +126,5 @@ DIALOGUE = Dialogue(
     between_requests_s=0.5,
     ping=b"ping",
     ping_every_s=20.0,  # the server ends a connection that was idle for 30 s
+    between_connects_s=0.4,  # three a second and address
 )
