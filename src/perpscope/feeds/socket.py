@@ -34,19 +34,26 @@ class _Listener(WSListener):
         ts_recv = self._ts_recv
         if ts_recv == 0:
             ts_recv = self._ts_recv = self._now()
-        kind = frame.msg_type
-        if kind is _TEXT and frame.fin:
-            self._on_frame(frame.get_payload_as_memoryview(), ts_recv)
+        payload = frame.get_payload_as_bytes()
+        if payload[:1] == b"{" and frame.fin and not self._fragments:
+            self._on_frame(payload, ts_recv)  # JSON in one piece: asking for its kind would cost more than all of this
         elif self._is_over:
             return
-        elif kind is _CLOSE:
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        elif kind in (_TEXT, _BINARY, _CONTINUATION):
-            self._join(transport, frame)
+        else:
+            self._unusual(transport, frame, payload)
         if frame.last_in_buffer:
             self._ts_recv = 0
             self._on_burst()
+
+    def _unusual(self, transport: WSTransport, frame: WSFrame, payload: bytes) -> None:
+        kind = frame.msg_type
+        if kind is _CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif kind is _TEXT and frame.fin:
+            self._on_frame(payload, self._ts_recv)
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
+            self._join(transport, frame)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         self._fragments += frame.get_payload_as_memoryview()
