@@ -1,6 +1,7 @@
 """`demo`, `live` and `collect`: run the heart until the time is up or Ctrl-C."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -145,9 +146,17 @@ def _exit_code(outcome: "Outcome") -> int:
 
 
 def _peak_mb() -> float:
-    """The most memory this process has held, MB; macOS counts bytes where Linux counts kilobytes."""
+    """The most memory this program has held, MB.
+
+    Linux's `ru_maxrss` begins with what the process was before it became this program, a copy of whoever started it;
+    the mark in `/proc` does not. macOS counts bytes where Linux counts kilobytes.
+    """
     import resource
 
+    with contextlib.suppress(OSError), Path("/proc/self/status").open(encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1e3
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
