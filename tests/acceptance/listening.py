@@ -1,13 +1,10 @@
 """A feed and an engine in the test's own process, listening to a lab: what a heart is made of, without its store."""
 
 import asyncio
-import importlib
-import pkgutil
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import perpscope.lab.wire
 from perpscope.app import venues
 from perpscope.config import Feed
 from perpscope.engine.engine import Engine
@@ -17,14 +14,10 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.rest import RestClient, market_clock
 from perpscope.feeds.socket import PicowsConnector
-from perpscope.lab.dialect import Dialect
 from perpscope.lab.run import Lab
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Gap, MarketEvent, Trade
 from perpscope.ports import Venue
-
-#: Venues that are both listened to and spoken by the lab.
-SPOKEN = sorted(set(venues.names()) & {module.name for module in pkgutil.iter_modules(perpscope.lab.wire.__path__)})
 
 #: Impatient, so that a test is over before a real market would have noticed.
 QUICK = Feed(
@@ -35,12 +28,6 @@ QUICK = Feed(
     backoff_max_s=0.2,
     healthy_after_s=0.0,
 )
-
-
-def dialect(name: str) -> Dialect:
-    """The lab's wire of a venue."""
-    found: Dialect = importlib.import_module(f"perpscope.lab.wire.{name}").DIALECT
-    return found
 
 
 class Listener:

@@ -11,7 +11,7 @@ import pytest
 
 from perpscope.lab.dialect import VENUES
 from perpscope.model.market import Interval, PositionSide
-from tests.peers.meeting import BASES, START_NS, is_spoken, met
+from tests.peers.meeting import BASES, START_NS, met
 from tests.peers.truth import Truth, is_near, is_run_of
 
 _QUOTES = {"hyperliquid": "USDC"}
@@ -34,10 +34,6 @@ _FUNDING_TIME_OWN = {"hyperliquid"}
 _STAMPED_WITHIN_MS, _PAID_WITHIN_MS = {"hyperliquid": 100}, {"hyperliquid": 1000}
 
 
-def _spoken(venue: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not is_spoken(venue), reason=f"the lab does not speak {venue}")
-
-
 #: venues whose liquidations ccxt can watch
 _LIQUIDATIONS = {"binance", "bybit", "okx"}
 #: what it says where a long was closed, if not "sell": it hands on Bybit's `S`, the side of the position
@@ -53,8 +49,8 @@ _UNIFIED = {"uta": True}
 VENUE = pytest.mark.parametrize(
     ("venue", "options"),
     [
-        *(pytest.param(venue, {}, id=venue, marks=_spoken(venue)) for venue in VENUES),
-        pytest.param("bitget", _UNIFIED, id="bitget-unified", marks=_spoken("bitget")),
+        *(pytest.param(venue, {}, id=venue) for venue in VENUES),
+        pytest.param("bitget", _UNIFIED, id="bitget-unified"),
     ],
 )
 

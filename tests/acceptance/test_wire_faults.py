@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from perpscope.app import venues
 from perpscope.feeds.recording import Header, Recorder
 from perpscope.lab.run import Lab, serve_market
 from perpscope.model.market import Gap, Subscribed
 from perpscope.model.stream import Channel
 
-from .listening import QUICK, SPOKEN, Listener, listening
+from .listening import QUICK, Listener, listening
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 START = 1_790_000_040_000_000_000
@@ -24,7 +25,7 @@ START = 1_790_000_040_000_000_000
 RATE = 5.0
 
 
-@pytest.fixture(params=SPOKEN)
+@pytest.fixture(params=venues.names())
 def name(request: pytest.FixtureRequest) -> str:
     """Each venue in turn."""
     return str(request.param)

@@ -1,7 +1,6 @@
 """Brings a client of another project and a lab together: the client in a process and environment of its own."""
 
 import asyncio
-import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,11 +26,6 @@ def interpreter(peer: str) -> Path:
     if not (folder / ".installed").exists():
         pytest.skip(f"no environment of {peer}: tools/peers.sh makes it")
     return folder / "bin" / "python"
-
-
-def is_spoken(venue: str) -> bool:
-    """True if the lab has a wire of this venue."""
-    return importlib.util.find_spec(f"perpscope.lab.wire.{venue}") is not None
 
 
 class Met:

@@ -223,3 +223,15 @@ def test_several_venues_stand_side_by_side_in_eighty_columns() -> None:
     assert "·" in taker
     assert gaps.split() == ["gaps", "3", "0", "0", "0", "0"]
     assert "bybit all of them" in out.getvalue()
+
+
+def test_a_venue_without_liquidations_is_not_said_to_tell_any() -> None:
+    """Hyperliquid shows none unless accounts are followed: then there is nothing to remark on."""
+    feeds = [
+        FeedLine(venue, channel, FeedState.LIVE, 1, 1, 0)
+        for venue, channel in (("hyperliquid", Channel.TRADES), ("okx", Channel.LIQUIDATIONS))
+    ]
+    out = io.StringIO()
+    Console(file=out, width=80).print(feed_table(feeds))
+    assert "okx not all of them" in out.getvalue()
+    assert "followed accounts" not in out.getvalue()

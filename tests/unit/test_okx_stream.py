@@ -9,7 +9,17 @@ import pytest
 from perpscope.engine.book import BookChange, OrderBook
 from perpscope.errors import FrameError
 from perpscope.model.instrument import Contract, Instrument, InstrumentId, instrument_id
-from perpscope.model.market import BookDelta, BookSnapshot, Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
+from perpscope.model.market import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Quote,
+    Trade,
+)
 from perpscope.model.stream import Control, Ignored
 from perpscope.ports import Decoded
 from perpscope.venues.okx import VENUE
@@ -92,7 +102,7 @@ def decode(raw: bytes, catalogue: dict[str, Instrument] | None = None) -> Decode
     ids=str,
 )
 def test_contracts_become_base_units_in_every_channel(contract_size: str, contracts: str, base_units: float) -> None:
-    """A size is contracts × contract size, as decimal arithmetic has it, whichever channel tells it. Keeps S3-17."""
+    """A size is contracts × contract size, as decimal arithmetic has it, whichever channel tells it."""
     assert base_units == float(Decimal(contracts) * Decimal(contract_size))
     catalogue = listed("XYZ", contract_size)
     symbol = "XYZ-USDT-SWAP"
@@ -111,6 +121,14 @@ def test_contracts_become_base_units_in_every_channel(contract_size: str, contra
     assert sizes == pytest.approx([base_units] * 5, rel=5e-16, abs=0)
     if "." not in contracts:
         assert sizes == [base_units] * 5
+
+
+def test_open_interest_is_what_is_told_in_coins() -> None:
+    """Beside contracts and dollars stand the coins: they are taken as they are, whatever a contract is. Keeps S3-17."""
+    told = {"instId": "XYZ-USDT-SWAP", "oi": "300000", "oiCcy": "3000.25", "oiUsd": "249000000.5", "ts": str(MS)}
+    (found,) = events(decode(frame("open-interest", told, symbol="XYZ-USDT-SWAP"), listed("XYZ", "0.1")))
+    assert isinstance(found, OpenInterest)
+    assert (found.open_interest, found.open_interest_usd, found.ts_event) == (3000.25, 249_000_000.5, MS * 1_000_000)
 
 
 def test_several_trades_of_a_message_keep_their_order() -> None:

@@ -49,7 +49,10 @@ def age(ms: int | None) -> str:
 def feed_table(feeds: Sequence[FeedLine]) -> Table | Group:
     """One venue's feeds line by line; several venues' side by side, so that five fit a terminal."""
     venues = list(dict.fromkeys(feed.venue for feed in feeds))
-    return _lines(feeds) if len(venues) < 2 else Group(_grid(feeds, venues), _told(venues))
+    if len(venues) < 2:
+        return _lines(feeds)
+    forced = [feed.venue for feed in feeds if feed.channel is Channel.LIQUIDATIONS]
+    return Group(_grid(feeds, venues), _told(forced))
 
 
 def _lines(feeds: Sequence[FeedLine]) -> Table:
@@ -95,7 +98,7 @@ def _cell(feed: FeedLine | None) -> Text:
 
 
 def _told(venues: Sequence[str]) -> Text:
-    """What each venue publishes of its liquidations."""
+    """What each of these venues publishes of its liquidations."""
     told = [f"{venue} {_SAMPLED[venue]}" for venue in venues if venue in _SAMPLED]
     lines = [" · ".join(told[at : at + 2]) for at in range(0, len(told), 2)]
     return Text(
