@@ -207,7 +207,7 @@ install() {
     fi
     purpose=$1
     shift
-    uv_install "$@" --reinstall-package perpscope --editable "$root" ||
+    uv_install "$@" --reinstall-package perpscope --editable "$root[archive]" ||
         failed install "perpscope's dependencies could not be installed." "check the network, then run this again; the whole log is .tools/install.log"
     "$venv/bin/python" -m compileall -q "$root/src" >>"$log" 2>&1 </dev/null || :
     printf '%s\n' "$wanted" >"$venv/.installed-run"

@@ -86,6 +86,50 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0, description="rows older than so many days are deleted daily; 0 = all are kept")] = 0
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What all programs of this machine together may ask of a venue."""
+
+    folder: Annotated[
+        str,
+        Meta(
+            description="folder in which perpscope's processes agree on what was asked; empty = of this user's session"
+        ),
+    ] = ""
+
+
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    """The way out, where there is no direct one."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern="^$|^(http|https|socks4|socks5|socks5h)://",
+            description="http://, socks4:// or socks5:// proxy for REST and WebSocket; empty = none",
+        ),
+    ] = ""
+
+
+class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for afterwards."""
+
+    days: Annotated[
+        float, Meta(ge=0, le=365, description="days of history asked for at the first start, newest first; 0 = none")
+    ] = 30.0
+    gaps: Annotated[bool, Meta(description="ask for what was missed, after each reconnect and start")] = True
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """Every tick, kept as Parquet."""
+
+    folder: Annotated[str, Meta(description="folder of the archive; empty = no ticks are kept")] = ""
+    file_s: Annotated[float, Meta(gt=0, le=86_400, description="market seconds of a stream in one file at most")] = (
+        300.0
+    )
+    books: Annotated[bool, Meta(description="order books too: nine tenths of the volume")] = True
+    quota_gb: Annotated[float, Meta(ge=0, description="oldest days go when it grows beyond this; 0 = no limit")] = 0.0
+    days: Annotated[int, Meta(ge=0, description="days kept; 0 = all")] = 0
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """What is told on stderr, and kept in a file."""
 
@@ -116,6 +160,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feed: Feed = Feed()
     recording: Recording = Recording()
     retention: Retention = Retention()
+    limits: Limits = Limits()
+    proxy: Proxy = Proxy()
+    backfill: Backfill = Backfill()
+    archive: Archive = Archive()
     log: Log = Log()
     ccxt: Ccxt = Ccxt()
     venue: dict[str, Table] = {}

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import msgspec
 
 from perpscope.model.instrument import Instrument, MarginTier
-from perpscope.model.market import BookSnapshot, MarketEvent
+from perpscope.model.market import BookSnapshot, MarketEvent, RatioKind
 from perpscope.model.stream import Channel, ConnectionPlan, Control, HttpRequest, Ignored, Poll
 
 #: A list of events, an answer to a control message, or the reason to pass the frame over.
@@ -170,6 +170,82 @@ class FundingTold(Protocol):
 
     def with_funding(self, instruments: Sequence[Instrument], raw: bytes) -> list[Instrument]:
         """The instruments with `funding_interval_h`, by the answer to `funding_request`.
+
+        Raises:
+            FrameError: the answer is not what the venue documents.
+        """
+        ...
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One kind of past data of an instrument."""
+
+    channel: Channel
+    kind: RatioKind | None = None  #: of `Channel.ACCOUNT_RATIOS`
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A stretch of the past that is still to be asked for."""
+
+    ts_from: int  #: ns UTC
+    ts_to: int  #: ns UTC, not included
+    after: str | None = None  #: where the last reply left off, in the venue's own terms
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What a reply tells of the past: all that the venue still has of one stretch."""
+
+    events: list[MarketEvent]  #: of this stretch only, oldest first
+    ts_from: int  #: ns UTC, start of the stretch that is now whole
+    ts_to: int  #: ns UTC, its end, not included
+    rest: Stretch | None  #: what of the stretch asked about is still missing
+
+
+@runtime_checkable
+class Historic(Protocol):
+    """A venue that can be asked for some of its past. Newest first: each request is about the newest part."""
+
+    @property
+    def series(self) -> Mapping[Series, float | None]:
+        """What can be asked for, and how many seconds back; None = since the contract was listed."""
+        ...
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """The REST call for as much of a stretch as one reply holds; with `Urgency.PAST`."""
+        ...
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """What the reply to `past_request` for the same stretch tells.
+
+        Raises:
+            FrameError: the reply is not what the venue documents.
+        """
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A venue that says how much of its limit an address has used, or refuses in words of its own."""
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, as a reply's headers (names in lower case) tell it."""
+        ...
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says that too much was asked; None for any other reply."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A venue that tells its clock."""
+
+    def time_request(self) -> HttpRequest:
+        """The REST call that tells."""
+        ...
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC.
 
         Raises:
             FrameError: the answer is not what the venue documents.

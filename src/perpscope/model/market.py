@@ -221,6 +221,16 @@ class TakerVolume(msgspec.Struct, frozen=True, gc=False, tag=True):
     sell_volume: float  #: base units
 
 
+class FundingPaid(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Longs paid shorts `funding_rate` of their notional, or were paid it where it is below zero."""
+
+    instrument: InstrumentId
+    ts_event: int  #: ns UTC, of the payment
+    ts_recv: int  #: ns UTC
+    funding_rate: float  #: fraction, for the interval that ended
+    mark: float | None  #: quote per base, that it was reckoned at, where published
+
+
 class PublicPosition(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A position anybody may look at, with the liquidation price the venue itself reckons."""
 
@@ -258,12 +268,13 @@ class Gap(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_recv: int  #: ns UTC, when it was noticed
 
 
-class Connected(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Connected(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """A connection is open; nothing has been said on it."""
 
     venue: str
     connection: str  #: e.g. "binance/market/0", or "binance/market/0b" for the one that is to take its place
     ts_recv: int  #: ns UTC
+    lead_ns: int = 0  #: how far the venue's clock is ahead of ours, as the venue tells its time
 
 
 class Subscribed(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -285,20 +296,31 @@ class Unheard(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_recv: int  #: ns UTC, when it was noticed
 
 
-class Alive(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Alive(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """Data has arrived on a connection; sent before a `Tick` for each connection that had any since the last."""
 
     connection: str
     ts_last: int  #: ns UTC, `ts_recv` of its last data frame
     frames: int  #: data frames since the connection opened
     ts_recv: int  #: ns UTC
+    lag_ns: int = 0  #: from the venue's stamp to our receipt; below zero where our clock is behind the venue's
 
 
-class Covered(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Source(enum.Enum):
+    """How what is covered came to us."""
+
+    STREAM = "stream"
+    POLL = "poll"  #: asked for again and again
+    BACKFILL = "backfill"  #: asked for afterwards
+    IMPORT = "import"  #: recorded by others
+
+
+class Covered(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
     """Everything these streams published between two moments has been seen, as far as the venue publishes it.
 
     Sent by the coverage ledger at each `Tick` for each open connection, and once more with `is_open=False` when the
-    connection is gone. `(streams, ts_from)` names the interval; only `ts_to` moves.
+    connection is gone. `(streams, ts_from, source)` names the interval; only `ts_to` moves. What was asked for
+    afterwards fills gaps: it wins over them, whichever is told first.
     """
 
     venue: str
@@ -308,6 +330,7 @@ class Covered(msgspec.Struct, frozen=True, gc=False, tag=True):
     ts_to: int  #: ns UTC
     is_open: bool
     ts_recv: int  #: ns UTC
+    source: Source = Source.STREAM
 
 
 class Disconnected(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -336,6 +359,7 @@ InstrumentEvent: TypeAlias = (
     | OpenInterest
     | AccountRatio
     | TakerVolume
+    | FundingPaid
     | PublicPosition
     | ContractUpdate
 )

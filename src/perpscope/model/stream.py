@@ -23,6 +23,15 @@ class Channel(enum.Enum):
     TAKER_VOLUME = "taker_volume"
     POSITIONS = "positions"  #: of accounts anybody may look at
     CONTRACTS = "contracts"  #: listings, delistings, margin tiers
+    FUNDING = "funding"  #: what was paid; what is due comes with mark prices
+
+
+class Urgency(enum.Enum):
+    """Who goes first where a venue's limit makes somebody wait."""
+
+    ORDER = "order"  #: orders, cancels and what protects a position
+    DATA = "data"  #: what is happening now
+    PAST = "past"  #: what can be asked for later as well
 
 
 class Stream(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +49,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None  #: JSON, of a POST
     weight: int = 1  #: in the venue's own request-weight units
+    urgency: Urgency = Urgency.DATA
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
