@@ -70,7 +70,7 @@ def test_risk_limits_are_half_the_inverse_of_the_leverage(stage: Rehearsal) -> N
 
 def test_lists_come_newest_first(stage: Rehearsal) -> None:
     """Protects readers of lists: candles, trades, open interest, ratios and fundings begin with the newest."""
-    kline = _result(stage, "kline", symbol="BTCUSDT", interval="1")["list"]
+    kline = _result(stage, "kline", symbol="BTCUSDT", interval="1", limit="11")["list"]
     assert [int(row[0]) for row in kline] == [_START_MS + minute * 60_000 for minute in range(10, -1, -1)]
     assert {len(row) for row in kline} == {7}
     for which in ("mark-price-kline", "index-price-kline", "premium-index-price-kline"):

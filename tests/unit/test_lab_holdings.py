@@ -46,7 +46,7 @@ def test_a_day_of_statistics_can_be_asked_for_at_once() -> None:
     assert [row.ts for row in hours] == [START_NS + n * 60 * _MINUTE for n in range(-24, 1)]
     assert hours[-1].taker_buy == pytest.approx(sum(row.taker_buy for row in fives[-12:]))
     assert all(0 < row.long_fraction < 1 for row in fives)
-    assert market.holdings("BTCUSDT").fundings[-1].ts == START_NS
+    assert market.holdings("BTCUSDT").fundings()[-1].ts == START_NS
 
 
 def test_taker_volumes_are_what_was_traded() -> None:

@@ -210,7 +210,7 @@ def test_trades_come_by_block_and_add_up_to_the_candles() -> None:
     for row in (row for frame in frames for row in frame):
         assert (row["time"] - _START_MS) % 75 == 0
         volumes[row["time"] // 60_000 * 60_000] += float(row["sz"])
-    ask = {"type": "candleSnapshot", "req": {"coin": "BTC", "interval": "1m", "startTime": 0, "endTime": 2**50}}
+    ask = {"type": "candleSnapshot", "req": {"coin": "BTC", "interval": "1m", "startTime": _START_MS, "endTime": 2**50}}
     candles = json.loads(stage.post("/info", json.dumps(ask).encode()).body)
     assert len(candles) == 3
     for candle in candles[:2]:

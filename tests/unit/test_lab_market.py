@@ -10,6 +10,7 @@ import pytest
 from perpscope.errors import ConfigError
 from perpscope.lab.candles import CandleStack
 from perpscope.lab.market import Market
+from perpscope.lab.prehistory import summed
 from perpscope.lab.prices import StochasticVolatility
 from perpscope.lab.symbols import CONTRACTS, contracts
 from perpscope.model.instrument import InstrumentId
@@ -31,6 +32,11 @@ _S = 1_000_000_000
 _HOUR = 3600 * _S
 _START = 1_795_219_200 * _S  # 2026-11-21T00:00:00Z
 _ID = InstrumentId("BTC-USDT-PERP.BINANCE")
+
+
+def _figures(candle: Candle) -> list[float]:
+    prices = [candle.open, candle.high, candle.low, candle.close, candle.volume]
+    return [*prices, candle.quote_volume or 0.0, candle.trades or 0, candle.taker_buy_volume or 0.0]
 
 
 def _told(market: Market, seconds: int) -> list[tuple[int, MarketEvent]]:
@@ -94,7 +100,7 @@ def test_book_changes_reproduce_every_quote() -> None:
 
 
 def test_candles_are_what_was_traded() -> None:
-    """Protects closed candles: each once, on the grid, with the extremes and sums of its trades."""
+    """Protects closed candles: each once, on the grid, with its trades' extremes and sums, also before the start."""
     market = Market(5, _START + 58 * 60 * _S, ("BTCUSDT",))
     trades: list[Trade] = []
     closed: list[Candle] = []
@@ -107,7 +113,11 @@ def test_candles_are_what_was_traded() -> None:
     minutes = [candle for candle in closed if candle.interval is Interval.M1]
     assert [candle.ts_open for candle in minutes] == [market.ts_start + n * 60 * _S for n in range(5)]
     assert Counter(candle.interval for candle in closed) == {Interval.M1: 5, Interval.M15: 1, Interval.H1: 1}
-    for candle in closed:
+    for candle in (candle for candle in closed if candle.interval is not Interval.M1):
+        parts = market.candles("BTCUSDT", Interval.M1, candle.ts_open, candle.ts_event)
+        assert len(parts) == candle.interval.ns // Interval.M1.ns
+        assert _figures(candle) == pytest.approx(_figures(summed(parts, candle.interval)))
+    for candle in minutes:
         inside = [trade for trade in trades if candle.ts_open <= trade.ts_event < candle.ts_event]
         assert candle.trades == len(inside) > 0
         assert (candle.open, candle.close) == (inside[0].price, inside[-1].price)

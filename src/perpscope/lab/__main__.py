@@ -13,11 +13,13 @@ import signal
 import stat
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from perpscope.errors import ConfigError
 from perpscope.lab.dialect import VENUES
+from perpscope.lab.faults import FaultScript
 from perpscope.lab.run import Labs, serve_markets
 
 
@@ -55,6 +57,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="what is traded, as bases or in the venue's names (default: all eight)",
     )
     parser.add_argument("--start-ns", type=int, default=None, help="market time at the start, ns UTC (default: now)")
+    parser.add_argument(
+        "--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, as TOML or JSON (docs/faults.md)"
+    )
     return parser.parse_args(argv)
 
 
@@ -83,15 +88,18 @@ async def serve(asked: argparse.Namespace) -> None:
     """Run the exchange until told to stop.
 
     Raises:
-        ConfigError: a symbol is not traded here.
+        ConfigError: a symbol is not traded here, or the fault script makes no sense.
         ValueError: the speed or start makes no sense.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    script = None if asked.faults is None else FaultScript.read(asked.faults)
     async with await serve_markets(
         asked.seed, asked.speed, venues=asked.venue, symbols=tuple(asked.symbols), ts_start=asked.start_ns
     ) as labs:
+        if script is not None:
+            labs.suffer(script)
         sys.stdout.buffer.write(ready_line(labs))
         sys.stdout.buffer.flush()
         ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_parent_gone(sys.stdin.fileno()))]

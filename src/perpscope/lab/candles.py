@@ -3,15 +3,18 @@
 In: trades and the passing of interval ends. Out: forming and closed candles of every interval, of one symbol.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, Side, Trade
 
-KEPT = 1500  #: closed candles remembered per interval, as many as one REST call may ask for
+KEPT = 1500  #: closed candles told without saying which, as many as one REST call may ask for
+_REMEMBERED = 3 * KEPT  # closed candles per interval: three market days of minutes
 
 
 class _Bar(msgspec.Struct, gc=False):
@@ -47,15 +50,20 @@ class CandleStack:
         instrument: whose candles.
         ts_start: ns UTC, where they begin.
         price: the first open, quote per base.
+        before: minutes from the start of the hour to there, oldest first, for the longer candles to begin with.
     """
 
-    def __init__(self, instrument: InstrumentId, ts_start: int, price: float) -> None:
+    def __init__(self, instrument: InstrumentId, ts_start: int, price: float, before: Sequence[Candle] = ()) -> None:
         self._instrument = instrument
         self._minute = _flat(Interval.M1, ts_start, price)
         self._longer = {
             interval: _flat(interval, ts_start, price) for interval in Interval if interval is not Interval.M1
         }
-        self._closed: dict[Interval, deque[Candle]] = {interval: deque(maxlen=KEPT) for interval in Interval}
+        self._closed: dict[Interval, deque[Candle]] = {interval: deque(maxlen=_REMEMBERED) for interval in Interval}
+        for minute in before:
+            for bar in self._longer.values():
+                if minute.ts_open >= bar.ts_open:
+                    _add(bar, _bar(minute))
 
     def trade(self, trade: Trade) -> None:
         """Count a trade into the forming minute."""
@@ -96,9 +104,20 @@ class CandleStack:
         return candles
 
     def history(self, interval: Interval, ts: int) -> Sequence[Candle]:
-        """Closed candles, oldest first, then the forming one."""
-        forming = {candle.interval: candle for candle in self.forming(ts)}
-        return [*self._closed[interval], forming[interval]]
+        """Closed candles, the newest 1500, oldest first, then the forming one."""
+        closed = self._closed[interval]
+        return [*islice(closed, max(0, len(closed) - KEPT), None), self._forming_at(interval, ts)]
+
+    def between(self, interval: Interval, ts: int, ts_from: int, ts_to: int) -> list[Candle]:
+        """Those opened in [ts_from, ts_to), oldest first, the forming one as of `ts` among them."""
+        closed = self._closed[interval]
+        begin = bisect_left(closed, ts_from, key=_opened) if closed else 0
+        end = bisect_left(closed, ts_to, key=_opened) if closed else 0
+        forming = self._forming_at(interval, ts)
+        return [*islice(closed, begin, end), *([forming] if ts_from <= forming.ts_open < ts_to else [])]
+
+    def _forming_at(self, interval: Interval, ts: int) -> Candle:
+        return next(candle for candle in self.forming(ts) if candle.interval is interval)
 
     def _candle(self, interval: Interval, bar: _Bar, ts: int, *, is_closed: bool) -> Candle:
         return Candle(
@@ -118,6 +137,25 @@ class CandleStack:
             bar.taker_buy_quote_volume,
             is_closed,
         )
+
+
+def _opened(candle: Candle) -> int:
+    return candle.ts_open
+
+
+def _bar(candle: Candle) -> _Bar:
+    return _Bar(
+        candle.ts_open,
+        candle.open,
+        candle.high,
+        candle.low,
+        candle.close,
+        candle.volume,
+        candle.quote_volume or 0.0,
+        candle.trades or 0,
+        candle.taker_buy_volume or 0.0,
+        candle.taker_buy_quote_volume or 0.0,
+    )
 
 
 def _flat(interval: Interval, ts: int, price: float) -> _Bar:

@@ -2,30 +2,31 @@
 
 In: trades, liquidations, marks, the passing of seconds. Out: what a venue's statistics are made of, invented and
 seeded: open interest moves with trades and falls with liquidations, long fractions wander about levels set by hand.
-A day of it before the start is invented too, so that a history can be asked for at once.
+What was before the start is the prehistory's, which it goes on from.
 """
 
 import random
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
+from typing import TypeVar
 
+import msgspec
+
+from perpscope.lab.prehistory import HOUR_NS, LONG_LEVELS, MINUTE_NS, PERIOD_NS, Prehistory
 from perpscope.lab.quotations import Bar, Census, Funding
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Liquidation, MarkPrice, OpenInterest, Side, Trade
 
-_NS_PER_S = 1_000_000_000
-_MINUTE_NS = 60 * _NS_PER_S
-_HOUR_NS = 3600 * _NS_PER_S
-PERIOD_NS = 5 * _MINUTE_NS  #: the shortest that is counted
-_HISTORY_NS = 24 * _HOUR_NS
+Row = TypeVar("Row", Census, Funding)
+
+_DAY_NS = 24 * HOUR_NS
 _KEPT_PERIODS = 8640  # 30 days
 _KEPT_MINUTES = 3000
 _KEPT_FUNDINGS = 1000
-_OPEN_INTEREST_USD = 250_000_000.0
 _LEAST = 0.2  # of the open interest at the start
-_TURNOVER_USD = 3_000_000.0  # a period's taker volume before the start
 _OPENED = (-0.48, 0.52)  # share of a trade that opens (or, below zero, closes) positions on both sides
-_LONG_LEVELS = (0.56, 0.53, 0.51)  # all accounts, top accounts, top positions
 _LONG_MEMORY, _LONG_NOISE = 0.97, 0.008  # of the long fractions, per period
 
 
@@ -36,36 +37,27 @@ class Holdings:
         instrument: whose.
         seed: of this symbol's chance; apart from the pit's, so that trading is the same with and without statistics.
         ts_start: ns UTC.
-        price: at the start, quote per base.
+        past: what was before.
         funding_ns: length of a funding interval.
     """
 
-    def __init__(self, instrument: InstrumentId, seed: str, ts_start: int, price: float, funding_ns: int) -> None:
+    def __init__(self, instrument: InstrumentId, seed: str, ts_start: int, past: Prehistory, funding_ns: int) -> None:
         self._rng = random.Random(f"{seed}/holdings")  # noqa: S311 (repeatable chance)
         self._instrument = instrument
+        self._past = past
         self._funding_ns = funding_ns
-        self._long = list(_LONG_LEVELS)
-        self._bought = self._sold = 0.0
-        self.open_interest = _OPEN_INTEREST_USD / price  #: base units, one side; > 0
+        self._ts_counted = ts_start - ts_start % PERIOD_NS  # end of the last period that is the prehistory's
+        self._ts_funded = ts_start - ts_start % funding_ns
+        (last,) = past.censuses(self._ts_counted, self._ts_counted + 1)
+        self._long = [last.long_fraction, last.top_long_fraction, last.top_position_long_fraction]
+        self._bought, self._sold = past.taken(self._ts_counted, past.ts_end)
+        self.open_interest = last.open_interest  #: base units, one side; > 0
         self._least = self.open_interest * _LEAST
-        self.censuses: deque[Census] = deque(maxlen=_KEPT_PERIODS)
-        self.fundings: deque[Funding] = deque(maxlen=_KEPT_FUNDINGS)
+        self._censuses: deque[Census] = deque(maxlen=_KEPT_PERIODS)
+        self._fundings: deque[Funding] = deque(maxlen=_KEPT_FUNDINGS)
         self._minutes: dict[str, deque[Bar]] = {
             which: deque(maxlen=_KEPT_MINUTES) for which in ("mark", "index", "premium")
         }
-        self._invent(ts_start, price)
-
-    def _invent(self, ts_start: int, price: float) -> None:
-        """The day before the start."""
-        for ts in range(ts_start - ts_start % PERIOD_NS - _HISTORY_NS, ts_start + 1, PERIOD_NS):
-            turnover = _TURNOVER_USD / price * self._rng.lognormvariate(0, 0.5)
-            self._bought = turnover * self._rng.uniform(0.4, 0.6)
-            self._sold = turnover - self._bought
-            self.open_interest = max(self._least, self.open_interest * (1 + self._rng.gauss(0, 0.002)))
-            self._count(ts, price)
-        for ts in range(ts_start - ts_start % self._funding_ns - _HISTORY_NS, ts_start + 1, self._funding_ns):
-            rate = round(0.0001 * self._funding_ns / (8 * _HOUR_NS), 8)
-            self.fundings.append(Funding(ts, rate, price, 0.0))
 
     # what happens --------------------------------------------------------------------------------------------------
 
@@ -86,35 +78,43 @@ class Holdings:
         index = mark.mark if mark.index is None else mark.index
         premium = mark.mark / index - 1
         for which, price in (("mark", mark.mark), ("index", index), ("premium", premium)):
-            _extend(self._minutes[which], ts - ts % _MINUTE_NS, price)
-        if ts % PERIOD_NS == 0 and ts > self.censuses[-1].ts:
+            _extend(self._minutes[which], ts - ts % MINUTE_NS, price)
+        if ts % PERIOD_NS == 0 and ts > self._ts_counted:
             self._count(ts, mark.mark)
-        if ts % self._funding_ns == 0 and ts > self.fundings[-1].ts:
-            self.fundings.append(Funding(ts, mark.funding_rate or 0.0, mark.mark, premium))
+        if ts % self._funding_ns == 0 and ts > self._ts_funded:
+            self._fundings.append(Funding(ts, mark.funding_rate or 0.0, mark.mark, premium))
         return OpenInterest(self._instrument, ts, ts, self.open_interest, self.open_interest * mark.mark)
 
     def _count(self, ts: int, mark: float) -> None:
-        for number, level in enumerate(_LONG_LEVELS):
+        for number, level in enumerate(LONG_LEVELS):
             pulled = level + _LONG_MEMORY * (self._long[number] - level) + self._rng.gauss(0, _LONG_NOISE)
             self._long[number] = min(0.95, max(0.05, pulled))
         every, top, positions = self._long
-        self.censuses.append(Census(ts, self.open_interest, mark, every, top, positions, self._bought, self._sold))
+        self._censuses.append(Census(ts, self.open_interest, mark, every, top, positions, self._bought, self._sold))
         self._bought = self._sold = 0.0
 
     # what others ask -----------------------------------------------------------------------------------------------
 
-    def periods(self, period_ns: int) -> Sequence[Census]:
-        """The rows at the ends of longer periods, with what takers did in the whole of each."""
-        if period_ns <= PERIOD_NS:
-            return list(self.censuses)
-        rows: list[Census] = []
-        bought = sold = 0.0
-        for row in self.censuses:
+    def fundings(self, ts_from: int | None = None, ts_to: int | None = None) -> Sequence[Funding]:
+        """Payments in [ts_from, ts_to), oldest first; without times those since a day before the start."""
+        begin = self._ts_funded - _DAY_NS if ts_from is None else ts_from
+        told = _between(self._fundings, begin, ts_to)
+        return [*self._past.fundings(begin, _end(ts_to, self._ts_funded)), *told]
+
+    def periods(self, period_ns: int, ts_from: int | None = None, ts_to: int | None = None) -> Sequence[Census]:
+        """The rows at the ends of periods in [ts_from, ts_to), with what takers did in the whole of each.
+
+        Without times those since a day before the start.
+        """
+        begin = self._ts_counted - _DAY_NS if ts_from is None else ts_from
+        rows = self._past.censuses(begin, _end(ts_to, self._ts_counted), period_ns)
+        ts_summed = max((-(-begin // period_ns) - 1) * period_ns, self._ts_counted - self._ts_counted % period_ns)
+        bought, sold = self._past.taken(ts_summed, max(ts_summed, self._ts_counted))
+        for row in _between(self._censuses, ts_summed + 1, ts_to):
             bought += row.taker_buy
             sold += row.taker_sell
             if row.ts % period_ns == 0:
-                longs = (row.long_fraction, row.top_long_fraction, row.top_position_long_fraction)
-                rows.append(Census(row.ts, row.open_interest, row.mark, *longs, bought, sold))
+                rows.append(msgspec.structs.replace(row, taker_buy=bought, taker_sell=sold))
                 bought = sold = 0.0
         return rows
 
@@ -129,6 +129,22 @@ class Holdings:
             else:
                 bars.append(Bar(ts_open, minute.open, minute.high, minute.low, minute.close))
         return bars
+
+
+def _end(ts_to: int | None, ts_last: int) -> int:
+    """Where a stretch of the prehistory ends whose last row is at `ts_last`."""
+    return ts_last + 1 if ts_to is None else min(ts_to, ts_last + 1)
+
+
+def _between(rows: Sequence[Row], ts_from: int, ts_to: int | None) -> list[Row]:
+    """Those in [ts_from, ts_to); the newest are at the end."""
+    begin = bisect_left(rows, ts_from, key=_ts)
+    end = len(rows) if ts_to is None else bisect_left(rows, ts_to, key=_ts)
+    return list(islice(rows, begin, end))
+
+
+def _ts(row: Census | Funding) -> int:
+    return row.ts
 
 
 def _extend(minutes: deque[Bar], ts_open: int, price: float) -> None:

@@ -16,6 +16,7 @@ from perpscope.lab.happening import Happening
 from perpscope.lab.holdings import Holdings
 from perpscope.lab.listing import Listing
 from perpscope.lab.pit import NS_PER_S, Pit
+from perpscope.lab.prehistory import Prehistory
 from perpscope.lab.symbols import Contract, contracts
 from perpscope.model.market import Candle, Interval, MarkPrice
 
@@ -83,16 +84,31 @@ class Market:
     def _pit(self, wire: Dialect, contract: Contract, seed: int) -> Pit:
         listing = wire.listing(wire.instrument(contract))
         own = f"{seed}/{contract.symbol}" if wire.venue == "binance" else f"{seed}/{wire.venue}/{contract.symbol}"
-        return Pit(contract, listing, own, self.ts_start, self._interval_h * _HOUR_NS)
+        funding_ns = self._interval_h * _HOUR_NS
+        past = Prehistory(contract, listing, str(seed), self.ts_start, funding_ns)
+        return Pit(contract, listing, own, self.ts_start, past, funding_ns)
 
     @property
     def listings(self) -> Sequence[Listing]:
         """What is traded."""
         return [pit.listing for pit in self._pits]
 
-    def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:
-        """Oldest first, the forming one last; as of the newest event."""
-        return self._by_symbol[symbol].candles.history(interval, self._agenda[0][0])
+    @property
+    def ts_oldest(self) -> int:
+        """Nothing is known of before; ns UTC."""
+        return self._pits[0].past.ts_oldest
+
+    def candles(
+        self, symbol: str, interval: Interval, ts_from: int | None = None, ts_to: int | None = None
+    ) -> Sequence[Candle]:
+        """Those opened in [ts_from, ts_to), or 1500 since the start; oldest first, the forming one last.
+
+        The forming one is as of the newest event.
+        """
+        pit, ts = self._by_symbol[symbol], self._agenda[0][0]
+        if ts_from is None or ts_to is None:
+            return pit.candles.history(interval, ts)
+        return [*pit.past.candles(interval, ts_from, ts_to), *pit.candles.between(interval, ts, ts_from, ts_to)]
 
     def mark(self, symbol: str) -> MarkPrice | None:
         """The newest mark price; None before the first."""

@@ -12,12 +12,14 @@ from perpscope.lab.candles import CandleStack
 from perpscope.lab.happening import Happening
 from perpscope.lab.holdings import Holdings
 from perpscope.lab.listing import Listing
+from perpscope.lab.prehistory import Prehistory
 from perpscope.lab.prices import LiquidationHazard, StochasticVolatility
 from perpscope.lab.symbols import Contract
 from perpscope.model.market import (
     BookDelta,
     BookSnapshot,
     Completeness,
+    Interval,
     Level,
     Liquidation,
     PositionSide,
@@ -51,10 +53,13 @@ class Pit:
         listing: how the venue names and sizes it.
         seed: of this symbol's chance.
         ts_start: ns UTC.
+        past: what was before.
         funding_ns: length of a funding interval.
     """
 
-    def __init__(self, contract: Contract, listing: Listing, seed: str, ts_start: int, funding_ns: int) -> None:
+    def __init__(
+        self, contract: Contract, listing: Listing, seed: str, ts_start: int, past: Prehistory, funding_ns: int
+    ) -> None:
         self._rng = random.Random(seed)  # noqa: S311 (a market needs repeatable chance, not secrecy)
         self.contract = contract
         self.listing = listing
@@ -64,8 +69,10 @@ class Pit:
         self._step = float(instrument.step_size or contract.step)
         self._volatility = StochasticVolatility(self._rng, contract.daily_volatility)
         self._hazard = LiquidationHazard(self._rng, self._volatility.volatility_1s)
-        self.candles = CandleStack(self._id, ts_start, contract.price)
-        self.holdings = Holdings(self._id, seed, ts_start, contract.price, funding_ns)
+        self.past = past
+        hour = past.candles(Interval.M1, ts_start - ts_start % Interval.H1.ns, ts_start)
+        self.candles = CandleStack(self._id, ts_start, contract.price, hour)
+        self.holdings = Holdings(self._id, seed, ts_start, past, funding_ns)
         self._log_price = math.log(contract.price)
         self._push = 0.0  # log return on its way in: the whole market's moves, and the impact of forced orders
         self._ts = ts_start

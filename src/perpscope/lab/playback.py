@@ -16,7 +16,7 @@ from perpscope.lab.recorded_books import RecordedBooks, Snapshot
 from perpscope.lab.server import LabServer
 from perpscope.lab.tape import TapedFrame, TapeReader, instruments
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Candle, Interval
+from perpscope.model.market import Candle
 
 _BATCH = 200  # frames played before clients get their turn
 _PREFIX = 5_000  # frames looked at beforehand for what is traded
@@ -65,19 +65,29 @@ class Playback:
         stand.book = self._books.get(symbol) or LabBook()
         return stand
 
-    def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:  # noqa: ARG002 (a tape has no history)
-        """None: what came before the recording is not known."""
-        return []
+    @property
+    def ts_told(self) -> int:
+        """Now."""
+        return self.now_ms * 1_000_000
 
-    def reference_bars(self, symbol: str, which: str, interval_ns: int) -> Sequence[Bar]:  # noqa: ARG002 (likewise)
+    @property
+    def ts_oldest(self) -> int:
+        """Now: what came before the recording is not known, and of the recording only streams are played."""
+        return self.now_ms * 1_000_000
+
+    def candles(self, *_: object) -> Sequence[Candle]:
         """None."""
         return []
 
-    def fundings(self, symbol: str) -> Sequence[Funding]:  # noqa: ARG002 (likewise)
+    def reference_bars(self, *_: object) -> Sequence[Bar]:
         """None."""
         return []
 
-    def censuses(self, symbol: str, period_ns: int) -> Sequence[Census]:  # noqa: ARG002 (likewise)
+    def fundings(self, *_: object) -> Sequence[Funding]:
+        """None."""
+        return []
+
+    def censuses(self, *_: object) -> Sequence[Census]:
         """None."""
         return []
 

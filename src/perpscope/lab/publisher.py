@@ -64,21 +64,35 @@ class Publisher:
         """One symbol as published so far."""
         return self._by_symbol[symbol]
 
-    def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:
+    @property
+    def ts_told(self) -> int:
+        """What happened up to then has been told; ns UTC."""
+        return self._market.ts_led
+
+    @property
+    def ts_oldest(self) -> int:
+        """Nothing is told of before; ns UTC."""
+        return self._market.ts_oldest
+
+    def candles(
+        self, symbol: str, interval: Interval, ts_from: int | None = None, ts_to: int | None = None
+    ) -> Sequence[Candle]:
         """Oldest first, the forming one last."""
-        return self._market.candles(symbol, interval)
+        return self._market.candles(symbol, interval, ts_from, ts_to)
 
     def reference_bars(self, symbol: str, which: str, interval_ns: int) -> Sequence[Bar]:
         """Bars of the mark, index or premium."""
         return self._market.holdings(symbol).bars(which, interval_ns)
 
-    def fundings(self, symbol: str) -> Sequence[Funding]:
-        """Payments so far, oldest first."""
-        return list(self._market.holdings(symbol).fundings)
+    def fundings(self, symbol: str, ts_from: int | None = None, ts_to: int | None = None) -> Sequence[Funding]:
+        """Payments, oldest first."""
+        return self._market.holdings(symbol).fundings(ts_from, ts_to)
 
-    def censuses(self, symbol: str, period_ns: int) -> Sequence[Census]:
+    def censuses(
+        self, symbol: str, period_ns: int, ts_from: int | None = None, ts_to: int | None = None
+    ) -> Sequence[Census]:
         """Of ended periods, oldest first."""
-        return self._market.holdings(symbol).periods(period_ns)
+        return self._market.holdings(symbol).periods(period_ns, ts_from, ts_to)
 
     def opening(self, topic: str) -> Sequence[bytes]:
         """What a new subscriber gets first."""

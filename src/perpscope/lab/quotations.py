@@ -12,9 +12,9 @@ import msgspec
 
 from perpscope.lab.book import LabBook, TextLevel, ToldDepth
 from perpscope.lab.listing import Listing
+from perpscope.lab.trade_ring import TradeRing
 from perpscope.model.market import Candle, Interval, Liquidation, MarkPrice, Quote, Trade
 
-KEPT_TRADES = 1000
 KEPT_LIQUIDATIONS = 5000
 
 
@@ -77,7 +77,7 @@ class Stand:
         self.mark: MarkPrice | None = None
         self.open_interest = 0.0  #: base units, one side; > 0 from the first mark on
         self.last_trade: Trade | None = None
-        self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)  #: newest last
+        self.trades = TradeRing()  #: newest last, every one since the start, or the newest 200,000
         self.liquidations: deque[Liquidation] = deque(maxlen=KEPT_LIQUIDATIONS)  #: newest last, every one
         self.forming: dict[Interval, Candle] = {}  #: the newest candle of each interval
         self.told: dict[int, ToldDepth] = {}  #: by depth; the teller's own, kept here for its REST side to see
@@ -100,18 +100,38 @@ class Quotations(Protocol):
         """One symbol as published so far: book, quote, trades, mark, open interest."""
         ...
 
-    def candles(self, symbol: str, interval: Interval) -> Sequence[Candle]:
-        """Oldest first, the forming one last; at most 1500 closed ones."""
+    @property
+    def ts_told(self) -> int:
+        """What happened up to then has been told; ns UTC. A lab that cannot keep up is behind `now_ms`."""
+        ...
+
+    @property
+    def ts_oldest(self) -> int:
+        """Nothing is told of before; ns UTC, 35 days before the start."""
+        ...
+
+    def candles(
+        self, symbol: str, interval: Interval, ts_from: int | None = None, ts_to: int | None = None
+    ) -> Sequence[Candle]:
+        """Those opened in [ts_from, ts_to), ns UTC, oldest first, the forming one last if it is among them.
+
+        Without times the closed ones since the start, 1500 at most, and the forming one.
+        """
         ...
 
     def reference_bars(self, symbol: str, which: str, interval_ns: int) -> Sequence[Bar]:
         """Bars of the "mark", "index" or "premium", oldest first, the forming one last; of any whole minutes."""
         ...
 
-    def fundings(self, symbol: str) -> Sequence[Funding]:
-        """Payments so far, oldest first; at least one."""
+    def fundings(self, symbol: str, ts_from: int | None = None, ts_to: int | None = None) -> Sequence[Funding]:
+        """Payments in [ts_from, ts_to), ns UTC, oldest first; without times those since a day before the start."""
         ...
 
-    def censuses(self, symbol: str, period_ns: int) -> Sequence[Census]:
-        """Of ended periods (a multiple of five minutes), oldest first; at least one."""
+    def censuses(
+        self, symbol: str, period_ns: int, ts_from: int | None = None, ts_to: int | None = None
+    ) -> Sequence[Census]:
+        """Of periods (a multiple of five minutes) that ended in [ts_from, ts_to), ns UTC, oldest first.
+
+        Without times those since a day before the start; at least one.
+        """
         ...

@@ -5,6 +5,7 @@ clock at `/lab/clock`, which belongs to no venue.
 """
 
 import asyncio
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -14,6 +15,15 @@ from perpscope.lab.dialect import Answer, Call, RestSide
 from perpscope.lab.ledger import Ledger
 
 _THROTTLED_S = 1  # what a client is told to wait for when it is throttled on request
+_REMEMBERED = 256  # answers, by question
+
+
+class Disturbance(Protocol):
+    """What goes wrong with certain requests while it lasts."""
+
+    async def answer(self, side: RestSide, call: Call, before: Answer | None) -> Answer | None:
+        """What is answered instead; None if this call is not meant. `before`: the same question's last good answer."""
+        ...
 
 
 class LabRest:
@@ -32,6 +42,8 @@ class LabRest:
         self._delay_s = 0.0
         self._failure: tuple[int, bytes] | None = None
         self._throttled: float = 0
+        self._disturbances: dict[Disturbance, None] = {}
+        self._answers: dict[tuple[str, str, bytes], Answer] = {}  # the newest to each question, a bounded number
         self._runner: web.AppRunner | None = None
 
     # life and faults -----------------------------------------------------------------------------------------------
@@ -68,6 +80,14 @@ class LabRest:
         """Tell so many requests, in the venue's words, that they are too many; `math.inf` until told otherwise."""
         self._throttled = requests
 
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Let something go wrong with certain requests."""
+        self._disturbances[disturbance] = None
+
+    def calm(self, disturbance: Disturbance) -> None:
+        """End what `disturb` began."""
+        self._disturbances.pop(disturbance, None)
+
     # requests ------------------------------------------------------------------------------------------------------
 
     async def _anchor(self, _: web.Request) -> web.Response:
@@ -84,7 +104,15 @@ class LabRest:
             self._throttled -= 1
             return _written(self.side.throttled(_THROTTLED_S))
         call = Call(request.method, request.path, dict(request.query), body, real_seconds())
-        return _written(self.side.answer(call))
+        question = (request.path, request.query_string, body)
+        for disturbance in tuple(self._disturbances):
+            disturbed = await disturbance.answer(self.side, call, self._answers.get(question))
+            if disturbed is not None:
+                return _written(disturbed)
+        answer = self._answers[question] = self.side.answer(call)
+        if len(self._answers) > _REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+        return _written(answer)
 
 
 def _written(answer: Answer) -> web.Response:

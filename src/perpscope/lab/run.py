@@ -15,9 +15,11 @@ import msgspec
 from perpscope.errors import DataError
 from perpscope.lab.clock import NS_PER_S, LabClock, wall_ns
 from perpscope.lab.dialect import VENUES, Dialect, SessionRules, dialect
+from perpscope.lab.faults import FaultScript
 from perpscope.lab.front import Front
 from perpscope.lab.ledger import Ledger
 from perpscope.lab.market import Market
+from perpscope.lab.nemesis import Nemesis
 from perpscope.lab.playback import Playback, split
 from perpscope.lab.publisher import Publisher
 from perpscope.lab.rest import LabRest
@@ -53,6 +55,7 @@ class Lab:
         self.websocket_url, self.rest_url = urls
         self._front = front
         self._running = asyncio.get_running_loop().create_task(source.run())
+        self._misfortunes: list[asyncio.Task[None]] = []
 
     @property
     def clock(self) -> LabClock:
@@ -68,6 +71,12 @@ class Lab:
         """Let market time run, if it is held."""
         self.source.start()
 
+    def suffer(self, script: FaultScript) -> Nemesis:
+        """Let a fault script happen, counted from now in market time; nothing of it begins while the clock is held."""
+        nemesis = Nemesis(script, self.server, self.rest)
+        self._misfortunes.append(asyncio.get_running_loop().create_task(nemesis.run()))
+        return nemesis
+
     async def finished(self) -> None:
         """Wait for the end of the tape; a seeded market has none.
 
@@ -82,12 +91,15 @@ class Lab:
         Raises:
             Exception: whatever ended the market early.
         """
-        self._running.cancel()
+        tasks = [*self._misfortunes, self._running]
+        for task in tasks:
+            task.cancel()
         await self.server.aclose()
         await self._front.aclose()
         await self.rest.aclose()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._running
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,6 +123,11 @@ class Labs:
     def start(self) -> None:
         """Let market time run, if it is held."""
         self.clock.start()
+
+    def suffer(self, script: FaultScript) -> None:
+        """Let a fault script happen on each exchange it names, counted from now in market time."""
+        for lab in self.by_venue.values():
+            lab.suffer(script)
 
     async def aclose(self) -> None:
         """Close all of them.

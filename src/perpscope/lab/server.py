@@ -6,7 +6,7 @@ The fault hooks below are what the tests of reliability pull: mute, refuse, stal
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
@@ -14,6 +14,7 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeRes
 from perpscope.lab.allowance import Allowance
 from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds
 from perpscope.lab.dialect import Dialect, SessionRules
+from perpscope.lab.interference import Hand
 from perpscope.lab.ledger import Ledger
 from perpscope.lab.listing import Listing
 from perpscope.lab.session import LOGGER, Session
@@ -51,16 +52,21 @@ class LabServer:
         self.offer: Offer | None = None  #: the market, once there is one
         self.waits_for_slow = False  #: hold the tape for a slow client instead of dropping it
         self.changed = asyncio.Event()  #: set at every subscription, for whoever waits for some
+        self.venue = wire.venue
         self._wire = wire
         self._sessions: dict[Session, None] = {}
         self._subscribers: dict[str, tuple[Session, ...]] = {}
         self._slow: set[Session] = set()
+        self._lost: set[Session] = set()
         self._fast = asyncio.Event()
         self._fast.set()
         self._opened = 0
         self._connects = None if self.rules.connects is None else Allowance(self.rules.connects)
         self._listener: asyncio.Server | None = None
+        self._between: Hand | None = None
         self._muted_paths: set[str] = set()
+        self._misrouted: Callable[[str], bool] | None = None
+        self._deaf: Callable[[str], bool] | None = None
         self._muted_topics: set[str] = set()
         self._refused_topics: set[str] = set()
         self._refusals: float = 0
@@ -111,16 +117,22 @@ class LabServer:
         """A client is connected."""
         self._sessions[session] = None
         session.is_muted = session.path in self._muted_paths
+        if self._misrouted is not None and self._misrouted(session.path):
+            self._lost.add(session)
+            session.is_muted = True
+        session.is_deaf = self._deaf is not None and self._deaf(session.path)
 
     def session_closed(self, session: Session) -> None:
         """A client is gone."""
         self._sessions.pop(session, None)
+        self._lost.discard(session)
         self.drained(session)
         self.topics_changed(session)
 
-    def topics_changed(self, session: Session) -> None:  # noqa: ARG002 (the whole index is made anew: it is rare)
-        """Make the index of who hears what."""
+    def topics_changed(self, session: Session) -> None:
+        """Make the index of who hears what, the whole of it: it is rare."""
         index: dict[str, list[Session]] = {}
+        self.ledger.asked(session.topics)
         for listener in self._sessions:
             for topic in listener.topics:
                 if listener.dialogue.carries(topic):
@@ -185,8 +197,8 @@ class LabServer:
         return len(self._slow)
 
     def is_wanted(self, topic: str) -> bool:
-        """True if somebody would receive this topic."""
-        return topic in self._subscribers
+        """True if somebody would receive this topic, or its truth is kept."""
+        return topic in self._subscribers or self.ledger.is_told(topic)
 
     async def all_caught_up(self) -> None:
         """Wait until no client is behind; at once where slow ones are dropped."""
@@ -194,6 +206,14 @@ class LabServer:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send a payload to everybody who subscribed the topic, in the form each asked for."""
+        self.ledger.meant(topic, payload)
+        if self._between is None:
+            self.hand(topic, payload)
+        elif topic in self._subscribers:
+            self._between(topic, payload)
+
+    def hand(self, topic: str, payload: bytes) -> None:
+        """Send a payload past whatever stands `between`."""
         subscribers = self._subscribers.get(topic)
         if subscribers is None or topic in self._muted_topics:
             return
@@ -216,6 +236,33 @@ class LabServer:
 
     # faults --------------------------------------------------------------------------------------------------------
 
+    def between(self, take: Hand | None) -> None:
+        """Let somebody else decide what becomes of payloads on their way; None for nobody."""
+        self._between = take
+
+    @property
+    def muted_paths(self) -> list[str]:
+        """Paths on which nothing is sent."""
+        return list(self._muted_paths)
+
+    @property
+    def muted_topics(self) -> list[str]:
+        """Topics of which nothing is sent."""
+        return list(self._muted_topics)
+
+    @property
+    def refused_topics(self) -> list[str]:
+        """Topics nobody may subscribe."""
+        return list(self._refused_topics)
+
+    def misroute(self, is_meant: Callable[[str], bool] | None) -> None:
+        """Acknowledge on new connections to these paths, and never send data there; None to open no more such ones."""
+        self._misrouted = is_meant
+
+    def ignore(self, is_meant: Callable[[str], bool] | None) -> None:
+        """Hear nothing that clients say on new connections to these paths; None to open no more such ones."""
+        self._deaf = is_meant
+
     def _chosen(self, target: str | Session | None) -> Iterator[Session]:
         """A session, those of a path, or all of them."""
         for session in self.sessions:
@@ -234,7 +281,7 @@ class LabServer:
         if isinstance(target, str):
             self._muted_paths.discard(target)
         for session in self._chosen(target):
-            session.is_muted = False
+            session.is_muted = session in self._lost
 
     def mute_topic(self, topic: str) -> None:
         """Send no more data of one topic, to anybody; the rest of each connection goes on."""

@@ -61,6 +61,7 @@ class Session(WSListener):
         self.path = dialogue.path
         self.name = f"{dialogue.path or 'unrouted'}/{number}"
         self.is_muted = False
+        self.is_deaf = False  #: nothing a client says is answered, nor heard
         self._is_stalled = False
         self._transport: WSTransport
         self._is_open = False
@@ -113,6 +114,8 @@ class Session(WSListener):
                 transport.send_pong(frame.get_payload_as_bytes())
             case WSMsgType.PONG:
                 self._ponged_s = now
+            case WSMsgType.TEXT if self.is_deaf:
+                pass
             case WSMsgType.TEXT:
                 self._hear(frame.get_payload_as_bytes(), now)
             case _:
@@ -166,6 +169,13 @@ class Session(WSListener):
         """Cut the TCP connection without a word."""
         if self._stop(cause):
             self._transport.underlying_transport.abort()
+
+    def cut(self, payload: bytes, cause: str) -> None:
+        """End the TCP connection after half a frame of this payload."""
+        if self._stop(cause) and not self._is_stalled:
+            head = bytes((0x81, 126)) + len(payload).to_bytes(2, "big")  # final text frame, length in two bytes
+            self._transport.underlying_transport.write(head + payload[: len(payload) // 2])
+            self._transport.underlying_transport.close()
 
     def _close(self, cause: str, goodbye: Goodbye) -> None:
         if self._stop(cause) and not self._is_stalled:

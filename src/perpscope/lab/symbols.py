@@ -1,8 +1,10 @@
 """What the seeded market trades unless told otherwise: eight contracts with sensible prices, ticks and steps.
 
-They belong to no venue: each dialect names and sizes them as its venue does.
+They belong to no venue: each dialect names and sizes them as its venue does. Whoever needs many, for a load test, asks
+for made-up coins: ALT1 to ALT999.
 """
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -37,6 +39,18 @@ CONTRACTS = (
     Contract("AVAX", 14.6, "0.0010", "1", 0.055, 1.4),
 )
 
+_MADE_UP = re.compile(r"ALT[1-9]\d{0,2}")
+
+
+def made_up(base: str) -> Contract:
+    """A coin that exists nowhere: "ALT1" to "ALT999", each with a price of its own between 10 and 10,000.
+
+    >>> made_up("ALT7").price
+    10.5
+    """
+    number = int(base.removeprefix("ALT"))
+    return Contract(base, round(10 ** (1 + number / 333.0), 2), "0.0010", "0.01", 0.05, 1.2)
+
 
 def contracts(
     symbols: tuple[str, ...] = (), named: Callable[[Contract], str] = lambda contract: contract.symbol
@@ -44,7 +58,7 @@ def contracts(
     """The contracts of these symbols, in the order given; all of them if none is named.
 
     Args:
-        symbols: the venue's own names, or bases ("BTC").
+        symbols: the venue's own names, or bases ("BTC", "ALT12").
         named: the venue's own name of a contract.
 
     Raises:
@@ -52,6 +66,7 @@ def contracts(
     """
     names = {named(contract): contract for contract in CONTRACTS}
     known = {contract.base: contract for contract in CONTRACTS} | names
+    known |= {symbol: made_up(symbol) for symbol in symbols if _MADE_UP.fullmatch(symbol)}
     unknown = [symbol for symbol in symbols if symbol not in known]
     if unknown:
         raise ConfigError(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from perpscope.lab.dialect import Call
 from perpscope.lab.listing import Listing
+from perpscope.lab.quotations import Quotations
 from perpscope.lab.wire.binance import replies
 from perpscope.model.market import Interval
 
@@ -78,6 +79,28 @@ def window(call: Call, now_ms: int) -> tuple[int, int]:
     start = integer(call, "startTime", 0)
     end = integer(call, "endTime", now_ms)
     return start * _NS_PER_MS, end * _NS_PER_MS
+
+
+def stretch(call: Call, quotations: Quotations, step_ns: int, default: int, most: int) -> tuple[int, int]:
+    """The times [from, to), ns, that `limit` rows and perhaps one more lie in: after a start, else the newest.
+
+    Rows come each `step_ns`, on its multiples.
+    """
+    start, end = window(call, quotations.now_ms)
+    limit = min(integer(call, "limit", default), most)
+    start = max(start, quotations.ts_oldest)
+    if "startTime" in call.query:
+        first = -(-start // step_ns) * step_ns
+        return first, min(end + _NS_PER_MS, first + limit * step_ns)
+    last = min(end, quotations.ts_told) // step_ns * step_ns
+    return max(start, last - limit * step_ns), end + _NS_PER_MS
+
+
+def recent(call: Call, now_ms: int, reach_ns: int) -> None:
+    """Refuse a start that is farther back than what is kept."""
+    start, _ = window(call, now_ms)
+    if "startTime" in call.query and start < now_ms * _NS_PER_MS - reach_ns:
+        raise Refused(-1130, "parameter 'startTime' is invalid.")
 
 
 def within(call: Call, default: int, most: int) -> slice:

@@ -90,12 +90,13 @@ def kline(listing: Listing, candle: Candle, last_trade_id: int, published_ms: in
     Args:
         listing: what was traded.
         candle: its state.
-        last_trade_id: of the newest trade in it; ids are contiguous, so the first is `trades - 1` earlier.
+        last_trade_id: of the newest trade in it; ids are contiguous, so the first is `trades - 1` earlier, unless
+            some of them were before the market's first id.
         published_ms: when it was published.
     """
     opened_ms = candle.ts_open // _NS_PER_MS
     price, size, quote = listing.price, listing.size, listing.quote
-    first, last = (last_trade_id - candle.trades + 1, last_trade_id) if candle.trades else (-1, -1)
+    first, last = (max(0, last_trade_id - candle.trades + 1), last_trade_id) if candle.trades else (-1, -1)
     return (
         f'{{"e":"kline","E":{published_ms},"s":"{listing.symbol}","k":{{"t":{opened_ms},'
         f'"T":{opened_ms + candle.interval.ns // _NS_PER_MS - 1},"s":"{listing.symbol}","i":"{candle.interval.value}",'

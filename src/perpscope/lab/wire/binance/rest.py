@@ -22,6 +22,8 @@ _KLINE_WEIGHTS = ((99, 1), (499, 2), (1000, 5), (1500, 10))
 _NS_PER_MS = 1_000_000
 _DAY_NS = 86_400_000 * _NS_PER_MS
 _HOUR_MS = 3_600_000
+_USUAL_FUNDING_H = 8.0
+_STATISTICS_REACH_NS = 30 * _DAY_NS
 _MOST_KLINES, _MOST_TRADES, _MOST_FUNDINGS, _MOST_STATISTICS = 1500, 1000, 1000, 500
 _RATIOS = {
     "globalLongShortAccountRatio": "long_fraction",
@@ -132,7 +134,7 @@ class BinanceRest:
 
     def _trades(self, call: Call) -> bytes:
         stand = self._quotations.stand(self._listing(call).symbol)
-        return replies.trades(stand.listing, list(stand.trades)[asked.within(call, 500, _MOST_TRADES)])
+        return replies.trades(stand.listing, stand.trades[asked.within(call, 500, _MOST_TRADES)])
 
     def _agg_trades(self, call: Call) -> bytes:
         stand = self._quotations.stand(self._listing(call).symbol)
@@ -140,21 +142,22 @@ class BinanceRest:
         if "fromId" in call.query:
             if has_times:
                 raise asked.Refused(-1128, "Combination of optional parameters invalid.")
-            first = asked.integer(call, "fromId", 0)
-            rows = [trade for trade in stand.trades if int(trade.trade_id) >= first]
-            return replies.agg_trades(stand.listing, rows[: min(asked.integer(call, "limit", 500), _MOST_TRADES)])
+            limit = min(asked.integer(call, "limit", 500), _MOST_TRADES)
+            return replies.agg_trades(stand.listing, stand.trades.from_id(asked.integer(call, "fromId", 0), limit))
         start, end = asked.window(call, self._quotations.now_ms)
-        if "startTime" in call.query and "endTime" in call.query and end - start > _HOUR_MS * _NS_PER_MS:
+        if "startTime" in call.query and "endTime" in call.query and end - start >= _HOUR_MS * _NS_PER_MS:
             raise asked.Refused(-1127, "Lookup interval is too big.")
-        rows = [trade for trade in stand.trades if start <= trade.ts_event < end + _NS_PER_MS]
-        return replies.agg_trades(stand.listing, rows[asked.within(call, 500, _MOST_TRADES)])
+        chosen = asked.within(call, 500, _MOST_TRADES)
+        return replies.agg_trades(stand.listing, stand.trades.between(start, end + _NS_PER_MS, chosen))
 
     def _klines(self, call: Call) -> bytes:
-        listing = self._listing(call)
-        interval = asked.interval(call)
-        start, end = asked.window(call, self._quotations.now_ms)
-        rows = [row for row in self._quotations.candles(listing.symbol, interval) if start <= row.ts_open <= end]
+        listing, interval = self._listing(call), asked.interval(call)
+        stretch = self._stretch(call, interval.ns, 500, _MOST_KLINES)
+        rows = self._quotations.candles(listing.symbol, interval, *stretch)
         return replies.klines(listing, rows[asked.within(call, 500, _MOST_KLINES)])
+
+    def _stretch(self, call: Call, step_ns: int, default: int, most: int) -> tuple[int, int]:
+        return asked.stretch(call, self._quotations, step_ns, default, most)
 
     def _reference_klines(self, call: Call, which: str) -> bytes:
         listing = asked.listing(call, self._quotations.listings, "pair" if which == "index" else "symbol")
@@ -194,23 +197,20 @@ class BinanceRest:
         return statistics.open_interest(stand, self._quotations.now_ms) if stand.mark else replies.UNAVAILABLE
 
     def _funding_rate(self, call: Call) -> bytes:
-        start, end = asked.window(call, self._quotations.now_ms)
-        rows = [
-            (listing, row)
-            for listing in self._chosen(call)
-            for row in self._quotations.fundings(listing.symbol)
-            if start <= row.ts <= end
-        ]
+        chosen = self._chosen(call)
+        interval_h = chosen[0].instrument.funding_interval_h or _USUAL_FUNDING_H
+        stretch = self._stretch(call, int(interval_h * _HOUR_MS) * _NS_PER_MS, 100, _MOST_FUNDINGS)
+        rows = [(listing, row) for listing in chosen for row in self._quotations.fundings(listing.symbol, *stretch)]
         rows.sort(key=lambda row: row[1].ts)
         return statistics.funding_rates(rows[asked.within(call, 100, _MOST_FUNDINGS)])
 
     def _censuses(self, call: Call, lag_ns: int = 0) -> tuple[Listing, Sequence[Census]]:
         """Rows of the window; `lag_ns` earlier is where they are stamped."""
-        listing = self._listing(call)
-        start, end = asked.window(call, self._quotations.now_ms)
-        rows = self._quotations.censuses(listing.symbol, asked.period_ns(call))
-        kept = [row for row in rows if start <= row.ts - lag_ns <= end]
-        return listing, kept[asked.within(call, 30, _MOST_STATISTICS)]
+        listing, period_ns = self._listing(call), asked.period_ns(call)
+        asked.recent(call, self._quotations.now_ms, _STATISTICS_REACH_NS)
+        begin, end = self._stretch(call, period_ns, 30, _MOST_STATISTICS)
+        rows = self._quotations.censuses(listing.symbol, period_ns, begin + lag_ns, end + lag_ns)
+        return listing, rows[asked.within(call, 30, _MOST_STATISTICS)]
 
     def _open_interest_history(self, call: Call) -> bytes:
         return statistics.open_interest_history(*self._censuses(call))

@@ -8,17 +8,29 @@ from perpscope.lab.quotations import Quotations
 from perpscope.lab.wire.bitget.topics import Span
 from perpscope.model.market import Candle, Interval
 
-_MINUTE_NS = 60_000_000_000
-_KEPT = {interval.ns // _MINUTE_NS: interval for interval in Interval}
 _HOUR_MINUTES = 60
 
 
 def candles(quotations: Quotations, symbol: str, span: Span) -> Sequence[Candle]:
-    """Oldest first, the forming one last."""
-    if span.minutes in _KEPT:
-        return quotations.candles(symbol, _KEPT[span.minutes])
-    part = max(kept for kept in _KEPT if span.minutes % kept == 0)
-    return merged(quotations.candles(symbol, _KEPT[part]), span)
+    """Those since the start; oldest first, the forming one last."""
+    part = _part(span)
+    return _whole(quotations.candles(symbol, part), part, span)
+
+
+def old_candles(quotations: Quotations, symbol: str, span: Span, ts_from: int, ts_to: int) -> Sequence[Candle]:
+    """Those that begin in [ts_from, ts_to), ns UTC, before the start as well; oldest first, the forming one last."""
+    part = _part(span)
+    first, last = span.opening(ts_from + span.ns - 1), span.opening(ts_to - 1) + span.ns
+    return _whole(quotations.candles(symbol, part, first, last), part, span)
+
+
+def _part(span: Span) -> Interval:
+    """The longest candles of the market's own that make up these."""
+    return max((kept for kept in Interval if span.ns % kept.ns == 0), key=lambda kept: kept.ns)
+
+
+def _whole(parts: Sequence[Candle], part: Interval, span: Span) -> Sequence[Candle]:
+    return parts if part.ns == span.ns else merged(parts, span)
 
 
 def references(quotations: Quotations, symbol: str, which: str, span: Span) -> Sequence[Candle]:

@@ -3,6 +3,7 @@
 Candles and statistics come oldest first (as captured), trades and fundings newest first.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 
 from perpscope.lab.dialect import Call
@@ -15,6 +16,7 @@ from perpscope.lab.wire.bitget.topics import CLASSIC_INTERVALS
 
 _ROOT = "/api/v2/mix/market"
 _NS_PER_MS = 1_000_000
+_WEEK_MS = 7 * 86_400_000
 _MOST_LEVELS = 1000
 _DEFAULT_LEVELS = 100
 
@@ -95,17 +97,23 @@ class Classic:
 
     def _fills(self, call: Call) -> list[Json]:
         listing = self._one(call)
-        trades = list(self._quotations.stand(listing.symbol).trades)
+        trades = self._quotations.stand(listing.symbol).trades
         return [replies.classic_fill(listing, trade) for trade in trades[: -asked.limit(call, 100, 100) - 1 : -1]]
 
     def _fills_history(self, call: Call) -> list[Json]:
-        """Newest first, `idLessThan` for the next page."""
-        listing = self._one(call)
-        below = asked.integer(call, "idLessThan", 2**63)
-        known = self._quotations.stand(listing.symbol).trades
-        older = [trade for trade in known if payloads.execution_id(listing, trade) < below]
-        rows = asked.within(call, older, lambda trade: trade.ts_event, asked.limit(call, 500, 1000))
-        return [replies.classic_fill(listing, trade) for trade in reversed(rows)]
+        """Newest first, `idLessThan` for the next page; of a week at most, the last one unless times are given."""
+        listing, now_ms = self._one(call), self._quotations.now_ms
+        end_ms = min(asked.integer(call, "endTime", now_ms), now_ms)
+        start_ms = asked.integer(call, "startTime", max(0, end_ms - _WEEK_MS))
+        if end_ms - start_ms > _WEEK_MS:
+            raise Refused("400172", "Parameter verification failed")
+        trades = self._quotations.stand(listing.symbol).trades
+        first = bisect_left(trades, start_ms * _NS_PER_MS, key=lambda trade: trade.ts_event)
+        last = bisect_left(trades, (end_ms + 1) * _NS_PER_MS, key=lambda trade: trade.ts_event)
+        if below := asked.integer(call, "idLessThan", 0):
+            last = min(last, bisect_left(trades, below, key=lambda trade: payloads.execution_id(listing, trade)))
+        newest = max(first, last - asked.limit(call, 500, 1000))
+        return [replies.classic_fill(listing, trade) for trade in trades[newest : max(newest, last)][::-1]]
 
     def _symbol_price(self, call: Call) -> list[Json]:
         told = questions.figures(self._quotations, [self._one(call)])
@@ -135,7 +143,7 @@ class Classic:
         listing = self._one(call)
         size = min(asked.integer(call, "pageSize", 20), 100)
         page = max(1, asked.integer(call, "pageNo", 1))
-        rows = self._quotations.fundings(listing.symbol)[::-1][(page - 1) * size : page * size]
+        rows = questions.fundings(self._quotations, listing, page, size)
         return [replies.funding(listing, row, "fundingTime") for row in rows]
 
     def _open_interest(self, call: Call) -> Json:

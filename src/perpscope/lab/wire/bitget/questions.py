@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from perpscope.lab.dialect import Call
 from perpscope.lab.listing import Listing
-from perpscope.lab.quotations import Census, Quotations
+from perpscope.lab.quotations import Census, Funding, Quotations
 from perpscope.lab.wire.bitget import asked, bars, disputed, payloads, tickers
 from perpscope.lab.wire.bitget.asked import Refused
 from perpscope.lab.wire.bitget.tickers import Figures
@@ -35,23 +37,29 @@ def candles(
 
     A start within a candle brings that candle too: a window cut a millisecond off the grid overlaps the one before.
     """
-    symbol = listing.symbol
-    rows = (
-        bars.candles(quotations, symbol, span)
-        if which == "market"
-        else bars.references(quotations, symbol, which, span)
-    )
+    now = quotations.now_ms * _NS_PER_MS
     first = span.opening(asked.integer(call, "startTime", 0) * _NS_PER_MS)
-    last = asked.integer(call, "endTime", 2**63 // _NS_PER_MS) * _NS_PER_MS
+    last = min(now, asked.integer(call, "endTime", now // _NS_PER_MS) * _NS_PER_MS)
+    if which == "market":
+        return bars.old_candles(quotations, listing.symbol, span, max(first, last - most * span.ns + 1), last + 1)
+    rows = bars.references(quotations, listing.symbol, which, span)
     return [row for row in rows if first <= row.ts_open <= last][-most:]
 
 
+def fundings(quotations: Quotations, listing: Listing, page: int, size: int) -> Sequence[Funding]:
+    """A page of payments, newest first; the first is numbered 1."""
+    now = quotations.now_ms * _NS_PER_MS
+    every = quotations.fundings(listing.symbol, quotations.ts_oldest, now + 1)
+    return every[::-1][(page - 1) * size : page * size]
+
+
 def censuses(quotations: Quotations, call: Call, listing: Listing) -> Sequence[Census]:
-    """The newest thirty, oldest first; the length of the real list is not documented."""
-    rows = quotations.censuses(listing.symbol, asked.period_ns(call))[-_PERIODS:]
+    """The newest thirty, oldest first, each with its beginning; the length of the real list is not documented."""
+    period_ns = asked.period_ns(call)
+    rows = quotations.censuses(listing.symbol, period_ns)[-_PERIODS:]
     if not rows:
         raise Refused("40054", f"The data fetched by {listing.symbol} is empty")
-    return rows
+    return [msgspec.structs.replace(row, ts=row.ts - period_ns) for row in rows]
 
 
 def liquidations(quotations: Quotations, listings: Iterable[Listing]) -> list[dict[str, str]]:

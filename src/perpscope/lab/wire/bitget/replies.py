@@ -225,7 +225,7 @@ def funding(listing: Listing, row: Funding, time_name: str) -> Json:
 
 
 def taker_volume(row: Census) -> Json:
-    """One row of taker volumes, base units."""
+    """One row of taker volumes, base units; its time is the period's beginning."""
     return {
         "buyVolume": plain(row.taker_buy, _VOLUME_DECIMALS),
         "sellVolume": plain(row.taker_sell, _VOLUME_DECIMALS),
@@ -237,7 +237,7 @@ def ratio(row: Census, kind: str) -> Json:
     """One row of a long-short statistic.
 
     Args:
-        row: of the period.
+        row: of the period, with its beginning.
         kind: "Account", "Position" or "" (of everything, here the same as accounts).
     """
     share = round(row.top_position_long_fraction if kind == "Position" else row.long_fraction, _RATIO_DECIMALS)

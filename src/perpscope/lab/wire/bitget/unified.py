@@ -66,7 +66,7 @@ class Unified:
 
     def _fills(self, call: Call) -> list[Json]:
         listing = self._one(call)
-        trades = list(self._quotations.stand(listing.symbol).trades)
+        trades = self._quotations.stand(listing.symbol).trades
         return [replies.fill(listing, trade) for trade in trades[: -asked.limit(call, 100, 100) - 1 : -1]]
 
     def _funding_now(self, call: Call) -> list[Json]:
@@ -78,7 +78,7 @@ class Unified:
         listing = self._one(call)
         size = asked.limit(call, 100, 100)
         page = asked.limit(call, 1, _MOST_PAGES, "cursor")
-        rows = self._quotations.fundings(listing.symbol)[::-1][(page - 1) * size : page * size]
+        rows = questions.fundings(self._quotations, listing, page, size)
         return {"resultList": [replies.funding(listing, row, "fundingRateTimestamp") for row in rows]}
 
     def _open_interest(self, call: Call) -> Json:

@@ -10,8 +10,9 @@ from typing import TypeVar
 from perpscope.lab.allowance import Allowance, Rate
 from perpscope.lab.dialect import Answer, Call
 from perpscope.lab.listing import Listing
-from perpscope.lab.quotations import Quotations
+from perpscope.lab.quotations import Census, Quotations
 from perpscope.lab.wire.bybit import replies, tickers
+from perpscope.lab.wire.bybit.listings import FUNDING_INTERVAL_H
 from perpscope.lab.wire.bybit.payloads import INTERVALS
 from perpscope.lab.wire.bybit.replies import Json
 from perpscope.model.market import Interval
@@ -20,6 +21,8 @@ Row = TypeVar("Row")
 
 _NS_PER_MS = 1_000_000
 _MINUTE_NS = 60_000 * _NS_PER_MS
+_HOUR_NS = 60 * _MINUTE_NS
+_MOST_TRADES = 1000
 _LIMIT = Rate(600, 5.0)
 _BAN_S = 600.0
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -117,7 +120,8 @@ class BybitRest:
         interval = _CANDLES.get(call.query.get("interval", ""))
         if interval is None:
             raise _Refused("Not supported interval")
-        rows = _newest(call, self._quotations.candles(listing.symbol, interval), lambda row: row.ts_open, 200, 1000)
+        stretch, limit = self._stretch(call, interval.ns, 200, 1000, ("start", "end"))
+        rows = self._quotations.candles(listing.symbol, interval, *stretch)[::-1][:limit]
         listed = [replies.kline(listing, row) for row in rows]
         return {"category": _category(call), "symbol": listing.symbol, "list": listed}
 
@@ -126,41 +130,45 @@ class BybitRest:
         minutes = _MINUTES.get(call.query.get("interval", ""))
         if minutes is None:
             raise _Refused("Not supported interval")
+        (begin, end), limit = self._stretch(call, minutes * _MINUTE_NS, 200, 1000, ("start", "end"))
         bars = self._quotations.reference_bars(listing.symbol, which, minutes * _MINUTE_NS)
-        rows = _newest(call, bars, lambda bar: bar.ts_open, 200, 1000)
+        rows = [bar for bar in reversed(bars) if begin <= bar.ts_open < end][:limit]
         listed = [replies.reference_kline(listing, row, which) for row in rows]
         return {"category": _category(call), "symbol": listing.symbol, "list": listed}
 
     def _trades(self, call: Call) -> Json:
         stand = self._quotations.stand(self._listing(call).symbol)
-        limit = min(max(1, _integer(call, "limit", 500)), 1000)
-        rows = [replies.trade(stand.listing, trade) for trade in reversed(stand.trades)][:limit]
+        newest = stand.trades[-min(max(1, _integer(call, "limit", 500)), _MOST_TRADES) :]
+        rows = [replies.trade(stand.listing, trade) for trade in reversed(newest)]
         return {"category": _category(call), "list": rows}
 
     # who holds what ------------------------------------------------------------------------------------------------
 
     def _open_interest(self, call: Call) -> Json:
         listing = self._listing(call)
-        rows = self._quotations.censuses(listing.symbol, _period_ns(call, "intervalTime"))
-        within = _newest(call, rows, lambda row: row.ts, None, None, ("startTime", "endTime"))
-        page, cursor = _page(call, within, 50, 200)
+        page, cursor = self._censuses(call, listing, "intervalTime", 200)
         listed = [replies.open_interest(listing, row) for row in page]
         return {"category": _category(call), "symbol": listing.symbol, "list": listed, "nextPageCursor": cursor}
 
     def _account_ratio(self, call: Call) -> Json:
         listing = self._listing(call)
-        rows = self._quotations.censuses(listing.symbol, _period_ns(call, "period"))
-        within = _newest(call, rows, lambda row: row.ts, None, None, ("startTime", "endTime"))
-        page, cursor = _page(call, within, 50, 500)
+        page, cursor = self._censuses(call, listing, "period", 500)
         return {"list": [replies.account_ratio(listing, row) for row in page], "nextPageCursor": cursor}
+
+    def _censuses(self, call: Call, listing: Listing, period: str, most: int) -> tuple[Sequence[Census], str]:
+        """A page of the rows between two times, newest first, and the cursor of what follows."""
+        period_ns = _period_ns(call, period)
+        stretch, _ = self._stretch(call, period_ns, 50, most, ("startTime", "endTime"), _cursor(call))
+        return _page(call, self._quotations.censuses(listing.symbol, period_ns, *stretch)[::-1], 50, most)
 
     def _fundings(self, call: Call) -> Json:
         if "startTime" in call.query and "endTime" not in call.query:
             raise _Refused("params error: startTime must be used with endTime")
         listing = self._listing(call)
-        rows = self._quotations.fundings(listing.symbol)
-        within = _newest(call, rows, lambda row: row.ts, 200, 200, ("startTime", "endTime"))
-        return {"category": _category(call), "list": [replies.funding(listing, row) for row in within]}
+        every_ns = int((listing.instrument.funding_interval_h or FUNDING_INTERVAL_H) * _HOUR_NS)
+        stretch, limit = self._stretch(call, every_ns, 200, 200, ("startTime", "endTime"))
+        rows = self._quotations.fundings(listing.symbol, *stretch)[::-1][:limit]
+        return {"category": _category(call), "list": [replies.funding(listing, row) for row in rows]}
 
     def _risk_limits(self, call: Call) -> Json:
         page, cursor = _page(call, self._chosen(call), _RISK_PAGE, _RISK_PAGE)
@@ -168,6 +176,19 @@ class BybitRest:
         return {"category": _category(call), "list": rows, "nextPageCursor": cursor}
 
     # parameters ----------------------------------------------------------------------------------------------------
+
+    def _stretch(
+        self, call: Call, step_ns: int, default: int, most: int, names: tuple[str, str], skipped: int = 0
+    ) -> tuple[tuple[int, int], int]:
+        """The times [from, to) that the newest rows asked for lie in, and one row more; and how many are asked for.
+
+        Rows come each `step_ns`, on its multiples; both times of a call are included.
+        """
+        limit = min(max(1, _integer(call, "limit", default)), most)
+        end = min(self._quotations.ts_told, _integer(call, names[1], 2**63 // _NS_PER_MS) * _NS_PER_MS) + _NS_PER_MS
+        newest = end // step_ns * step_ns
+        first = _integer(call, names[0], 0) * _NS_PER_MS
+        return (max(first, self._quotations.ts_oldest, newest - (skipped + limit + 1) * step_ns), end), limit
 
     def _listing(self, call: Call) -> Listing:
         if "symbol" not in call.query:
@@ -212,23 +233,13 @@ def _period_ns(call: Call, name: str) -> int:
     return minutes * _MINUTE_NS
 
 
-def _newest(
-    call: Call,
-    rows: Sequence[Row],
-    ts: Callable[[Row], int],
-    default: int | None,
-    most: int | None,
-    names: tuple[str, str] = ("start", "end"),
-) -> Sequence[Row]:
-    """Rows between two times, both included, newest first; `limit` of them at most, where there is one."""
-    first = _integer(call, names[0], 0) * _NS_PER_MS
-    last = _integer(call, names[1], 2**63 // _NS_PER_MS) * _NS_PER_MS
-    within = [row for row in reversed(rows) if first <= ts(row) <= last]
-    return within if default is None else within[: min(_integer(call, "limit", default), most or default)]
+def _cursor(call: Call) -> int:
+    """It counts rows."""
+    return _integer(call, "cursor", 0) if call.query.get("cursor") else 0
 
 
 def _page(call: Call, rows: Sequence[Row], default: int, most: int) -> tuple[Sequence[Row], str]:
-    """The rows after the cursor, and the cursor of what follows; empty at the end. It counts rows."""
-    begin = _integer(call, "cursor", 0) if call.query.get("cursor") else 0
+    """The rows after the cursor, and the cursor of what follows; empty at the end."""
+    begin = _cursor(call)
     end = begin + min(max(1, _integer(call, "limit", default)), most)
     return rows[begin:end], str(end) if end < len(rows) else ""

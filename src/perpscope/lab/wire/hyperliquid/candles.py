@@ -41,10 +41,23 @@ class Told(NamedTuple):
 
 
 def rows(quotations: Quotations, listing: Listing, name: str) -> list[Told]:
-    """All candles of an interval there are, oldest first, the forming one last."""
-    minutes = INTERVALS[name]
-    made_of = max((known for known in Interval if minutes * _MINUTE_NS % known.ns == 0), key=lambda known: known.ns)
-    return [row(listing, name, group) for group in _groups(quotations.candles(listing.symbol, made_of), minutes)]
+    """Candles of an interval since the start, oldest first, the forming one last."""
+    parts = quotations.candles(listing.symbol, _part(name))
+    return [row(listing, name, group) for group in _groups(parts, INTERVALS[name])]
+
+
+def old_rows(quotations: Quotations, listing: Listing, name: str, ts_from: int, ts_to: int) -> list[Told]:
+    """Those that begin in [ts_from, ts_to), ns UTC, before the start as well."""
+    length = INTERVALS[name] * _MINUTE_NS
+    first, last = -(-ts_from // length) * length, -(-ts_to // length) * length
+    parts = quotations.candles(listing.symbol, _part(name), first, last)
+    return [row(listing, name, group) for group in _groups(parts, INTERVALS[name])]
+
+
+def _part(name: str) -> Interval:
+    """The longest candles of the market's own that make up these."""
+    length = INTERVALS[name] * _MINUTE_NS
+    return max((known for known in Interval if length % known.ns == 0), key=lambda known: known.ns)
 
 
 def row(listing: Listing, name: str, parts: Sequence[Candle]) -> Told:

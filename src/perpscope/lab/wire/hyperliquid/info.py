@@ -25,6 +25,7 @@ Row = TypeVar("Row")
 OK, NO_JSON, NOT_UNDERSTOOD, TOO_MANY, FAILED = 200, 400, 422, 429, 500
 _LIMIT = Rate(1200, 60.0)
 _NS_PER_MS = 1_000_000
+_NS_PER_MINUTE = 60_000 * _NS_PER_MS
 _RECENT, _PAGE, _MOST_CANDLES, _MOST_FILLS = 10, 500, 5000, 2000
 _EVER_MS = 2**53
 _MISUNDERSTOOD = b"Failed to deserialize the JSON body into the target type"
@@ -186,15 +187,21 @@ class InfoDesk:
 
     def _candles(self, request: asked.CandleRange) -> replies.Json:
         listing = self._listing(request.coin)
-        length = candles.INTERVALS[request.interval] * 60_000
-        last = _EVER_MS if request.endTime is None else request.endTime
-        rows = candles.rows(self._quotations, listing, request.interval)[-_MOST_CANDLES:]
-        return replies.raws(row.json for row in rows if request.startTime - length < row.start_ms <= last)
+        length = candles.INTERVALS[request.interval] * _NS_PER_MINUTE
+        now = self.now_ms * _NS_PER_MS
+        last = now if request.endTime is None else min(now, request.endTime * _NS_PER_MS)
+        first = max(request.startTime * _NS_PER_MS - length + 1, now - _MOST_CANDLES * length + 1)
+        if last < first:
+            return []
+        return replies.raws(
+            row.json for row in candles.old_rows(self._quotations, listing, request.interval, first, last + 1)
+        )
 
     def _fundings(self, request: asked.FundingHistory) -> replies.Json:
         coin = self._listing(request.coin).symbol
-        rows = [replies.funding(coin, row) for row in self._quotations.fundings(coin)]
-        return _between(rows, request, lambda row: row.time)[:_PAGE]
+        since = request.startTime * _NS_PER_MS - _NS_PER_MINUTE  # as they are told a little late
+        paid = self._quotations.fundings(coin, since, self.now_ms * _NS_PER_MS + 1)
+        return _between([replies.funding(coin, row) for row in paid], request, lambda row: row.time)[:_PAGE]
 
     def _recent(self, coin: str) -> replies.Json:
         rows = self.house.recent.get(self._listing(coin).symbol, ())

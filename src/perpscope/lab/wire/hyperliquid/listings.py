@@ -32,17 +32,26 @@ class Tier(NamedTuple):
     max_leverage: int
 
 
+class _Assets(dict[str, Asset]):
+    """By coin; a made-up coin is listed like the smaller ones."""
+
+    def __missing__(self, coin: str) -> Asset:
+        return Asset(2, 10, 52)
+
+
 #: as the venue lists them in 2026
-ASSETS = {
-    "BTC": Asset(5, 40, 56),
-    "ETH": Asset(4, 25, 55),
-    "SOL": Asset(2, 20, 54),
-    "BNB": Asset(3, 10, 51),
-    "XRP": Asset(0, 20, 53),
-    "DOGE": Asset(0, 10, 52),
-    "ADA": Asset(0, 10, 52),
-    "AVAX": Asset(2, 10, 52),
-}
+ASSETS = _Assets(
+    {
+        "BTC": Asset(5, 40, 56),
+        "ETH": Asset(4, 25, 55),
+        "SOL": Asset(2, 20, 54),
+        "BNB": Asset(3, 10, 51),
+        "XRP": Asset(0, 20, 53),
+        "DOGE": Asset(0, 10, 52),
+        "ADA": Asset(0, 10, 52),
+        "AVAX": Asset(2, 10, 52),
+    }
+)
 #: the tiered tables; below 51 an id is the one tier's leverage. 52 and 53 are written from memory of the venue's page
 TABLES = {
     51: ("tiered 10x", (Tier(0.0, 10), Tier(3_000_000.0, 5))),

@@ -57,10 +57,20 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 def candles(quotations: Quotations, symbol: str, bar: str) -> list[Row]:
-    """Of trades; oldest first, the forming one last."""
+    """Of trades since the start; oldest first, the forming one last."""
     interval = _MADE_BY_THE_MARKET.get(bar)
     rows = [_of_candle(candle) for candle in quotations.candles(symbol, interval or Interval.M1)]
     return rows if interval else grouped(rows, SPANS[bar])
+
+
+def old_candles(quotations: Quotations, symbol: str, bar: str, ts_from: int, ts_to: int) -> list[Row]:
+    """Of trades, those that began in [ts_from, ts_to), ns UTC, before the start as well; oldest first."""
+    span = SPANS[bar]
+    part = max((kept for kept in Interval if span.length_ns % kept.ns == 0), key=lambda kept: kept.ns)
+    first = -(-(ts_from + span.offset_ns) // span.length_ns) * span.length_ns - span.offset_ns
+    last = span.begins(ts_to - 1) + span.length_ns
+    rows = [_of_candle(candle) for candle in quotations.candles(symbol, part, first, last)]
+    return rows if bar in _MADE_BY_THE_MARKET else grouped(rows, span, part.ns)
 
 
 def references(quotations: Quotations, symbol: str, which: str, bar: str) -> list[Row]:
@@ -69,12 +79,12 @@ def references(quotations: Quotations, symbol: str, which: str, bar: str) -> lis
     return grouped([_of_bar(minute, is_closed=minute is not minutes[-1]) for minute in minutes], SPANS[bar])
 
 
-def grouped(minutes: Iterable[Row], span: Span) -> list[Row]:
-    """Longer bars; one is closed when the last of its minutes is."""
+def grouped(minutes: Iterable[Row], span: Span, part_ns: int = MINUTE_NS) -> list[Row]:
+    """Longer bars; one is closed when the last of its minutes (or parts of another length) is."""
     rows: list[Row] = []
     for minute in minutes:
         ts_open = span.begins(minute.ts_open)
-        is_closed = minute.is_closed and span.is_edge(minute.ts_open + MINUTE_NS)
+        is_closed = minute.is_closed and span.is_edge(minute.ts_open + part_ns)
         if rows and rows[-1].ts_open == ts_open:
             row = rows.pop()
             high, low = max(row.high, minute.high), min(row.low, minute.low)

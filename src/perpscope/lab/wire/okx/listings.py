@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from perpscope.lab.listing import Listing, decimals
-from perpscope.lab.symbols import CONTRACTS, Contract
+from perpscope.lab.symbols import Contract, contracts
 from perpscope.model.instrument import Instrument, instrument_id
 
 FUNDING_INTERVAL_H = 8
@@ -26,7 +26,6 @@ _CONTRACT_SIZES = {
     "ADA": "100",
     "AVAX": "1",
 }
-_FIRST_PRICES = {contract.base: contract.price for contract in CONTRACTS}
 
 
 class _Step(NamedTuple):
@@ -57,7 +56,8 @@ class Tier(NamedTuple):
 
 def tiers(instrument: Instrument) -> list[Tier]:
     """Margin tiers of a contract; the next begins one lot above the largest size of the one before."""
-    worth = _FIRST_PRICES[instrument.base] * float(instrument.contract_size)
+    (contract,) = contracts((instrument.base,))
+    worth = contract.price * float(instrument.contract_size)
     largest = [round(step.limit_usd / worth) for step in _STEPS]
     smallest = ["0", *(str(size + LOT) for size in largest)]
     return [
@@ -73,7 +73,7 @@ def index_name(symbol: str) -> str:
 
 def instrument(contract: Contract) -> Instrument:
     """As the catalogue describes it."""
-    size = Decimal(_CONTRACT_SIZES[contract.base])
+    size = Decimal(_CONTRACT_SIZES.get(contract.base, "1"))
     return Instrument(
         id=instrument_id("okx", contract.base, "USDT"),
         venue="okx",

@@ -6,26 +6,28 @@ key, whatever they are given, as keys travel in headers, which the lab does not 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice, takewhile
 
 import msgspec
 
 from perpscope.lab.allowance import Allowance, Rate
 from perpscope.lab.dialect import Answer, Call
 from perpscope.lab.listing import Listing
-from perpscope.lab.quotations import Quotations, Stand
+from perpscope.lab.quotations import Quotations
 from perpscope.lab.wire.okx import asked, bars, payloads, rows
 from perpscope.lab.wire.okx.asked import Refused
 from perpscope.lab.wire.okx.listings import index_name, tiers
-from perpscope.lab.wire.okx.payloads import MATCHES
+from perpscope.lab.wire.okx.matches import Matches
 from perpscope.lab.wire.okx.rows import KIND, Json
 from perpscope.lab.wire.okx.rubik import Rubik
-from perpscope.model.market import MarkPrice, Trade
+from perpscope.model.market import MarkPrice
 
 _PREFIX = "/api/v5/"
 _OF_ACCOUNTS = ("account/", "asset/", "trade/", "users/")
 _NS_PER_MS = 1_000_000
 _LIQUIDATIONS_LATE_NS = 69 * 60_000 * _NS_PER_MS  # the newest that was seen by REST, of any probe
 _MOST_FAMILIES = 5
+_MOST_BARS = 300
 _UNAUTHORISED, _NOT_FOUND, _WRONG_METHOD, _TOO_MANY = 401, 404, 405, 429
 _NO_SUCH_PATH = {"code": 404, "data": {}, "detailMsg": "", "error_code": "404", "error_message": "Not Found"}
 _EVERYTHING = Rate(10_000, 2.0)  # over all paths: not the venue's, but for tests to lower
@@ -69,6 +71,7 @@ class OkxRest:
         self._quotations = quotations
         self.budget = Allowance(_EVERYTHING)
         self._spent: dict[tuple[str, str], Allowance] = {}
+        self._matches = Matches(quotations)
         self._routes: dict[str, Callable[[Call], Sequence[object]]] = {
             "public/time": lambda _: [{"ts": str(quotations.now_ms)}],
             "public/instruments": self._instruments,
@@ -217,9 +220,11 @@ class OkxRest:
 
     def _candles(self, call: Call, *, is_history: bool) -> Sequence[list[str]]:
         """Of trades; the history has closed ones only."""
-        listing = asked.listing(call, self._quotations.listings)
-        made = bars.candles(self._quotations, listing.symbol, asked.bar(call, "bar", "1m"))
-        return [rows.candle(listing, row) for row in _page_of_bars(call, made, 300, is_history=is_history)]
+        listing, bar = asked.listing(call, self._quotations.listings), asked.bar(call, "bar", "1m")
+        below_ms = min(asked.integer(call, "after", 2**53), self._quotations.now_ms + 1)
+        first = (below_ms * _NS_PER_MS) - (_MOST_BARS + 2) * bars.SPANS[bar].length_ns
+        made = bars.old_candles(self._quotations, listing.symbol, bar, first, below_ms * _NS_PER_MS)
+        return [rows.candle(listing, row) for row in _page_of_bars(call, made, _MOST_BARS, is_history=is_history)]
 
     def _references(self, call: Call, which: str, *, is_history: bool) -> Sequence[list[str]]:
         find = asked.index if which == "index" else asked.listing
@@ -247,25 +252,24 @@ class OkxRest:
         return [{"asks": asks, "bids": bids, "ts": str(ts // _NS_PER_MS), "seqId": seq_id}]
 
     def _trades(self, call: Call) -> Sequence[Json]:
-        return asked.page(call, self._matches(call), _trade_id, (100, 500), ("", ""))
+        listing = asked.listing(call, self._quotations.listings)
+        most = min(max(1, asked.integer(call, "limit", 100)), 500)
+        return [rows.match(listing, *match) for match in islice(self._matches.newest(listing.symbol), most)]
 
     def _old_trades(self, call: Call) -> Sequence[Json]:
         """By id, or by time (`type=2`)."""
-        by = {"1": _trade_id, "2": _trade_ms}.get(call.query.get("type") or "1")
-        if by is None:
+        by = call.query.get("type") or "1"
+        if by not in ("1", "2"):
             raise asked.wrong("type")
-        return asked.page(call, self._matches(call), by, (100, 100))
-
-    def _matches(self, call: Call) -> Sequence[Json]:
-        """Every match of the trades there are, newest first; ids count one by one."""
-        stand = self._quotations.stand(asked.listing(call, self._quotations.listings).symbol)
-        newest = stand.told[MATCHES].number if MATCHES in stand.told else 0
-        every = [
-            _match(stand, trade, size)
-            for trade in reversed(stand.trades)
-            for size in reversed(payloads.matches(stand.listing, trade))
-        ]
-        return [{**row, "tradeId": str(newest - number)} for number, row in enumerate(every)]
+        listing = asked.listing(call, self._quotations.listings)
+        above, below = asked.integer(call, "before", -1), asked.integer(call, "after", 2**53)
+        most = min(max(1, asked.integer(call, "limit", 100)), 100)
+        if by == "1":
+            found = takewhile(lambda match: match.trade_id > above, self._matches.before_id(listing.symbol, below))
+        else:
+            older = self._matches.before(listing.symbol, below * _NS_PER_MS)
+            found = takewhile(lambda match: match.trade.ts_event // _NS_PER_MS > above, older)
+        return [rows.match(listing, *match) for match in islice(found, most)]
 
     # who holds what ------------------------------------------------------------------------------------------------
 
@@ -279,7 +283,8 @@ class OkxRest:
 
     def _fundings(self, call: Call) -> Sequence[Json]:
         listing = asked.listing(call, self._quotations.listings)
-        settled = reversed(self._quotations.fundings(listing.symbol))
+        now = self._quotations.now_ms * _NS_PER_MS
+        settled = reversed(self._quotations.fundings(listing.symbol, self._quotations.ts_oldest, now + 1))
         return [
             rows.settled(listing, row)
             for row in asked.page(call, settled, lambda row: row.ts // _NS_PER_MS, (400, 400))
@@ -324,17 +329,3 @@ def _level(channel: str, price: str, size: str) -> list[str]:
     return {"books-full": [price, size, number], "books-rpi": [price, size, size, number]}.get(
         channel, [price, size, "0", number]
     )
-
-
-def _match(stand: Stand, trade: Trade, size: str) -> Json:
-    listing = stand.listing
-    told = {"instId": listing.symbol, "side": rows.side(trade.side), "sz": size, "px": listing.price(trade.price)}
-    return {**told, "source": "0", "ts": str(trade.ts_event // _NS_PER_MS)}
-
-
-def _trade_id(row: Json) -> int:
-    return int(str(row["tradeId"]))
-
-
-def _trade_ms(row: Json) -> int:
-    return int(str(row["ts"]))

@@ -7,7 +7,7 @@ from perpscope.lab.listing import Listing
 from perpscope.lab.quotations import Funding, Stand
 from perpscope.lab.wire.okx.bars import Day, Row
 from perpscope.lab.wire.okx.listings import FUNDING_INTERVAL_H, LOT, MAX_LEVERAGE, index_name, short
-from perpscope.model.market import Interval, Liquidation, MarkPrice, PositionSide, Quote, Side
+from perpscope.model.market import Interval, Liquidation, MarkPrice, PositionSide, Quote, Side, Trade
 
 Json = dict[str, object]
 
@@ -185,6 +185,19 @@ def liquidation_detail(listing: Listing, event: Liquidation) -> Json:
         "sz": listing.size(event.size),
         "ts": _ms(event.ts_event),
     }
+
+
+def match(listing: Listing, trade_id: int, trade: Trade, size: str) -> Json:
+    """One match of a trade, as REST tells it.
+
+    Args:
+        listing: of what.
+        trade_id: of the match.
+        trade: that it is part of.
+        size: of the match, contracts.
+    """
+    told = {"instId": listing.symbol, "side": side(trade.side), "sz": size, "px": listing.price(trade.price)}
+    return {**told, "tradeId": str(trade_id), "source": "0", "ts": _ms(trade.ts_event)}
 
 
 def candle(listing: Listing, row: Row) -> list[str]:

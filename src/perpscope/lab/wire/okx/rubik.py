@@ -1,7 +1,7 @@
 """OKX's trading statistics, `/api/v5/rubik/stat`: lists of columns, newest first, the latest 1440 periods.
 
-Open interest and ratios are stamped with the end of their period. Taker volumes are stamped with its start: the venue's
-documentation does not say, users of the figures do.
+Rows are stamped with the start of their period, as the venue's bars are: of taker volumes its users say so, of the
+others nobody says which end it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,7 @@ from perpscope.lab.wire.okx.listings import short
 _NS_PER_MS = 1_000_000
 _FIVE_MINUTES_NS = 300_000 * _NS_PER_MS
 _LATEST = 1440
-_PAGE = (100, 100)
-_BOUNDS = ("begin", "end")
+_PAGE = 100
 _coins, _dollars, _ratio = short(8), short(2), short(16)
 
 
@@ -40,52 +39,48 @@ class Rubik:
 
     def _open_interests(self, call: Call) -> Sequence[list[str]]:
         """Contracts, coins, dollars."""
-        listing, ended = self._ended(call, asked.period(call))
-        page = asked.page(call, ended, _ended_ms, _PAGE, _BOUNDS)
-        return [[str(_ended_ms(row)), *_three_units(listing, row, row.open_interest)] for row in page]
+        span, (listing, page) = asked.period(call), self._page(call)
+        return [[_begun(row, span), *_three_units(listing, row, row.open_interest)] for row in page]
 
     def _taker_volumes(self, call: Call) -> Sequence[list[str]]:
         """What takers sold, and then what they bought; in contracts unless coins (0) or dollars (2) are asked for."""
         unit = {"": 0, "1": 0, "0": 1, "2": 2}.get(call.query.get("unit", ""))
         if unit is None:
             raise asked.wrong("unit")
-        span = asked.period(call)
-        listing, ended = self._ended(call, span)
-
-        def begun_ms(row: Census) -> int:
-            return (row.ts - span.length_ns) // _NS_PER_MS
-
+        span, (listing, page) = asked.period(call), self._page(call)
         return [
-            [
-                str(begun_ms(row)),
-                _three_units(listing, row, row.taker_sell)[unit],
-                _three_units(listing, row, row.taker_buy)[unit],
-            ]
-            for row in asked.page(call, ended, begun_ms, _PAGE, _BOUNDS)
+            [_begun(row, span), *(_three_units(listing, row, size)[unit] for size in (row.taker_sell, row.taker_buy))]
+            for row in page
         ]
 
     def _ratios(self, call: Call, longs: Callable[[Census], float]) -> Sequence[list[str]]:
         """Longs over shorts."""
-        _, ended = self._ended(call, asked.period(call))
-        page = asked.page(call, ended, _ended_ms, _PAGE, _BOUNDS)
-        return [[str(_ended_ms(row)), _ratio(longs(row) / (1 - longs(row)))] for row in page]
+        span, (_, page) = asked.period(call), self._page(call)
+        return [[_begun(row, span), _ratio(longs(row) / (1 - longs(row)))] for row in page]
 
-    def _ended(self, call: Call, span: Span) -> tuple[Listing, Sequence[Census]]:
-        """The latest periods that have ended, newest first, with what takers did in the whole of each."""
-        listing = asked.listing(call, self._quotations.listings)
-        ended: list[Census] = []
+    def _page(self, call: Call) -> tuple[Listing, Sequence[Census]]:
+        """The newest periods that begin between two bounds, newest first, with what takers did in the whole of each."""
+        listing, span = asked.listing(call, self._quotations.listings), asked.period(call)
+        above, below = asked.integer(call, "begin", -1), asked.integer(call, "end", 2**53)
+        most = min(max(1, asked.integer(call, "limit", _PAGE)), _PAGE)
+        ended = span.begins(self._quotations.now_ms * _NS_PER_MS)
+        last = min(ended, span.begins(below * _NS_PER_MS - 1) + span.length_ns)
+        first = max(last - most * span.length_ns, ended - _LATEST * span.length_ns)
+        page: list[Census] = []
         bought = sold = 0.0
-        for row in self._quotations.censuses(listing.symbol, _FIVE_MINUTES_NS):
+        for row in self._quotations.censuses(listing.symbol, _FIVE_MINUTES_NS, first + 1, last + 1):
             bought += row.taker_buy
             sold += row.taker_sell
             if span.is_edge(row.ts):
-                ended.append(msgspec.structs.replace(row, taker_buy=bought, taker_sell=sold))
+                if row.ts - span.length_ns > above * _NS_PER_MS:
+                    page.append(msgspec.structs.replace(row, taker_buy=bought, taker_sell=sold))
                 bought = sold = 0.0
-        return listing, ended[: -_LATEST - 1 : -1]
+        return listing, page[::-1]
 
 
-def _ended_ms(row: Census) -> int:
-    return row.ts // _NS_PER_MS
+def _begun(row: Census, span: Span) -> str:
+    """When a period began, ms UTC."""
+    return str((row.ts - span.length_ns) // _NS_PER_MS)
 
 
 def _three_units(listing: Listing, row: Census, size: float) -> tuple[str, str, str]:
