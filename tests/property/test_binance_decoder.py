@@ -150,7 +150,7 @@ def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
         lambda reply: history.candles(reply, BTC, Interval.M1, TS_RECV),
         lambda reply: history.mark_prices(reply, {"BTCUSDT": BTC}, TS_RECV),
         lambda reply: history.trades(reply, BTC, TS_RECV),
-        lambda reply: history.fundings_paid(reply, {"BTCUSDT": BTC}),
+        lambda reply: history.fundings_paid(reply, {"BTCUSDT": BTC}, TS_RECV),
         *(
             partial(polled, poll.name)
             for poll in VENUE.polls(_BTCUSDT, sorted(VENUE.polled, key=lambda one: one.value))

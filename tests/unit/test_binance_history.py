@@ -6,10 +6,9 @@ import pytest
 
 from perpscope.errors import FrameError
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Candle, Interval, MarkPrice, Side, Trade
+from perpscope.model.market import Candle, FundingPaid, Interval, MarkPrice, Side, Trade
 from perpscope.model.stream import HttpRequest
 from perpscope.venues.binance import history
-from perpscope.venues.binance.history import FundingPaid
 
 BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
 OPEN_MS = 1_790_757_180_000
@@ -95,8 +94,8 @@ def test_funding_that_was_paid_is_read() -> None:
         {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": OPEN_MS + 2, "markPrice": "83000.5"},
         {"symbol": "ETHUSDT", "fundingRate": "0.0001", "fundingTime": OPEN_MS},
     ]
-    old, newer, new = history.fundings_paid(body(rows), {"BTCUSDT": BTC})
-    assert old == FundingPaid(BTC, OPEN_MS * 10**6, -0.0375, None)
+    old, newer, new = history.fundings_paid(body(rows), {"BTCUSDT": BTC}, TS_RECV)
+    assert old == FundingPaid(BTC, OPEN_MS * 10**6, TS_RECV, -0.0375, None)
     assert (newer.mark, new.mark, new.funding_rate) == (None, 83000.5, 0.0001)
 
 

@@ -34,7 +34,10 @@ def body(reply: object) -> bytes:
 
 
 def test_each_figure_has_a_call_of_its_own() -> None:
-    """Open interest each minute, three ratios and taker volume each five. Keeps S2-37, S2-38, S2-39, S2-40, S3-15."""
+    """Open interest each minute, three ratios and taker volume each five.
+
+    Keeps S2-37, S2-38, S2-39, S2-40, S2-42, S3-15.
+    """
     calls = {poll.name: poll for poll in VENUE.polls([named("BTCUSDT")], POLLED)}
     assert {name: poll.request.path for name, poll in calls.items()} == {
         "binance/open_interest/BTCUSDT": "/fapi/v1/openInterest",

@@ -85,14 +85,14 @@ def test_recorded_fundings_decode(recordings: Path) -> None:
     for _, raw in routes(recordings, "/fapi/v1/fundingRate"):
         if raw == b"null":
             with pytest.raises(FrameError):
-                history.fundings_paid(raw, symbols)
+                history.fundings_paid(raw, symbols, 1)
             continue
-        paid = history.fundings_paid(raw, symbols)
+        paid = history.fundings_paid(raw, symbols, 1)
         counts.append(len(paid))
         hours = {round((late.ts_event - early.ts_event) / 3.6e12) for early, late in pairwise(paid)}
         assert hours <= {8}
     assert counts == [1, 100, 1, 6, 1, 1]
-    assert len(history.fundings_paid(payload(recordings, "futures_market_funding_rate"), symbols)) == 2
+    assert len(history.fundings_paid(payload(recordings, "futures_market_funding_rate"), symbols, 1)) == 2
 
 
 def test_recorded_funding_intervals_decode(recordings: Path) -> None:

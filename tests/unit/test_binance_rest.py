@@ -126,7 +126,7 @@ def test_refusals_name_their_code(raw: bytes) -> None:
         lambda: history.candles(raw, BTC, Interval.M1, TS_RECV),
         lambda: history.mark_prices(raw, {}, TS_RECV),
         lambda: history.trades(raw, BTC, TS_RECV),
-        lambda: history.fundings_paid(raw, {}),
+        lambda: history.fundings_paid(raw, {}, 1),
     ]
     for call in calls:
         with pytest.raises(FrameError) as caught:

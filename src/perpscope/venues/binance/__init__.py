@@ -12,12 +12,14 @@ from perpscope.errors import FrameError
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
-from perpscope.ports import Catalogue, Venue
-from perpscope.venues.binance import plan, polls, rest, symbols
+from perpscope.ports import Catalogue, Past, Series, Stretch, Venue
+from perpscope.venues.binance import history, limits, plan, polls, rest, symbols
 from perpscope.venues.binance.plan import TradeStream
 from perpscope.venues.binance.stream import Decoder
 
 __all__ = ["VENUE", "Binance", "Decoder", "TradeStream"]
+
+_TRADES = Series(Channel.TRADES)
 
 
 class Binance:
@@ -47,6 +49,7 @@ class Binance:
     )
     polled = polls.POLLED
     dialogue = plan.DIALOGUE
+    connects = limits.CONNECTS
 
     def __init__(self, trade_stream: TradeStream = "aggTrade") -> None:
         self.trade_stream: TradeStream = trade_stream
@@ -103,6 +106,28 @@ class Binance:
         """Nothing was asked, so whatever came is a FrameError."""
         raise FrameError(f"binance was asked for no margin tiers, but {raw[:60]!r} came", venue=self.name)
 
+    @property
+    def series(self) -> Mapping[Series, float | None]:
+        """What can be asked for, and how many seconds back; single fills, if those are listened to, only by key."""
+        is_listed = self.trade_stream == "aggTrade"
+        return history.SERIES if is_listed else {one: history.SERIES[one] for one in history.SERIES if one != _TRADES}
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """Ask for as much of a stretch as one reply holds, the newest first."""
+        return history.past_request(series, instrument, stretch)
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """What the reply to `past_request` for the same stretch tells; raises FrameError."""
+        return history.past(series, raw, instrument, stretch, ts_recv)
+
+    def time_request(self) -> HttpRequest:
+        """Ask for the venue's clock."""
+        return rest.time_request()
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC; raises FrameError."""
+        return rest.server_time(raw)
+
     def snapshot_request(self, instrument: Instrument) -> HttpRequest:
         """Ask for 1,000 levels of an instrument's book."""
         return rest.depth_request(instrument.symbol)
@@ -114,6 +139,18 @@ class Binance:
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol; None if it is not a USD-M one."""
         return symbols.instrument_named(symbol)
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, where a reply tells."""
+        return limits.used_weight(headers)
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says so in the venue's own words."""
+        return limits.refused_for_s(status, headers, body)
+
+    def own_limit(self, request: HttpRequest) -> tuple[str, int, float, float] | None:
+        """The limit of a path that is counted apart: name, calls, in so many seconds, weight besides."""
+        return limits.own_limit(request)
 
 
 VENUE: Venue = Binance()

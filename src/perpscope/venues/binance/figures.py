@@ -6,6 +6,8 @@ oldest first. Binance stamps open interest and ratios at the *end* of their peri
 (`venues` notes of 2026-11); events carry the end. A period that is not over by our clock is passed over.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 from perpscope.errors import FrameError
@@ -29,6 +31,8 @@ RATIOS = {
     RatioKind.TOP_ACCOUNTS: "/futures/data/topLongShortAccountRatio",  # top fifth of users by margin balance
     RatioKind.TOP_POSITIONS: "/futures/data/topLongShortPositionRatio",
 }
+#: What is counted of a period, and stamped with its end.
+Figure: TypeAlias = OpenInterest | AccountRatio | TakerVolume
 _PERIODS = {300: "5m", 900: "15m", 1800: "30m", 3600: "1h", 7200: "2h", 14_400: "4h", 21_600: "6h", 43_200: "12h"}
 _PERIODS |= {86_400: "1d"}
 #: Accounts are told to four digits: long and short together are 1 within that.

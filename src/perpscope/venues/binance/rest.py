@@ -77,10 +77,29 @@ class _Depth(msgspec.Struct):
             raise ValueError("Expected `bids` falling and `asks` rising")
 
 
+class _Time(msgspec.Struct):
+    serverTime: Millis
+
+
 _exchange_info = msgspec.json.Decoder(_ExchangeInfo, strict=False)
 _funding_info = msgspec.json.Decoder(list[_FundingInfo], strict=False)
 _days = msgspec.json.Decoder(list[_Day], strict=False)
 _depth = msgspec.json.Decoder(_Depth, strict=False)
+_time = msgspec.json.Decoder(_Time, strict=False)
+
+
+def time_request() -> HttpRequest:
+    """Ask for the venue's clock."""
+    return HttpRequest(path="/fapi/v1/time", weight=1)
+
+
+def server_time(raw: bytes) -> int:
+    """Decode a time reply: ns UTC, whole milliseconds.
+
+    Raises:
+        FrameError: a refusal, or not the documented shape.
+    """
+    return read(_time, raw).serverTime * MS
 
 
 def catalogue_request() -> HttpRequest:

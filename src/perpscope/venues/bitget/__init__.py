@@ -2,7 +2,8 @@
 
 `stream` turns frames into events by way of the message shapes in `wire` and what `answers` says of acknowledgements,
 `amount` finds out what liquidations count in, `plan` says which sockets to open, `rest` builds calls and reads replies,
-`polls` names those to be repeated, and `symbols` reads an instrument off its name.
+`polls` names those to be repeated, `history` asks for the past (`fills` for its trades), and `symbols` reads an
+instrument off its name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
-from perpscope.ports import Catalogue, Venue
-from perpscope.venues.bitget import plan, polls, rest, symbols
+from perpscope.ports import Catalogue, Past, Series, Stretch, Venue
+from perpscope.venues.bitget import history, limits, plan, polls, rest, symbols
 from perpscope.venues.bitget.amount import DOCUMENTED, AmountUnit
 from perpscope.venues.bitget.stream import Decoder
 
@@ -33,6 +34,8 @@ class Bitget:
     channels = plan.CHANNELS
     polled = polls.POLLED
     dialogue = plan.DIALOGUE
+    connects = limits.CONNECTS
+    series = history.SERIES
 
     def __init__(self, assumed_unit: AmountUnit = DOCUMENTED) -> None:
         self.assumed_unit = assumed_unit
@@ -90,6 +93,34 @@ class Bitget:
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol; None if it is not a USDT-margined perpetual."""
         return symbols.instrument_named(symbol)
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, where a reply tells."""
+        return limits.used_weight(headers)
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says so in the venue's own words."""
+        return limits.refused_for_s(status, headers, body)
+
+    def own_limit(self, request: HttpRequest) -> tuple[str, int, float, float] | None:
+        """The limit of a path that is counted apart: name, calls, in so many seconds, weight besides."""
+        return limits.own_limit(request)
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """Ask for the newest part of a stretch of the past."""
+        return history.past_request(series, instrument, stretch)
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """Decode the answer to `past_request` for the same stretch; raises FrameError."""
+        return history.past(series, raw, instrument, stretch, ts_recv)
+
+    def time_request(self) -> HttpRequest:
+        """Ask what time it is."""
+        return rest.time_request()
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC; raises FrameError."""
+        return rest.server_time(raw)
 
 
 VENUE: Venue = Bitget()

@@ -26,6 +26,7 @@ from perpscope.venues.bitget.wire import MS, Millis, NotNegative, Positive, Wire
 # that even if nothing else is asked for, no endpoint is asked more often in a minute than it allows.
 WEIGHT_PER_MINUTE = 4_800.0  #: of 6,000, a fifth left to others
 WEIGHT_20_PER_S = 4
+WEIGHT_10_PER_S = 8
 WEIGHT_1_PER_S = 80
 
 CATEGORY = ("category", "USDT-FUTURES")
@@ -109,11 +110,21 @@ class _Book(msgspec.Struct):
     data: _Depth
 
 
+class _Clock(msgspec.Struct):
+    serverTime: Millis
+
+
+class _Time(msgspec.Struct):
+    code: Literal["00000"]
+    data: _Clock
+
+
 _read_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 _read_listing = msgspec.json.Decoder(_Listing, strict=False)
 _read_turnover = msgspec.json.Decoder(_Turnover, strict=False)
 _read_tiers = msgspec.json.Decoder(_Tiers, strict=False)
 _read_book = msgspec.json.Decoder(_Book, strict=False)
+_read_time = msgspec.json.Decoder(_Time, strict=False)
 
 
 def read(decoder: msgspec.json.Decoder[Reply], raw: bytes) -> Reply:
@@ -223,3 +234,17 @@ def snapshot(raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
     """
     depth = read(_read_book, raw).data
     return BookSnapshot(instrument.id, depth.ts * MS, ts_recv, depth.ts, [*depth.b], [*depth.a])
+
+
+def time_request() -> HttpRequest:
+    """Ask what time it is: of v2, as v3's pages name no such call."""
+    return HttpRequest(path="/api/v2/public/time", weight=WEIGHT_20_PER_S)
+
+
+def server_time(raw: bytes) -> int:
+    """Decode the answer to `time_request`: ns UTC, in whole milliseconds.
+
+    Raises:
+        FrameError: a refusal, or not the documented shape.
+    """
+    return read(_read_time, raw).data.serverTime * MS

@@ -54,6 +54,7 @@ _NOT_STRAIGHT = (KeyError, *_UNREADABLE)
 _MOST_NAMES = 5_000  #: names, and bars of them, remembered without a catalogue
 _MOST = 1e15  #: base units
 _EARLY_MS = 60_000  #: by which a bar may begin after the message that tells of it
+_AHEAD_MS = 300_000  #: by which it may begin after our receipt
 _SHOWN = 120  #: bytes of a frame that go into a message
 
 _READERS: dict[str, Callable[[bytes | memoryview], Message]] = {
@@ -201,8 +202,9 @@ class Decoder:
         last = known = self._bars.get(place)
         events: list[MarketEvent] = []
         for bar in sorted(message.data, key=_start):
-            if bar.start > message.ts + _EARLY_MS:  # taken for true, it would make history of all that follow
-                raise _frame_error(f"Expected `start` <= `ts`, got {bar.start} > {message.ts}", raw)
+            latest_ms = min(message.ts + _EARLY_MS, ts_recv // MS + _AHEAD_MS)
+            if bar.start > latest_ms:  # taken for true, it would make history of all that follow
+                raise _frame_error(f"Expected `start` <= `ts` and receipt, got {bar.start} > {message.ts}", raw)
             if last is not None and bar.start < last.start:
                 continue
             if last is not None and bar.start > last.start:

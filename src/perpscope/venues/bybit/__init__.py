@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
-from perpscope.ports import Catalogue, Venue
-from perpscope.venues.bybit import plan, polls, rest, symbols
+from perpscope.ports import Catalogue, Past, Series, Stretch, Venue
+from perpscope.venues.bybit import history, limits, plan, polls, rest, symbols
 from perpscope.venues.bybit.stream import Decoder
 
 __all__ = ["VENUE", "Bybit", "Decoder"]
@@ -27,6 +27,7 @@ class Bybit:
     channels = plan.CHANNELS
     polled = polls.POLLED
     dialogue = plan.DIALOGUE
+    connects = limits.CONNECTS
 
     def plan(self, instruments: Sequence[Instrument], channels: Sequence[Channel]) -> list[ConnectionPlan]:
         """Sockets to open for these channels; none without instruments, as no topic carries the whole market."""
@@ -70,6 +71,27 @@ class Bybit:
         """Decode the answer to one of `tier_requests`; raises FrameError."""
         return rest.tiers(raw, catalogue)
 
+    @property
+    def series(self) -> Mapping[Series, float | None]:
+        """What can be asked for, and how many seconds back."""
+        return history.SERIES
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """Ask for as much of a stretch as one reply holds, the newest first."""
+        return history.past_request(series, instrument, stretch)
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """What the reply to `past_request` for the same stretch tells; raises FrameError."""
+        return history.past(series, raw, instrument, stretch, ts_recv)
+
+    def time_request(self) -> HttpRequest:
+        """Ask for the venue's clock."""
+        return rest.time_request()
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC; raises FrameError."""
+        return rest.server_time(raw)
+
     def snapshot_request(self, instrument: Instrument) -> HttpRequest | None:  # noqa: ARG002 - the port's shape
         """None: subscribing anew brings a book in its place among the updates."""
         return None
@@ -81,6 +103,14 @@ class Bybit:
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol; None if it is not a linear one."""
         return symbols.instrument_named(symbol)
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, where a reply tells."""
+        return limits.used_weight(headers)
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says so in the venue's own words."""
+        return limits.refused_for_s(status, headers, body)
 
 
 VENUE: Venue = Bybit()

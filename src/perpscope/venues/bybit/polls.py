@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from perpscope.errors import FrameError
-from perpscope.model.instrument import Instrument
+from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import AccountRatio, MarketEvent, RatioKind
 from perpscope.model.stream import Channel, HttpRequest, Poll, Stream
 from perpscope.venues.bybit.replies import LINEAR, SHOWN, Answer, Rows, read
@@ -19,6 +19,7 @@ from perpscope.venues.bybit.wire import MS, Millis
 
 POLLED = frozenset({Channel.ACCOUNT_RATIOS})
 RATIO_PERIOD_S = 300
+RATIO_PERIOD = "5min"
 #: Rows asked for: the newest and two before it, so that one missed call leaves no hole.
 RATIO_ROWS = 3
 _RATIOS = f"{VENUE}/{Channel.ACCOUNT_RATIOS.value}/"
@@ -44,7 +45,7 @@ def polls(instruments: Sequence[Instrument], channels: Sequence[Channel]) -> lis
             name=_RATIOS + symbol,
             request=HttpRequest(
                 path="/v5/market/account-ratio",
-                params=(LINEAR, ("symbol", symbol), ("period", "5min"), ("limit", str(RATIO_ROWS))),
+                params=(LINEAR, ("symbol", symbol), ("period", RATIO_PERIOD), ("limit", str(RATIO_ROWS))),
             ),
             streams=(Stream(Channel.ACCOUNT_RATIOS, identity),),
             every_s=float(RATIO_PERIOD_S),
@@ -54,10 +55,7 @@ def polls(instruments: Sequence[Instrument], channels: Sequence[Channel]) -> lis
 
 
 def polled_events(poll: str, raw: bytes, ts_recv: int, catalogue: Mapping[str, Instrument]) -> list[MarketEvent]:
-    """Account ratios of a reply, oldest first. No accounts on either side is no ratio, and is left out.
-
-    Which end of the period the venue stamps is documented nowhere. Its example was asked for at 03:25 and its newest
-    day is stamped 00:00 of the same day, a count that is over: the stamp is taken for the end.
+    """Account ratios of a reply, oldest first; none of an instrument we do not know.
 
     Raises:
         FrameError: a refusal, not the documented shape, another instrument's, or no poll of ours.
@@ -65,15 +63,27 @@ def polled_events(poll: str, raw: bytes, ts_recv: int, catalogue: Mapping[str, I
     if not poll.startswith(_RATIOS):
         raise FrameError(f"bybit has no poll {poll[:SHOWN]}", venue=VENUE)
     symbol = poll.removeprefix(_RATIOS)
+    instrument = catalogue.get(symbol) if catalogue else instrument_named(symbol)
+    return [*account_ratios(raw, symbol, None if instrument is None else instrument.id, ts_recv)]
+
+
+def account_ratios(raw: bytes, symbol: str, instrument: InstrumentId | None, ts_recv: int) -> list[AccountRatio]:
+    """Decode an account-ratio reply, oldest first. No accounts on either side is no ratio, and is left out.
+
+    Which end of the period the venue stamps is documented nowhere. Its example was asked for at 03:25 and its newest
+    day is stamped 00:00 of the same day, a count that is over: the stamp is taken for the end.
+
+    Raises:
+        FrameError: a refusal, not the documented shape, or another instrument's.
+    """
     rows = read(_read_ratios, raw).list
     stray = next((row.symbol for row in rows if row.symbol != symbol), None)
     if stray is not None:
         raise FrameError(f"bybit sent the account ratio of {stray[:SHOWN]} for {symbol[:SHOWN]}", venue=VENUE)
-    instrument = catalogue.get(symbol) if catalogue else instrument_named(symbol)
     if instrument is None:
         return []
     return [
-        AccountRatio(instrument.id, row.timestamp * MS, ts_recv, RatioKind.ALL_ACCOUNTS, RATIO_PERIOD_S, row.buyRatio)
+        AccountRatio(instrument, row.timestamp * MS, ts_recv, RatioKind.ALL_ACCOUNTS, RATIO_PERIOD_S, row.buyRatio)
         for row in sorted(rows, key=lambda row: row.timestamp)
         if row.buyRatio or row.sellRatio
     ]

@@ -63,6 +63,7 @@ _READERS: dict[int, Read] = {
 }
 #: Members by name cost 80 ns each time they are looked up on their enum (Python 3.11), a third of an event.
 _BUY, _SELL = Side.BUY, Side.SELL
+SIDES = {"Buy": _BUY, "Sell": _SELL}
 _UNNUMBERED = 0  #: `u` of the one-level topic counts that topic's own messages: no book is compared by it
 _POSITION = {"Buy": PositionSide.LONG, "Sell": PositionSide.SHORT}
 _COMPLETE, _NO_SAMPLING = Completeness.COMPLETE, Sampling.NONE

@@ -1,8 +1,9 @@
 """Hyperliquid's own perpetuals: subscriptions out, events in.
 
 `stream` turns frames into events by way of the message shapes in `wire`, `plan` says which sockets to open and what to
-say on them, `rest` builds calls and reads replies, `polls` asks for positions, `symbols` reads an instrument off its
-name. The venue publishes no liquidations of the whole market: `watching` some accounts shows those they had a part in.
+say on them, `rest` builds calls and reads replies, `polls` asks for positions, `history` for the past, `symbols` reads
+an instrument off its name. The venue publishes no liquidations of the whole market: `watching` some accounts shows
+those they had a part in.
 """
 
 import re
@@ -12,8 +13,8 @@ from perpscope.errors import ConfigError
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
-from perpscope.ports import Catalogue, Venue
-from perpscope.venues.hyperliquid import plan, polls, rest, symbols
+from perpscope.ports import Catalogue, Past, Series, Stretch, Venue
+from perpscope.venues.hyperliquid import history, limits, plan, polls, rest, symbols
 from perpscope.venues.hyperliquid.stream import Decoder
 
 __all__ = ["MOST_ACCOUNTS", "VENUE", "Decoder", "Hyperliquid"]
@@ -35,6 +36,8 @@ class Hyperliquid:
     rest_url = "https://api.hyperliquid.xyz"
     weight_per_minute = rest.WEIGHT_PER_MINUTE
     dialogue = plan.DIALOGUE
+    connects = limits.CONNECTS
+    series = history.SERIES
 
     def __init__(self, accounts: Sequence[str] = ()) -> None:
         self.accounts = tuple(accounts)
@@ -126,6 +129,30 @@ class Hyperliquid:
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its coin; None if it is not one of the venue's own exchange."""
         return symbols.instrument_named(symbol)
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, where a reply tells."""
+        return limits.used_weight(headers)
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says so in the venue's own words."""
+        return limits.refused_for_s(status, headers, body)
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """Ask for the newest part of a stretch of the past."""
+        return history.past_request(series, instrument, stretch)
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """Decode the answer to `past_request` for the same stretch; raises FrameError."""
+        return history.past(series, raw, instrument, stretch, ts_recv)
+
+    def time_request(self) -> HttpRequest:
+        """Ask what time it is."""
+        return rest.time_request()
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC; raises FrameError."""
+        return rest.server_time(raw)
 
 
 VENUE: Venue = Hyperliquid()

@@ -61,6 +61,7 @@ _WATCHLIST, _UNSAMPLED = Completeness.WATCHLIST, Sampling.NONE
 _ADL = Ignored("adl")
 _EMPTY_BOOK = Ignored("empty-book")
 _HISTORY = Ignored("history")
+_AHEAD_NS = 300_000_000_000  #: by which a candle may begin after our receipt
 _NO_LIQUIDATION = Ignored("no-liquidation")
 _NO_TRADES = Ignored("no-trades")
 _UNLISTED = Ignored("unlisted-channel")
@@ -212,6 +213,8 @@ class Decoder:
         o, h, low, c = bar.o, bar.h, bar.l, bar.c
         candle = Candle(instrument, ts, ts_recv, interval, ts_open, o, h, low, c, bar.v, None, bar.n, None, None, False)
         place = (bar.s, bar.i)
+        if ts_open > ts_recv + _AHEAD_NS:  # taken for true, it would make history of all that follow
+            raise FrameError(f"Expected `t` <= receipt, got {bar.t} > {ts_recv // MS}", venue=VENUE)
         last = self._bars.get(place)
         if last is not None and ts_open < last.ts_open:
             return _HISTORY  # it has been closed already

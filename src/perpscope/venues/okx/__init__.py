@@ -1,9 +1,9 @@
 """OKX v5 perpetuals: topics and paths out, events in.
 
 `stream` turns frames into events by way of the message shapes in `trading_data` and `public_data`; `marks` joins mark
-price, index and funding; `plan` says which sockets to open, `rest` and `polls` build calls and read replies, `symbols`
-reads names. OKX counts in contracts: sizes leave here in base units or not at all. Inverse and dated contracts,
-options and spot are recognised and passed over.
+price, index and funding; `plan` says which sockets to open, `rest` and `polls` build calls and read replies, `history`
+those about the past (`matches` about its trades), `symbols` reads names. OKX counts in contracts: sizes leave here in
+base units or not at all. Inverse and dated contracts, options and spot are recognised and passed over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll
-from perpscope.ports import Catalogue, Venue
-from perpscope.venues.okx import plan, polls, rest, symbols
+from perpscope.ports import Catalogue, Past, Series, Stretch, Venue
+from perpscope.venues.okx import history, limits, plan, polls, rest, symbols
 from perpscope.venues.okx.stream import Decoder
 
 __all__ = ["VENUE", "Decoder", "Okx"]
@@ -28,6 +28,8 @@ class Okx:
     channels = plan.CHANNELS
     polled = polls.CHANNELS
     dialogue = plan.DIALOGUE
+    connects = limits.CONNECTS
+    series = history.SERIES
 
     def plan(self, instruments: Sequence[Instrument], channels: Sequence[Channel]) -> list[ConnectionPlan]:
         """Sockets to open for these channels; no instruments = liquidations of the whole market, if asked for."""
@@ -84,6 +86,34 @@ class Okx:
     def instrument_named(self, symbol: str) -> Instrument | None:
         """Read an instrument off its symbol; None if it is not ours, or its contract size is not known."""
         return symbols.instrument_named(symbol)
+
+    def used_weight(self, headers: Mapping[str, str]) -> float | None:
+        """Weight used in the current minute by this address, where a reply tells."""
+        return limits.used_weight(headers)
+
+    def refused_for_s(self, status: int, headers: Mapping[str, str], body: bytes) -> float | None:
+        """Real seconds to send nothing, where a reply says so in the venue's own words."""
+        return limits.refused_for_s(status, headers, body)
+
+    def own_limit(self, request: HttpRequest) -> tuple[str, int, float, float] | None:
+        """The limit of a path that is counted apart: name, calls, in so many seconds, weight besides."""
+        return limits.own_limit(request)
+
+    def past_request(self, series: Series, instrument: Instrument, stretch: Stretch) -> HttpRequest:
+        """Ask for the newest part of a stretch of the past."""
+        return history.past_request(series, instrument, stretch)
+
+    def past(self, series: Series, raw: bytes, instrument: Instrument, stretch: Stretch, ts_recv: int) -> Past:
+        """Decode the answer to `past_request` for the same stretch; raises FrameError."""
+        return history.past(series, raw, instrument, stretch, ts_recv)
+
+    def time_request(self) -> HttpRequest:
+        """Ask what time it is."""
+        return rest.time_request()
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC; raises FrameError."""
+        return rest.server_time(raw)
 
 
 VENUE: Venue = Okx()

@@ -23,7 +23,7 @@ from perpscope.venues.okx.wire import MS, Count, Measure, Millis, NotNegative, P
 #: spend a quarter of it at once and gets it back evenly, thus at most 60 + 8 units in 2 s. With a fifth left to
 #: others, a call that is allowed n times therefore weighs 68 / 0.8 n, rounded up.
 WEIGHT_PER_MINUTE = 240.0
-_WEIGHTS = {10: 9, 20: 5, 40: 3}  #: calls allowed in 2 s → weight of one
+WEIGHTS = {5: 17, 10: 9, 20: 5, 40: 3}  #: calls allowed in 2 s → weight of one
 FAMILIES_PER_TIER_CALL = 5
 BOOK_LEVELS = 400
 _SHOWN = 120  #: bytes of a reply that go into a message
@@ -88,11 +88,16 @@ class _Book(msgspec.Struct):
             raise ValueError("Expected `bids` falling and `asks` rising")
 
 
+class _Clock(msgspec.Struct):
+    ts: Millis
+
+
 _read_refusal = msgspec.json.Decoder(_Refusal)
 _read_listed = msgspec.json.Decoder(Reply[_Listed], strict=False)
 _read_tickers = msgspec.json.Decoder(Reply[_Ticker], strict=False)
 _read_tiers = msgspec.json.Decoder(Reply[_Tier], strict=False)
 _read_books = msgspec.json.Decoder(Reply[_Book], strict=False)
+_read_clocks = msgspec.json.Decoder(Reply[_Clock], strict=False)
 
 
 def read(decoder: msgspec.json.Decoder[Reply[Row]], raw: bytes) -> list[Row]:
@@ -109,7 +114,7 @@ def read(decoder: msgspec.json.Decoder[Reply[Row]], raw: bytes) -> list[Row]:
 
 def catalogue_request() -> HttpRequest:
     """List every perpetual."""
-    return HttpRequest(path="/api/v5/public/instruments", params=(("instType", "SWAP"),), weight=_WEIGHTS[20])
+    return HttpRequest(path="/api/v5/public/instruments", params=(("instType", "SWAP"),), weight=WEIGHTS[20])
 
 
 def instruments(raw: bytes) -> list[Instrument]:
@@ -157,7 +162,7 @@ def _decimal(symbol: str, name: str, text: str) -> Decimal:
 
 def turnover_request() -> HttpRequest:
     """Ask what every perpetual turned over in 24 hours."""
-    return HttpRequest(path="/api/v5/market/tickers", params=(("instType", "SWAP"),), weight=_WEIGHTS[20])
+    return HttpRequest(path="/api/v5/market/tickers", params=(("instType", "SWAP"),), weight=WEIGHTS[20])
 
 
 def turnover(raw: bytes) -> dict[str, float]:
@@ -192,7 +197,7 @@ def tier_requests(instruments: Sequence[Instrument]) -> list[HttpRequest]:
                 ("tdMode", "isolated"),
                 ("instFamily", ",".join(families[start : start + FAMILIES_PER_TIER_CALL])),
             ),
-            weight=_WEIGHTS[10],
+            weight=WEIGHTS[10],
         )
         for start in range(0, len(families), FAMILIES_PER_TIER_CALL)
     ]
@@ -227,7 +232,7 @@ def _tiers(rows: list[_Tier], instrument: Instrument) -> tuple[MarginTier, ...]:
 def book_request(symbol: str) -> HttpRequest:
     """Ask for 400 levels of a side, to compare with the streamed book; it is never needed to begin one."""
     params = (("instId", symbol), ("sz", str(BOOK_LEVELS)))
-    return HttpRequest(path="/api/v5/market/books", params=params, weight=_WEIGHTS[40])
+    return HttpRequest(path="/api/v5/market/books", params=params, weight=WEIGHTS[40])
 
 
 def snapshot(raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
@@ -242,3 +247,20 @@ def snapshot(raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
     (book,), measure = rows, Measure.of(instrument)
     bids, asks = levels(book.bids, measure), levels(book.asks, measure)
     return BookSnapshot(instrument.id, book.ts * MS, ts_recv, book.seqId, bids, asks)
+
+
+def time_request() -> HttpRequest:
+    """Ask what time it is."""
+    return HttpRequest(path="/api/v5/public/time", weight=WEIGHTS[10])
+
+
+def server_time(raw: bytes) -> int:
+    """Decode the answer to `time_request`: ns UTC, in whole milliseconds.
+
+    Raises:
+        FrameError: a refusal, or not the documented shape.
+    """
+    rows = read(_read_clocks, raw)
+    if len(rows) != 1:
+        raise FrameError(f"okx told {len(rows)} times where one was asked", venue=VENUE)
+    return rows[0].ts * MS

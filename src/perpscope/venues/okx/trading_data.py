@@ -167,7 +167,7 @@ class BookChange(msgspec.Struct, tag_field="action", tag="update", gc=False):
         return deltas
 
 
-class _Bar(msgspec.Struct, array_like=True, gc=False):
+class Bar(msgspec.Struct, array_like=True, gc=False):
     """`[ts, open, high, low, close, contracts, base units, quote units, confirm]`."""
 
     ts: Millis
@@ -203,7 +203,7 @@ class Candles(msgspec.Struct, gc=False):
     }
 
     arg: _CandlesArg
-    data: Annotated[list[_Bar], msgspec.Meta(min_length=1)]
+    data: Annotated[list[Bar], msgspec.Meta(min_length=1)]
 
     def events(self, measure: Measure, ts_recv: int) -> Decoded:
         """The candles: as of their end where they are closed, else of our receipt, within the interval."""
