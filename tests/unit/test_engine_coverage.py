@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from perpscope.engine.coverage import CoverageLedger
+from perpscope.engine.silence import Finding, Spoken
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, Stream
@@ -67,9 +68,47 @@ def gap(event: Covered | Gap) -> tuple[tuple[Stream, ...], int, int | None, str]
 
 
 def test_a_mute_socket_covers_nothing() -> None:
-    """An acknowledgement without data vouches for nothing, and its end is no gap."""
+    """An acknowledgement without data vouches for nothing: what came between it and the end was missed."""
+    ledger = CoverageLedger({("binance", TRADES): (50, "restart")})
+    found = keep(ledger, [subscribed(100, TRADES), Tick(200), Tick(300), lost(350, "silent")])
+    assert [gap(event) for event in found] == [
+        ((TRADES,), 50, 100, "restart"),
+        ((TRADES,), 100, None, "silent"),
+    ]
+    found = keep(ledger, [subscribed(400, TRADES), alive(410)])
+    assert [gap(event) for event in found] == [((TRADES,), 100, 400, "silent")]
+    assert ledger.gaps == 2
+
+
+def test_silence_after_an_acknowledgement_is_not_vouched_for() -> None:
+    """A path that acknowledges and is mute for a while: the gap before it ends with the first data."""
+    second = 1_000_000_000
+    ledger = CoverageLedger({("binance", TRADES): (second, "silent")})
+    early: list[Entry] = [subscribed(10 * second, TRADES), Tick(14 * second), alive(15 * second)]
+    assert [gap(event) for event in keep(ledger, early)] == [((TRADES,), second, 10 * second, "silent")]
+    keep(ledger, [Tick(15 * second), lost(16 * second, "silent")])
+    late: list[Entry] = [subscribed(20 * second, TRADES), Tick(25 * second), Tick(26 * second), alive(27 * second)]
+    (ended,) = keep(ledger, late)
+    assert isinstance(ended, Gap)
+    assert (ended.ts_to, ended.cause) == (27 * second, "silent")
+    (further,) = keep(ledger, [Tick(28 * second), alive(29 * second), Tick(30 * second)])
+    assert covered(further) == (27 * second, 28 * second, True)
+
+
+def test_a_first_word_that_comes_late_leaves_a_gap_before_it() -> None:
+    """Nothing was known of these streams before: from the acknowledgement to the newest data they miss."""
+    second = 1_000_000_000
     ledger = CoverageLedger()
-    assert keep(ledger, [subscribed(100, TRADES), Tick(200), Tick(300), lost(350, "silent")]) == []
+    keep(ledger, [subscribed(10 * second, TRADES, connection=TWO), alive(11 * second, TWO)])
+    (found,) = keep(ledger, [subscribed(12 * second, TRADES, CANDLES), Tick(20 * second), alive(21 * second)])
+    assert gap(found) == ((CANDLES,), 12 * second, 21 * second, "silent")  # trades were heard on the other one
+    assert ledger.gaps == 1
+
+
+def test_an_acknowledgement_cut_short_by_us_is_no_gap() -> None:
+    """Stopped before data came: whoever goes on later finds what is missing by itself."""
+    ledger = CoverageLedger()
+    assert keep(ledger, [subscribed(100, TRADES), lost(150, "stopped")]) == []
     assert ledger.gaps == 0
 
 
@@ -317,3 +356,39 @@ def test_a_planned_successor_leaves_no_gap() -> None:
         (250, 400, True),
     ]
     assert ledger.gaps == 0
+
+
+def late(ts: int, lag_ns: int, connection: str = ONE) -> Alive:
+    """Data at `ts`, stamped by the venue so long before; after, where it is below zero."""
+    return Alive(connection, ts, 1, ts, lag_ns)
+
+
+def test_what_is_on_its_way_is_not_vouched_for() -> None:
+    """The end stays behind by what a message takes: what the venue did since may never arrive."""
+    ledger = CoverageLedger()
+    found = keep(ledger, [subscribed(100, TRADES), late(290, 40), Tick(300), late(390, 40), Tick(400), lost(450)])
+    assert [covered(event) for event in found[:-1]] == [(100, 260, True), (100, 260, False)]
+    assert isinstance(found[-1], Gap)
+    assert (found[-1].ts_from, found[-1].ts_to) == (260, None)
+
+
+def test_a_clock_behind_its_venue_begins_later() -> None:
+    """1,300 behind: what happened before the acknowledgement is stamped up to 1,300 after it, and was not seen."""
+    ledger = CoverageLedger({("binance", TRADES): (5_000, "stopped")})
+    found = keep(ledger, [subscribed(10_000, TRADES), late(10_100, -1_300), Tick(12_000), late(12_500, -1_300)])
+    assert [(gap.ts_from, gap.ts_to) for gap in found if isinstance(gap, Gap)] == [(5_000, 11_300)]
+    assert [covered(event) for event in keep(ledger, [Tick(13_000)])] == [(11_300, 12_000, True)]
+
+
+def test_a_gap_is_as_wide_as_the_clocks_are_apart() -> None:
+    """A book unreadable, a stream silent: missed until the venue's now, which is later than ours."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES, BOOK), late(150, -30)])
+    ledger.book_lost("binance", BTC, 150, "sequence", 160)
+    assert [(gap.ts_from, gap.ts_to) for gap in ledger.book_back("binance", BTC, 200)] == [(150, 230)]
+    keep(ledger, [late(300, 20)])
+    (gap,) = ledger.mute(Finding("binance", {TRADES: 250}, is_alarm=True), 400)
+    assert (gap.ts_from, gap.ts_to) == (230, None)
+    keep(ledger, [late(450, -30)])
+    (gap,) = ledger.spoke(Spoken("binance", {TRADES: 440}), 450)
+    assert (gap.ts_from, gap.ts_to) == (230, 470)

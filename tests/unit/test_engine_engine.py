@@ -16,6 +16,7 @@ from perpscope.model.market import (
     ContractUpdate,
     Covered,
     Disconnected,
+    FundingPaid,
     Gap,
     Interval,
     Level,
@@ -100,6 +101,7 @@ def told(instrument: InstrumentId = BTC) -> list[MarketEvent]:
     return [
         AccountRatio(instrument, 8, 9, RatioKind.TOP_ACCOUNTS, 300, 0.6),
         TakerVolume(instrument, 8, 9, 300, 5.0, 4.0),
+        FundingPaid(instrument, 8, 9, 0.0001, None),
         PublicPosition(instrument, 8, 9, "0xab", PositionSide.LONG, 1.0, 100.0, 5.0, True, 20.0, None),
         ContractUpdate(instrument, 8, 9, False, ()),
     ]
@@ -157,6 +159,7 @@ def test_every_event_is_counted_by_kind_and_channel() -> None:
         "open_interest": 1,
         "account_ratio": 2,
         "taker_volume": 2,
+        "funding_paid": 2,
         "public_position": 2,
         "contract_update": 2,
     }
@@ -171,6 +174,7 @@ def test_every_event_is_counted_by_kind_and_channel() -> None:
         ("binance", Channel.OPEN_INTEREST): (1, 11),
         ("binance", Channel.ACCOUNT_RATIOS): (2, 9),
         ("binance", Channel.TAKER_VOLUME): (2, 9),
+        ("binance", Channel.FUNDING): (2, 9),
         ("binance", Channel.POSITIONS): (2, 9),
         ("binance", Channel.CONTRACTS): (2, 9),
     }

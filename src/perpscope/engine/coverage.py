@@ -9,6 +9,8 @@ that is to take the other's place): it is lost only where neither vouches for it
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
+from perpscope.engine.silence import Finding, Spoken
+from perpscope.engine.watched import FLOOR_S
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Alive, Covered, Disconnected, Gap, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, Stream
@@ -17,6 +19,9 @@ _Key: TypeAlias = tuple[str, Stream]  # venue, stream
 
 #: A recording that is over has no gap after it; whoever goes on after a stop finds the gap by `resume`.
 _ENDS_WITHOUT_GAP: Final = frozenset({"end-of-recording", "stopped"})
+_SILENT: Final = "silent"
+#: Of a Tick, ns: the first data after a reconnect comes before the next one.
+_PROMPT_TICK_NS: Final = 1_000_000_000
 
 
 class _Interval:
@@ -31,12 +36,13 @@ class _Interval:
 
 
 class _Connection:
-    __slots__ = ("intervals", "name", "ts_last", "venue")
+    __slots__ = ("intervals", "lag", "name", "ts_last", "venue")
 
     def __init__(self, name: str, venue: str) -> None:
         self.name = name
         self.venue = venue
         self.ts_last = 0
+        self.lag = 0  # ns, from the venue's stamp to our receipt
         self.intervals: list[_Interval] = []
 
     def covered(self, interval: _Interval, ts_to: int, ts_recv: int, *, is_open: bool) -> Covered:
@@ -64,9 +70,14 @@ class CoverageLedger:
 
     Args:
         resume: where an earlier run ended: (venue, stream) → (ns UTC of the end of its last coverage, cause).
+        silent_after_s: market seconds after an acknowledgement by which the first data has come, or something was
+            not said before it.
     """
 
-    def __init__(self, resume: Mapping[_Key, tuple[int, str]] | None = None) -> None:
+    def __init__(
+        self, resume: Mapping[_Key, tuple[int, str]] | None = None, *, silent_after_s: float = FLOOR_S
+    ) -> None:
+        self._prompt_ns = int(silent_after_s * 1e9)
         self.gaps = 0  #: distinct gaps so far, those still open included
         self.gaps_by_channel: dict[tuple[str, Channel], int] = {}  #: a gap counts once for each of its channels
         self._before = dict(resume or {})
@@ -74,6 +85,7 @@ class CoverageLedger:
         self._covering: dict[_Key, list[_Interval]] = {}  # open intervals that have begun
         self._lost: dict[_Key, tuple[int, str]] = {}  # open gaps: since when, and why
         self._unreadable: dict[InstrumentId, tuple[int, str]] = {}  # open gaps of books
+        self._mute: dict[_Key, int] = {}  # open gaps of streams that say nothing: since when
         self._ts_tick: int | None = None
 
     def subscribed(self, event: Subscribed) -> list[Covered | Gap]:
@@ -96,11 +108,16 @@ class CoverageLedger:
         connection = self._connections.get(event.connection)
         if connection is None:
             return []
-        connection.ts_last = event.ts_last
+        connection.ts_last, connection.lag = event.ts_last, event.lag_ns
         found = _Grouped(connection.venue, event.ts_recv)
         before = _Grouped(connection.venue, event.ts_recv)
         for interval in connection.intervals:
             if interval.ts_to is None and interval.ts_from <= event.ts_last:
+                acknowledged = interval.ts_from
+                interval.ts_from = self._first_word(connection.venue, interval, event.ts_last)
+                if acknowledged < interval.ts_from:
+                    self._come_late(connection.venue, interval, acknowledged)
+                interval.ts_from += max(0, -connection.lag)
                 interval.ts_to = interval.ts_from
                 self._begin(connection.venue, interval, found, before)
         earlier = list(before.events())
@@ -110,12 +127,13 @@ class CoverageLedger:
     def tick(self, event: Tick) -> list[Covered]:
         """Move every interval's end to the last Tick or the last data, whichever came first; never back.
 
-        It lags one Tick, so that nothing is vouched for while it may still be in a socket's buffer.
+        It lags one Tick, so that nothing is vouched for while it may still be in a socket's buffer; and by what a
+        message takes to reach us, so that what happened at the venue in between is not vouched for either.
         """
         moved = []
         if self._ts_tick is not None:
             for connection in self._connections.values():
-                ts_to = min(self._ts_tick, connection.ts_last)
+                ts_to = min(self._ts_tick, connection.ts_last) - max(0, connection.lag)
                 for interval in connection.intervals:
                     if interval.ts_to is not None and interval.ts_to < ts_to:
                         interval.ts_to = ts_to
@@ -124,7 +142,10 @@ class CoverageLedger:
         return moved
 
     def disconnected(self, event: Disconnected) -> list[Covered | Gap]:
-        """Close a connection's intervals where they stand; what no other connection covers is a gap from there on."""
+        """Close a connection's intervals where they stand; what no other connection covers is a gap from there on.
+
+        What was acknowledged and never followed by data is missing from its acknowledgement.
+        """
         connection = self._connections.pop(event.connection, None)
         if connection is None:
             return []
@@ -132,6 +153,9 @@ class CoverageLedger:
         opened = _Grouped(connection.venue, event.ts_recv)
         for interval in connection.intervals:
             if interval.ts_to is None:
+                if event.cause not in _ENDS_WITHOUT_GAP:
+                    for stream in interval.streams:
+                        self._miss((connection.venue, stream), interval.ts_from, event.cause, opened)
                 continue
             if interval.ts_to > interval.ts_from:
                 closed.append(connection.covered(interval, interval.ts_to, event.ts_recv, is_open=False))
@@ -160,7 +184,7 @@ class CoverageLedger:
                     closed.append(connection.covered(interval, interval.ts_to, event.ts_recv, is_open=False))
                 self._narrow(connection, interval, dropped, event.cause, found)
         for stream in event.streams:
-            self._refuse((event.venue, stream), event, found)
+            self._miss((event.venue, stream), event.ts_recv, event.cause, found)
         gaps = list(found.events())
         self._count(gaps)
         return [*closed, *gaps]
@@ -180,11 +204,62 @@ class CoverageLedger:
         if lost is None:
             return []
         ts_from, cause = lost
-        return [Gap(venue, (Stream(Channel.BOOK, instrument),), ts_from, max(ts_from, ts_recv), cause, ts_recv)]
+        ts_to = max(ts_from, ts_recv + self._lead(venue))
+        return [Gap(venue, (Stream(Channel.BOOK, instrument),), ts_from, ts_to, cause, ts_recv)]
+
+    def mute(self, found: Finding, ts_recv: int) -> list[Gap]:
+        """Open the gaps of streams found silent, beside whatever their connections cover; one finding counts once."""
+        opened = _Grouped(found.venue, ts_recv)
+        lag = max((c.lag for c in self._connections.values() if c.venue == found.venue), default=0)
+        for stream, since in found.since.items():
+            ts_from = since - max(0, lag)
+            self._mute[found.venue, stream] = ts_from
+            opened.add(stream, _SILENT, ts_from, None)
+        if found.is_alarm:
+            self._count_one(found.venue, found.since)
+        return list(opened.events())
+
+    def spoke(self, ended: Spoken, ts_recv: int) -> list[Gap]:
+        """Close the gaps of streams that are silent no longer; one that a lost connection has taken over goes on."""
+        closed = _Grouped(ended.venue, ts_recv)
+        for stream, ts_to in ended.until.items():
+            key = (ended.venue, stream)
+            ts_from = self._mute.pop(key)
+            if key in self._lost and self._lost[key][0] == ts_from:
+                continue
+            closed.add(stream, _SILENT, ts_from, max(ts_from, ts_to + self._lead(ended.venue)))
+        return list(closed.events())
 
     def noted(self, gap: Gap) -> None:
         """Count a gap that somebody else found."""
         self._count([gap])
+
+    def _lead(self, venue: str) -> int:
+        """How far a venue's clock is ahead of ours, ns: what was just missed there may be stamped so much later."""
+        return max((-c.lag for c in self._connections.values() if c.venue == venue and c.lag < 0), default=0)
+
+    def _first_word(self, venue: str, interval: _Interval, ts_last: int) -> int:
+        """When streams whose first data came since the last Tick began: at their acknowledgement, if it came soon.
+
+        A path that acknowledges and says nothing may have kept back all that time: then at the newest data. Where
+        something is missing already, a Tick without data is enough to go on missing it.
+        """
+        is_missing = any((venue, stream) in self._lost for stream in interval.streams)
+        prompt_ns = _PROMPT_TICK_NS if is_missing else self._prompt_ns
+        if self._ts_tick is None or self._ts_tick - interval.ts_from <= prompt_ns:
+            return interval.ts_from
+        return ts_last
+
+    def _come_late(self, venue: str, interval: _Interval, ts_acknowledged: int) -> None:
+        """Between its acknowledgement and its first word a stream was missed, unless it is known to have been."""
+        missed = []
+        for stream in interval.streams:
+            key = (venue, stream)
+            if not (key in self._covering or key in self._lost or key in self._before):
+                self._lost[key] = (ts_acknowledged, _SILENT)
+                missed.append(stream)
+        if missed:
+            self._count_one(venue, missed)
 
     def _begin(self, venue: str, interval: _Interval, found: _Grouped, before: _Grouped) -> None:
         """An interval begins: end the open gaps of its streams there (`found`), and those since an earlier run."""
@@ -216,17 +291,17 @@ class CoverageLedger:
         interval.streams = tuple(stream for stream in interval.streams if stream in dropped)
         self._end(connection.venue, interval, interval.ts_to, cause, found)
 
-    def _refuse(self, key: _Key, event: Unheard, found: _Grouped) -> None:
+    def _miss(self, key: _Key, ts: int, why: str, found: _Grouped) -> None:
         """Open the gap of a stream that nobody covers, unless it is open; that since an earlier run ends there."""
         _, stream = key
         if key in self._covering or key in self._lost:
             return
-        self._lost[key] = (event.ts_recv, event.cause)
+        self._lost[key] = (ts, why)
         if (earlier := self._before.pop(key, None)) is not None:
             ts_end, cause = earlier
-            if ts_end < event.ts_recv:
-                found.add(stream, cause, ts_end, event.ts_recv)
-        found.add(stream, event.cause, event.ts_recv, None)
+            if ts_end < ts:
+                found.add(stream, cause, ts_end, ts)
+        found.add(stream, why, ts, None)
 
     def _end(self, venue: str, interval: _Interval, ts_to: int, cause: str, opened: _Grouped) -> None:
         """An interval ends at `ts_to`: note what nobody covers from there on."""
@@ -246,7 +321,10 @@ class CoverageLedger:
 
     def _count(self, gaps: Iterable[Gap]) -> None:
         for gap in gaps:
-            self.gaps += 1
-            for channel in {stream.channel for stream in gap.streams}:
-                key = (gap.venue, channel)
-                self.gaps_by_channel[key] = self.gaps_by_channel.get(key, 0) + 1
+            self._count_one(gap.venue, gap.streams)
+
+    def _count_one(self, venue: str, streams: Iterable[Stream]) -> None:
+        self.gaps += 1
+        for channel in {stream.channel for stream in streams}:
+            key = (venue, channel)
+            self.gaps_by_channel[key] = self.gaps_by_channel.get(key, 0) + 1

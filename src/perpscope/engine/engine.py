@@ -14,8 +14,10 @@ from perpscope.engine.coverage import CoverageLedger
 from perpscope.engine.minutes import OncePerMinute
 from perpscope.engine.ranking import LpiRanking
 from perpscope.engine.repeats import Repeats
+from perpscope.engine.silence import SilenceWatch, Silent, Spoken
 from perpscope.engine.state import InstrumentState, MarketState
 from perpscope.engine.tally import Tally, venue_of
+from perpscope.engine.watched import FLOOR_S
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import (
     AccountRatio,
@@ -28,6 +30,7 @@ from perpscope.model.market import (
     Covered,
     Disconnected,
     FeedEvent,
+    FundingPaid,
     Gap,
     Interval,
     Liquidation,
@@ -60,6 +63,7 @@ class Engine:
         lpi_history: liquidations of the last seven days with their LPI, oldest first, to compare new ones with.
         resume: where an earlier run ended: (venue, stream) → (end of its last coverage in ns UTC, cause).
         check_books: compare every book with its quotes (see `book_check`).
+        silent_after_s: least time without a word after which a stream counts as silent, market seconds.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Engine:
         lpi_history: Iterable[Liquidation] = (),
         resume: Mapping[tuple[str, Stream], tuple[int, str]] | None = None,
         check_books: bool = False,
+        silent_after_s: float = FLOOR_S,
     ) -> None:
         self.unknown = 0  #: events of instruments that are not known, where a state would have to be kept for them
         self.repeated = 0  #: liquidations that came again, and were passed on once
@@ -78,7 +83,8 @@ class Engine:
         self.market = MarketState(self._tally, instruments, check_books=check_books)
         self._sinks = tuple(sinks)
         self._on_1m_candle_close = on_1m_candle_close
-        self._ledger = CoverageLedger(resume)
+        self._ledger = CoverageLedger(resume, silent_after_s=max(silent_after_s, FLOOR_S))
+        self._silence = SilenceWatch(self.market, self._tally, silent_after_s)
         self._marks = OncePerMinute[MarkPrice]()
         self._open_interests = OncePerMinute[OpenInterest]()
         self._repeats = Repeats()
@@ -102,7 +108,7 @@ class Engine:
                 self._liquidation(event)
             case OpenInterest():
                 self._open_interest(event)
-            case AccountRatio() | TakerVolume() | PublicPosition() | ContractUpdate():
+            case AccountRatio() | TakerVolume() | FundingPaid() | PublicPosition() | ContractUpdate():
                 self._told(event)
             case _:
                 self._account(event)
@@ -126,6 +132,16 @@ class Engine:
     def gaps_by_channel(self) -> Mapping[tuple[str, Channel], int]:
         """Distinct gaps by venue and channel."""
         return self._ledger.gaps_by_channel
+
+    @property
+    def silent_streams(self) -> list[Silent]:
+        """Streams that are acknowledged and should have spoken."""
+        return self._silence.silent
+
+    @property
+    def alarms(self) -> Mapping[str, int]:
+        """How often streams of a venue were found silent; a pause of the whole venue counts once."""
+        return self._silence.alarms
 
     def snapshots_wanted(self) -> list[InstrumentId]:
         """Instruments whose book has begun to buffer and awaits a snapshot."""
@@ -152,7 +168,9 @@ class Engine:
                 self._give(*self._ledger.alive(event))
             case Tick():
                 self._give(*self._marks.flush(event.ts_recv), *self._open_interests.flush(event.ts_recv))
-                self._give(*self._ledger.tick(event), event)
+                self._give(*self._ledger.tick(event))
+                self._judge(event.ts_recv)
+                self._give(event)
             case Connected():
                 pass  # nothing has been said yet; recordings keep it
             case Subscribed():
@@ -226,10 +244,12 @@ class Engine:
 
     def _liquidation(self, event: Liquidation) -> None:
         self._tally.of(venue_of(event.instrument)).liquidations.note(event.ts_recv)
+        state = self.market.get(event.instrument)
+        if state is not None:
+            state.seen.liquidations.note(event.ts_recv)
         if self._repeats.is_repeat(event):
             self.repeated += 1
             return
-        state = self.market.get(event.instrument)
         reference = None if state is None else state.references.before(event.ts_event)
         self._give(self._ranking.ranked(event, reference))
 
@@ -242,9 +262,11 @@ class Engine:
             state.last_open_interest = event
         self._give(*self._open_interests.accept(event))
 
-    def _told(self, event: AccountRatio | TakerVolume | PublicPosition | ContractUpdate) -> None:
+    def _told(self, event: AccountRatio | TakerVolume | FundingPaid | PublicPosition | ContractUpdate) -> None:
         """What the market's state has no place for, but the stores have, whichever instrument it is about."""
         self._tally.of(venue_of(event.instrument)).told[type(event)].note(event.ts_recv)
+        if isinstance(event, ContractUpdate):
+            self._spoken(self._silence.contract(event), event.ts_recv)
         self._give(event)
 
     def _candle(self, event: Candle) -> None:
@@ -263,6 +285,7 @@ class Engine:
         carried = self._carried.setdefault(event.connection, set())
         carried.update(stream for stream in event.streams if stream.channel in _CHAINED)
         self._give(*self._ledger.subscribed(event))
+        self._silence.subscribed(event)
 
     def _unheard(self, event: Unheard) -> None:
         carried = self._carried.get(event.connection, set())
@@ -270,10 +293,23 @@ class Engine:
         carried.difference_update(dropped)
         self._orphan(dropped)
         self._give(*self._ledger.unheard(event))
+        self._spoken(self._silence.unheard(event), event.ts_recv)
 
     def _disconnected(self, event: Disconnected) -> None:
         self._orphan(self._carried.pop(event.connection, set()))
         self._give(*self._ledger.disconnected(event))
+        self._spoken(self._silence.disconnected(event), event.ts_recv)
+
+    def _judge(self, now: int) -> None:
+        """Find what has fallen silent, and what speaks again."""
+        found, spoken = self._silence.tick(now)
+        self._spoken(spoken, now)
+        for finding in found:
+            self._give(*self._ledger.mute(finding, now))
+
+    def _spoken(self, ended: Iterable[Spoken], ts_recv: int) -> None:
+        for spoken in ended:
+            self._give(*self._ledger.spoke(spoken, ts_recv))
 
     def _orphan(self, streams: Collection[Stream]) -> None:
         """A book nobody feeds any more must not be read, nor be judged by quotes that break off."""

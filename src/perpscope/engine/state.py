@@ -64,7 +64,7 @@ class InstrumentState:
     def __init__(self, instrument: InstrumentId, tally: Tally, check: BookCheck | None) -> None:
         self.instrument = instrument
         self.venue = venue_of(instrument)
-        self.seen = tally.of(self.venue)
+        self.seen = tally.of(self.venue).instrument()
         self.check = check
         self.book = OrderBook(instrument, None if check is None else check.applied)
         self.last_trade: Trade | None = None

@@ -1,13 +1,14 @@
-"""What has come in, counted by kind of event and by venue and channel, at the cost of two additions an event.
+"""What has come in, counted by kind of event, by instrument and by venue, at the cost of two additions an event.
 
-In: a note for each event. Out: `counts` by kind, and `(events, ts_last)` by venue and channel.
+In: a note for each event, with its instrument. Out: `counts` by kind, and `(events, ts_last)` by venue and channel,
+summed when they are asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import AccountRatio, ContractUpdate, Interval, PublicPosition, TakerVolume
+from perpscope.model.market import AccountRatio, ContractUpdate, FundingPaid, Interval, PublicPosition, TakerVolume
 from perpscope.model.stream import Channel
 
 CANDLE_CHANNELS: Final = {
@@ -19,6 +20,7 @@ CANDLE_CHANNELS: Final = {
 TOLD: Final[Mapping[type, tuple[str, Channel]]] = {
     AccountRatio: ("account_ratio", Channel.ACCOUNT_RATIOS),
     TakerVolume: ("taker_volume", Channel.TAKER_VOLUME),
+    FundingPaid: ("funding_paid", Channel.FUNDING),
     PublicPosition: ("public_position", Channel.POSITIONS),
     ContractUpdate: ("contract_update", Channel.CONTRACTS),
 }
@@ -48,8 +50,8 @@ class Seen:
         self.ts_last = ts_recv
 
 
-class VenueTally:
-    """Events of one venue."""
+class InstrumentTally:
+    """Events of one instrument, for which its venue keeps a state."""
 
     __slots__ = (
         "book_deltas",
@@ -60,7 +62,6 @@ class VenueTally:
         "open_interest",
         "quotes",
         "streamed_books",
-        "told",
         "trades",
     )
 
@@ -74,22 +75,57 @@ class VenueTally:
         self.liquidations = Seen()
         self.open_interest = Seen()
         self.candles = {interval: Seen() for interval in Interval}
+
+    def streamed(self, channel: Channel) -> tuple[Seen, ...]:
+        """Where the events of a channel are counted; a book's are what streams."""
+        match channel:
+            case Channel.TRADES:
+                return (self.trades,)
+            case Channel.QUOTES:
+                return (self.quotes,)
+            case Channel.BOOK:
+                return (self.book_deltas, self.streamed_books)
+            case Channel.MARK_PRICES:
+                return (self.mark_prices,)
+            case Channel.LIQUIDATIONS:
+                return (self.liquidations,)
+            case Channel.OPEN_INTEREST:
+                return (self.open_interest,)
+            case _:
+                return tuple(seen for interval, seen in self.candles.items() if CANDLE_CHANNELS[interval] is channel)
+
+
+#: Channels counted by instrument; liquidations are, but for the venue's count those of unknown instruments too.
+_BY_INSTRUMENT: Final = (
+    *(Channel.TRADES, Channel.QUOTES, Channel.BOOK, Channel.MARK_PRICES, Channel.OPEN_INTEREST),
+    *CANDLE_CHANNELS.values(),
+)
+
+
+class VenueTally:
+    """Events of one venue."""
+
+    __slots__ = ("instruments", "liquidations", "told")
+
+    def __init__(self) -> None:
+        self.instruments: list[InstrumentTally] = []
+        self.liquidations = Seen()  # of unknown instruments too
         self.told = {kind: Seen() for kind in TOLD}
+
+    def instrument(self) -> InstrumentTally:
+        """The tally of one more instrument."""
+        tally = InstrumentTally()
+        self.instruments.append(tally)
+        return tally
 
     def channels(self) -> dict[Channel, tuple[int, int]]:
         """`(events, ts_recv of the last)` of each channel that has had any; a book's are what streams."""
-        book, whole = self.book_deltas, self.streamed_books
-        found = {Channel.BOOK: (book.count + whole.count, max(book.ts_last, whole.ts_last))}
-        seen = {
-            Channel.TRADES: self.trades,
-            Channel.QUOTES: self.quotes,
-            Channel.MARK_PRICES: self.mark_prices,
-            Channel.LIQUIDATIONS: self.liquidations,
-            Channel.OPEN_INTEREST: self.open_interest,
-            **{CANDLE_CHANNELS[interval]: candles for interval, candles in self.candles.items()},
-            **{TOLD[kind][1]: told for kind, told in self.told.items()},
+        found = {
+            channel: _together(seen for tally in self.instruments for seen in tally.streamed(channel))
+            for channel in _BY_INSTRUMENT
         }
-        found |= {channel: (kind.count, kind.ts_last) for channel, kind in seen.items()}
+        found[Channel.LIQUIDATIONS] = _together((self.liquidations,))
+        found |= {TOLD[kind][1]: _together((told,)) for kind, told in self.told.items()}
         return {channel: counted for channel, counted in found.items() if counted[0]}
 
 
@@ -109,7 +145,8 @@ class Tally:
     @property
     def counts(self) -> dict[str, int]:
         """Events by kind, all venues together."""
-        tallies = list(self._venues.values())
+        venues = list(self._venues.values())
+        tallies = [tally for venue in venues for tally in venue.instruments]
         return {
             "trade": sum(t.trades.count for t in tallies),
             "quote": sum(t.quotes.count for t in tallies),
@@ -117,9 +154,9 @@ class Tally:
             "book_snapshot": sum(t.book_snapshots.count + t.streamed_books.count for t in tallies),
             "candle": sum(seen.count for t in tallies for seen in t.candles.values()),
             "mark_price": sum(t.mark_prices.count for t in tallies),
-            "liquidation": sum(t.liquidations.count for t in tallies),
+            "liquidation": sum(venue.liquidations.count for venue in venues),
             "open_interest": sum(t.open_interest.count for t in tallies),
-            **{name: sum(t.told[kind].count for t in tallies) for kind, (name, _) in TOLD.items()},
+            **{name: sum(venue.told[kind].count for venue in venues) for kind, (name, _) in TOLD.items()},
         }
 
     @property
@@ -130,3 +167,11 @@ class Tally:
             for venue, tally in self._venues.items()
             for channel, seen in tally.channels().items()
         }
+
+
+def _together(seen: Iterable[Seen]) -> tuple[int, int]:
+    count = ts_last = 0
+    for one in seen:
+        count += one.count
+        ts_last = max(ts_last, one.ts_last)
+    return count, ts_last
