@@ -56,3 +56,18 @@ async def test_ticks_carry_market_time() -> None:
         if len(seen) == 3:
             break
     assert seen == sorted(set(seen))
+
+
+async def test_a_late_tick_tells_for_how_long_the_program_stood_still() -> None:
+    """The event loop blocked between two Ticks is noticed, and the longest time remembered."""
+    clock = MarketClock()
+    clock.follow(Anchor(0, clock.wall_ns(), 50.0))
+    lags: list[float] = []
+    async for _ in clock.ticks():
+        lags.append(clock.lag_s)
+        if len(lags) == 1:
+            time.sleep(0.5)  # the fault itself
+        elif len(lags) == 3:
+            break
+    assert lags[1] > 0.4
+    assert clock.longest_lag_s == max(lags)

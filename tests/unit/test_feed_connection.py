@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +42,15 @@ TRADE = (
 )
 
 
+#: When the frames of this test were received, ms UTC, on whatever socket.
+_MOMENTS = [1790757203020]
+
+
+def moment_ns() -> int:
+    """A little after the last frame, ns UTC."""
+    return _MOMENTS[-1] * 1_000_000 + 50_000_000
+
+
 class Spoken(Binance):
     """Binance's frames, spoken to as the test likes."""
 
@@ -61,6 +72,16 @@ class HandSocket:
         """The venue says something."""
         for frame in frames:
             self._on_frame(memoryview(frame), 1790757203020000000)
+        self._on_burst()
+
+    def receive_later(self, *frames: bytes) -> None:
+        """The same, each frame received 100 ms after the last, and a trade stamped by its number."""
+        for frame in frames:
+            number = re.search(rb'"a":(\d+)', frame)
+            stamp = 1790757203001 + 150 * int(number[1]) if number else 0
+            stamped = frame.replace(b"1790757203001", b"%d" % stamp)
+            _MOMENTS.append(_MOMENTS[-1] + 100)
+            self._on_frame(memoryview(stamped), _MOMENTS[-1] * 1_000_000)
         self._on_burst()
 
     def send(self, payload: bytes) -> None:
@@ -119,6 +140,7 @@ class Bench:
         self.events: list[MarketEvent] = []
 
     async def __aenter__(self) -> "Bench":
+        del _MOMENTS[1:]
         self._tasks = [asyncio.create_task(self.connection.run()), asyncio.create_task(self._drain())]
         return self
 
@@ -175,7 +197,7 @@ async def test_each_fault_ends_the_session_by_its_name(
 ) -> None:
     """The connection is given up with a cause and a new one is opened. Keeps S1-03."""
     async with Bench(settings=settings) as bench:
-        await eventually(lambda: len(bench.connector.sockets) == 1)
+        await eventually(lambda: bool(bench.connector.sockets) and bool(bench.socket.sent))
         bench.socket.receive(*frames)
         await eventually(lambda: len(bench.connector.sockets) >= 2)
         assert bench.connection.last_error == cause
@@ -310,26 +332,70 @@ async def test_a_connection_is_replaced_before_its_time_is_over(eventually: Wait
     async with Bench(settings={"rotate_after_s": 0.2}) as bench:
         await eventually(lambda: len(bench.connector.sockets) == 1)
         first = bench.socket
-        first.receive(ACK, TRADE % 1)
+        first.receive_later(ACK, TRADE % 1)
         await eventually(lambda: len(bench.connector.sockets) == 2)
         second = bench.socket
         await eventually(lambda: bool(second.sent))
-        first.receive(TRADE % 2)
-        second.receive(ACK, TRADE % 2, TRADE % 3)
-        first.receive(TRADE % 3, TRADE % 4)
+        first.receive_later(TRADE % 2)
+        second.receive_later(ACK, TRADE % 2, TRADE % 3)
+        first.receive_later(TRADE % 3, TRADE % 4)
         assert not first.gone.is_set()
-        assert {alive.connection for alive in bench.connection.pulses(9)} == {"binance/market/0", "binance/market/0b"}
-        for moment in (10, 11):
+        both = {"binance/market/0", "binance/market/0b"}
+        assert {alive.connection for alive in bench.connection.pulses(moment_ns())} == both
+        for number in (5, 6):
             assert not first.gone.is_set()
-            assert list(bench.connection.pulses(moment)) == []
+            first.receive_later(TRADE % number)
+            second.receive_later(TRADE % number)
+            assert {alive.connection for alive in bench.connection.pulses(moment_ns())} == both
         await eventually(first.gone.is_set)
-        second.receive(TRADE % 4, TRADE % 5)
+        second.receive_later(TRADE % 6, TRADE % 7)
         await eventually(lambda: bench.causes()[:1] == ["rotated"])
-        await eventually(lambda: any(isinstance(event, Trade) and event.trade_id == 5 for event in bench.events))
-        assert [event.trade_id for event in bench.events if isinstance(event, Trade)] == [1, 2, 3, 4, 5]
+        await eventually(lambda: any(isinstance(event, Trade) and event.trade_id == 7 for event in bench.events))
+        assert [event.trade_id for event in bench.events if isinstance(event, Trade)] == [1, 2, 3, 4, 5, 6, 7]
         assert bench.connection.failures == 0
         names = [event.connection for event in bench.events if isinstance(event, Connected)]
         assert names[:2] == ["binance/market/0", "binance/market/0b"]
+
+
+async def test_a_connection_with_a_silent_stream_makes_room_for_another(eventually: Wait) -> None:
+    """Asked to be replaced, it goes on until its successor hears what it hears, then ends by that cause.
+
+    Keeps B5.
+    """
+    async with Bench() as bench:
+        connection = bench.connection
+        assert not connection.replace("silent-stream")  # nothing is open yet
+        await eventually(lambda: bool(bench.connector.sockets) and bench.socket.sent == [ASKED])
+        elder = bench.socket
+        elder.receive_later(ACK, TRADE % 1)
+        await eventually(lambda: connection.is_settled)
+        assert connection.replace("silent-stream")
+        assert not connection.replace("silent-stream")  # it is under way
+        await eventually(lambda: bench.socket is not elder and bench.socket.sent == [ASKED])
+        bench.socket.receive_later(ACK)
+        for number in range(2, 8):
+            elder.receive_later(TRADE % number)
+            bench.socket.receive_later(TRADE % number)
+            list(connection.pulses(moment_ns()))
+        await eventually(lambda: bench.causes() == ["silent-stream"])
+        await eventually(lambda: connection.subscribed == ["binance/market/0b"])
+        assert connection.replace("silent-stream")
+        bench.socket.gone.set()  # gone before it could be replaced: the next one is not to blame
+        await eventually(lambda: len(bench.connector.sockets) >= 3 and connection._unfit is None)
+
+
+async def test_a_program_that_stood_still_does_not_blame_the_venue(eventually: Wait) -> None:
+    """The event loop blocked for longer than silence may last: the connection is kept, and judged anew."""
+    async with Bench(settings={"silent_after_s": 1.0, "ack_timeout_s": 1.0}) as bench:
+        await eventually(lambda: bool(bench.connector.sockets) and bench.socket.sent == [ASKED])
+        bench.socket.receive(ACK, TRADE % 1)
+        await eventually(lambda: bench.connection.is_settled)
+        time.sleep(2.5)  # the fault itself
+        await asyncio.sleep(0)
+        bench.socket.receive(TRADE % 2)
+        await eventually(lambda: len([e for e in bench.events if isinstance(e, Trade)]) == 2)
+        assert bench.causes() == []
+        await eventually(lambda: bench.causes() == ["silent"])  # nothing more comes: now it is the venue's silence
 
 
 async def test_a_venue_that_says_goodbye_is_left_before(eventually: Wait) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from perpscope.config import Feed
+from perpscope.engine.silence import Silent
 from perpscope.errors import VenueUnreachable
 from perpscope.feeds import live
 from perpscope.feeds.clock import MarketClock
@@ -69,6 +71,7 @@ class HandSocket:
 
     def __init__(self, on_frame: OnFrame, on_burst: Callable[[], None]) -> None:
         self.gone = asyncio.Event()
+        self.sent: list[bytes] = []
         self.on_close: Callable[[], None] = lambda: None
         self._on_frame = on_frame
         self._on_burst = on_burst
@@ -80,9 +83,9 @@ class HandSocket:
         self._on_burst()
 
     def send(self, payload: bytes) -> None:
-        """The feed says something: SUBSCRIBE is acknowledged at once."""
-        assert b'"SUBSCRIBE"' in payload
-        self.receive(ACK)
+        """The feed says something: it is acknowledged at once."""
+        self.sent.append(payload)
+        self.receive(ACK.replace(b"1", b"%d" % len(self.sent)))
 
     def close(self) -> None:
         self.on_close()
@@ -301,3 +304,20 @@ async def test_all_that_decides_is_recorded(eventually: Wait, tmp_path: Path) ->
     assert marks == [event for event in bench.events if not isinstance(event, Trade | BookSnapshot)]
     assert [type(mark) for mark in marks] == [Connected, Subscribed, Alive, Tick, Disconnected, Tick]
     assert marks[-1].ts_recv >= marks[-2].ts_recv
+
+
+async def test_a_silent_stream_is_subscribed_anew_and_a_standstill_is_told(eventually: Wait) -> None:
+    """What the engine finds silent at a Tick is left and joined again; a Tick that came late is worth a word."""
+    async with Bench() as bench:
+        await eventually(lambda: bench.seen(Subscribed) == 1)
+        bench.sockets[0].receive(TRADE % 1)
+        bench.feed.silent_streams = lambda: [Silent("binance", Stream(Channel.TRADES, IDS[0]), 1, 5.0)]
+        bench.clock.lag_s = 2.5
+        with capture_logs() as entries:
+            await bench.ticked(eventually)
+            await eventually(lambda: len(bench.sockets[0].sent) == 3)
+        assert [b'"UNSUBSCRIBE"' in message for message in bench.sockets[0].sent] == [False, True, False]
+    assert {entry["event"]: entry.get("lag_s") for entry in entries} == {
+        "streams are silent": None,
+        "the program stood still": 2.5,
+    }

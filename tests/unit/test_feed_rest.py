@@ -1,22 +1,26 @@
-"""REST calls against a real server on loopback: answers, refusals, limits, deadlines, and the budget of weight."""
+"""REST calls against a real server on loopback: answers, refusals, limits, deadlines and proxies."""
 
 import asyncio
 import json
+import shutil
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
-from perpscope.feeds import limits, rest
-from perpscope.feeds.clock import Anchor
-from perpscope.feeds.limits import PacedConnector, WeightLimiter
+from perpscope.feeds import rest, way_out
+from perpscope.feeds.clock import Anchor, MarketClock
+from perpscope.feeds.governor import Governor
 from perpscope.feeds.rest import RestClient, market_clock
+from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.stream import HttpRequest
-from perpscope.ports import OnFrame, Socket
+from perpscope.venues.bybit import VENUE as BYBIT
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,16 +55,18 @@ def saying(status: int, body: bytes = b"{}", headers: Mapping[str, str] | None =
 
 
 @asynccontextmanager
-async def client(url: str, limiter: WeightLimiter | None = None, timeout_s: float = 5.0) -> AsyncIterator[RestClient]:
+async def client(
+    url: str, governor: Governor | None = None, *, timeout_s: float = 5.0, proxy: str = ""
+) -> AsyncIterator[RestClient]:
     """A client of a venue at `url`."""
-    limiter = limiter or WeightLimiter(PLENTY, PLENTY)
-    async with RestClient("binance", url, limiter, timeout_s=timeout_s) as http:
+    governor = governor or Governor("binance", PLENTY)
+    async with RestClient("binance", url, governor, timeout_s=timeout_s, proxy=proxy) as http:
         yield http
 
 
-async def asked(answer: Answer, limiter: WeightLimiter | None = None, timeout_s: float = 5.0) -> bytes:
+async def asked(answer: Answer, governor: Governor | None = None, timeout_s: float = 5.0) -> bytes:
     """One call to a server that answers so."""
-    async with served(answer) as url, client(url, limiter, timeout_s) as http:
+    async with served(answer) as url, client(url, governor, timeout_s=timeout_s) as http:
         return await http.get(DEPTH)
 
 
@@ -92,9 +98,9 @@ async def test_a_body_is_sent_as_json() -> None:
 
 
 async def test_an_address_that_asks_too_often_is_told_to_wait_in_bybits_words() -> None:
-    """403 is the limit there, not a refusal of the place: ten minutes of nothing."""
+    """403 is the limit there, not a refusal of the place: ten minutes of nothing. Keeps B14."""
     with pytest.raises(RateLimited) as caught:
-        await asked(saying(403, b"access too frequent"))
+        await asked(saying(403, b"access too frequent"), Governor("bybit", PLENTY, metered=BYBIT))
     assert caught.value.retry_after_s == 600.0
 
 
@@ -123,15 +129,15 @@ async def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 async def test_a_venue_that_asks_for_patience_gets_it(status: int, headers: dict[str, str], wait_s: float) -> None:
-    """429 and 418 carry how long to wait, and the limiter spends nothing until then. Keeps S1-63."""
-    limiter = WeightLimiter(60.0, 100.0)
+    """429 and 418 carry how long to wait, and nothing is sent until then. Keeps S1-63."""
+    governor = Governor("binance", PLENTY)
     with pytest.raises(RateLimited) as caught:
-        await asked(saying(status, headers=headers), limiter)
+        await asked(saying(status, headers=headers), governor)
     assert caught.value.retry_after_s == wait_s
     assert caught.value.hint == f"retry after {wait_s:g} s"
-    if wait_s > 1.0:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(limiter.take(1.0), 0.01)
+    if wait_s > 5.0:
+        with pytest.raises(RateLimited, match=r"nothing is sent before .* UTC: binance answered"):
+            await governor.take(DEPTH)
 
 
 @pytest.mark.parametrize(("status", "why"), [(403, "forbidden"), (451, "not available where you are")])
@@ -190,76 +196,72 @@ async def test_what_is_no_clock_is_refused(body: bytes) -> None:
     assert caught.value.hint == "is the lab running?"
 
 
-class HandTime:
-    """Real time as the limiter sees it, moved by its own naps."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now_s = 1000.0
-        self.naps: list[float] = []
-        self.meanwhile: Callable[[], None] | None = None
-        monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: self.now_s))
-        monkeypatch.setattr(limits, "asyncio", SimpleNamespace(sleep=self._sleep, Lock=asyncio.Lock))
-
-    async def _sleep(self, seconds: float) -> None:
-        self.naps.append(round(seconds, 6))
-        self.now_s += seconds + 1e-9
-        if self.meanwhile is not None:
-            meanwhile, self.meanwhile = self.meanwhile, None
-            meanwhile()
+# what hangs, and who is not who he says ----------------------------------------------------------------------------
 
 
-async def test_weight_is_spent_at_once_and_refills_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A burst is free, then each call waits for its weight; never more than a burst is saved up. Keeps S1-63."""
-    hand = HandTime(monkeypatch)
-    limiter = WeightLimiter(per_minute=60.0, burst=20.0)
-    await limiter.take(20)
-    assert hand.naps == []
-    await limiter.take(5)
-    assert hand.naps == [5.0]
-    hand.now_s += 1000
-    await limiter.take(20)
-    await limiter.take(1)
-    assert hand.naps == [5.0, 1.0]
+async def test_a_server_that_hangs_does_not_use_up_the_connections() -> None:
+    """More calls than connections, none answered: each ends at its deadline, and the next get through. Keeps B14."""
+    hangs = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not hangs.is_set() and request.path != "/fapi/v1/time":
+            await hangs.wait()
+        return web.Response(body=b"{}")
+
+    async with served(answer) as url, client(url, timeout_s=0.3) as http:
+        started = time.monotonic()
+        asked = [http.get(DEPTH) for _ in range(3 * way_out.CONNECTIONS_PER_HOST)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(answer, VenueUnreachable) for answer in answers)
+        assert time.monotonic() - started < 5.0
+        assert await http.get(HttpRequest(path="/fapi/v1/time")) == b"{}"
+        hangs.set()
 
 
-async def test_a_weight_over_the_burst_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call dearer than the burst goes out when the budget is full, and the next one pays."""
-    hand = HandTime(monkeypatch)
-    limiter = WeightLimiter(per_minute=60.0, burst=10.0)
-    await limiter.take(40)
-    assert hand.naps == []
-    await limiter.take(1)
-    assert hand.naps == [31.0]
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 302])
+async def test_a_page_of_the_load_balancer_is_an_error_of_the_venue(status: int) -> None:
+    """Typed, with the status; a redirect is followed nowhere, as nobody would count the call there. Keeps B14."""
+    with pytest.raises(FrameError, match=f"HTTP {status}"):
+        await asked(saying(status, b"<html>sorry</html>", {"Location": "/elsewhere"}))
 
 
-async def test_a_pause_binds_those_who_wait_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever was about to be let through waits as long as the venue has said meanwhile."""
-    hand = HandTime(monkeypatch)
-    limiter = WeightLimiter(per_minute=60.0, burst=10.0)
-    await limiter.take(10)
-    hand.meanwhile = lambda: limiter.pause(30.0)
-    await limiter.take(2)
-    assert hand.naps == [2.0, 32.0]
-    limiter.pause(5.0)
-    await limiter.take(1)
-    assert hand.naps[-1] == 6.0
+async def test_a_name_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS fails: which host, and what to look at."""
+
+    def unknown(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with client("https://fapi.binance.invalid") as http:
+        with pytest.raises(VenueUnreachable, match=r"fapi\.binance\.invalid") as caught:
+            await http.get(DEPTH)
+    assert "check the network" in (caught.value.hint or "")
 
 
-async def test_connections_are_opened_so_many_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OKX takes three a second: tries wait their turn, those that failed before them included."""
-    now, opened = [100.0], list[float]()
+async def test_a_wrong_certificate_is_never_accepted(tmp_path: Path) -> None:
+    """Nothing is sent to somebody who cannot prove who he is, by REST or by socket, and the message says so."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    made = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=other.invalid"),
+        *("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    heard: list[bytes] = []
 
-    async def sleep(seconds: float) -> None:
-        now[0] += seconds
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(100))
+        writer.close()
 
-    async def refuse(url: str, on_frame: OnFrame, on_burst: Callable[[], None]) -> Socket:
-        opened.append(now[0])
-        raise OSError(url, on_frame, on_burst)
-
-    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(limits, "asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
-    connect = PacedConnector(refuse, 0.4)
-    for _ in range(3):
-        with pytest.raises(OSError, match="ws://x"):
-            await connect("ws://x", lambda _raw, _ts: None, lambda: None)
-    assert opened == pytest.approx([100.0, 100.4, 100.8])
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with server, client(f"https://127.0.0.1:{port}") as http:
+        with pytest.raises(VenueUnreachable, match=r"(?i)certificate"):
+            await http.get(DEPTH)
+        connect = PicowsConnector(MarketClock(), timeout_s=5.0, max_frame_bytes=1000)
+        with pytest.raises(OSError, match=r"(?i)certificate"):
+            await connect(f"wss://127.0.0.1:{port}/ws", lambda _raw, _ts: None, lambda: None)
+    assert not any(heard)

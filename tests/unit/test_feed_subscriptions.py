@@ -161,6 +161,17 @@ def test_a_venue_that_answers_nothing_is_overdue() -> None:
     assert not subscriptions.is_overdue(99.0)
 
 
+def test_time_in_which_nobody_listened_does_not_count() -> None:
+    """Asked, stood still for a minute, excused: the venue still has its ten seconds."""
+    subscriptions = made(*plain(1))
+    assert said(subscriptions)
+    subscriptions.excuse(60.0)
+    subscriptions.look(65.0)
+    assert not subscriptions.is_overdue(65.0)
+    assert subscriptions.unanswered == ["t0"]
+    assert subscriptions.is_overdue(71.0)
+
+
 def test_nothing_but_refusals_is_hopeless() -> None:
     """A connection on which no topic was accepted is of no use."""
     subscriptions = made(*plain(1))

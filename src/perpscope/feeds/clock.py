@@ -39,6 +39,8 @@ class MarketClock:
         self._monotonic_at_start = time.monotonic_ns()
         self._anchor = Anchor(self._wall_at_start, self._wall_at_start, 1.0)
         self._floor = 0
+        self.lag_s = 0.0  #: real seconds the last Tick was late by: the event loop was busy, or the process stopped
+        self.longest_lag_s = 0.0  #: real seconds the latest of all Ticks was late by
 
     @property
     def rate(self) -> float:
@@ -71,7 +73,12 @@ class MarketClock:
         return min(max(1.0 / self._anchor.rate, _LEAST_TICK_S), _MOST_TICK_S)
 
     async def ticks(self) -> AsyncIterator[int]:
-        """Market time at each Tick, forever."""
+        """Market time at each Tick, forever; `lag_s` is that of the newest."""
+        woke = time.monotonic()
         while True:
-            await asyncio.sleep(self.tick_s)
+            tick_s = self.tick_s
+            await asyncio.sleep(tick_s)
+            slept, woke = woke, time.monotonic()
+            self.lag_s = max(0.0, woke - slept - tick_s)
+            self.longest_lag_s = max(self.longest_lag_s, self.lag_s)
             yield self.now_ns()

@@ -22,7 +22,7 @@ from perpscope.feeds.overlap import Overlap, successor
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.session import Session
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Alive, Connected, Disconnected, MarketEvent, Subscribed, Unheard
+from perpscope.model.market import Alive, Connected, Disconnected, Gap, MarketEvent, Subscribed, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Clock, Connector, Venue
 
@@ -80,6 +80,7 @@ class Connection:
         recorder: Recorder | None,
         rng: random.Random,
     ) -> None:
+        self.lead_ns = 0  #: how far the venue's clock is ahead of ours; to be set before `run`
         self.venue = venue.name
         self.plan = plan
         self.url = url
@@ -95,11 +96,14 @@ class Connection:
         self._inbox = inbox
         self._clock = clock
         self._rng = rng
+        self._ts_pulse = 0  # ns UTC, of the last look before a Tick
         self._past = FrameCounts()
         self._sessions: list[Session] = []  # open ones; two while the younger takes the elder's place
         self._overlap = Overlap()
         self._ended_at: Counter[str] = Counter()  # topic → connections that ended while it alone was being asked for
         self._current = plan.name
+        self._unfit: str | None = None  # why the open connection is to be replaced
+        self.streams = frozenset(plan.streams)
         busy = any(stream.channel in _BUSY for stream in plan.streams)
         self.silent_after_s = settings.silent_after_s * (1.0 if busy else _QUIET_FACTOR)  #: of real time
 
@@ -127,11 +131,21 @@ class Connection:
             session.ticks += session.ts_last > 0
             if session.ts_last != session.ts_pulsed:
                 session.ts_pulsed = session.ts_last
-                yield Alive(session.name, session.ts_last, session.frames, now_ns)
+                lag = session.lag()
+                session.ts_reached = min(self._ts_pulse, session.ts_last) - max(0, lag)
+                yield Alive(session.name, session.ts_last, session.frames, now_ns, lag)
+        self._ts_pulse = now_ns
 
     def renew(self, stream: Stream) -> bool:
         """Subscribe a stream anew, so that the venue begins it from the start; False if it is not listened to here."""
         return bool(self._sessions) and self._sessions[-1].renew(stream)
+
+    def replace(self, cause: str) -> bool:
+        """Open another connection, and let go of this one when that hears; False if none is open and settled."""
+        if not self.is_settled or self._unfit is not None:
+            return False
+        self._unfit = cause
+        return True
 
     @property
     def counts(self) -> FrameCounts:
@@ -172,7 +186,7 @@ class Connection:
         """Real seconds since the last data; None if not connected."""
         return min((time.monotonic() - session.heard_at for session in self._sessions), default=None)
 
-    def tell(self, event: Connected | Subscribed | Unheard | Disconnected) -> None:
+    def tell(self, event: Connected | Subscribed | Unheard | Disconnected | Gap) -> None:
         """Pass on, and record, what happened to a connection."""
         if self.recorder is not None:
             self.recorder.event(event)
@@ -200,7 +214,11 @@ class Connection:
             session = self._session_of(self._current)
             if session is None:
                 continue
-            if session.is_leaving or (lasts_s is not None and time.monotonic() - session.opened_at > lasts_s):
+            if (
+                self._unfit is not None
+                or session.is_leaving
+                or (lasts_s is not None and time.monotonic() - session.opened_at > lasts_s)
+            ):
                 return await self._replace(attempt, session)
 
     def _rotate_after_s(self) -> float | None:
@@ -223,7 +241,8 @@ class Connection:
                     await asyncio.wait([elder, younger], timeout=_LOOK_S)
                 if not younger.done():
                     self._current = name
-                    session.retire()
+                    session.retire(self._unfit or "rotated")
+                    self._unfit = None
                     await asyncio.wait([elder])
                     return younger
             except asyncio.CancelledError:
@@ -249,7 +268,7 @@ class Connection:
             return False
         if time.monotonic() - session.opened_at > _QUIET_HANDOVER_S:
             return True
-        return session.ticks > 2 and elder.ts_last >= session.ts_subscribed
+        return session.ticks > 2 and elder.ts_reached >= session.ts_subscribed + max(0, -session.lag())
 
     def _session_of(self, name: str) -> Session | None:
         return next((session for session in self._sessions if session.name == name), None)
@@ -279,12 +298,14 @@ class Connection:
         return cause, session.healthy_s
 
     def _opened(self, session: Session) -> None:
+        if not self._sessions:
+            self._unfit = None  # what was to be replaced is gone already
         self._sessions.append(session)
         self._overlap.connected(session.name)
         if self._overlap.is_on:
             for one in self._sessions:
                 one.extend = partial(self._take, one)
-        self.tell(Connected(self.venue, session.name, self._clock.now_ns()))
+        self.tell(Connected(self.venue, session.name, self._clock.now_ns(), self.lead_ns))
 
     def _closed(self, session: Session, cause: str) -> None:
         now_ns = self._clock.now_ns()

@@ -2,7 +2,7 @@
 
 In: venues with what to listen to. Out: one stream of events in the order of receipt. The engine says which books
 await a snapshot; start, reconnect and a hole in the numbering are all healed alike: by a REST call where the venue
-wants one, else by subscribing the book anew.
+wants one, else by subscribing the book anew. It says as well which streams are silent; see `remedies`.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from perpscope.config import Feed
+from perpscope.engine.silence import Silent
 from perpscope.errors import PerpscopeError
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import Connection
@@ -23,6 +24,7 @@ from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.limits import PacedConnector
 from perpscope.feeds.poll import Poller
 from perpscope.feeds.recording import Recorder
+from perpscope.feeds.remedies import Remedies
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream
@@ -31,6 +33,8 @@ from perpscope.ports import Connector, Http, Venue
 #: REST snapshots under way at once, and the real seconds between two tries for one book.
 _SNAPSHOTS_AT_ONCE = 4
 _RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
+#: Real seconds a Tick may be late before that is worth a word.
+_LAG_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -44,6 +48,7 @@ class Listening(msgspec.Struct, frozen=True):
     instruments: tuple[Instrument, ...]
     plans: tuple[ConnectionPlan, ...]
     polls: tuple[Poll, ...] = ()
+    lead_ns: int = 0  #: how far the venue's clock is ahead of ours
 
 
 class LiveFeed:
@@ -67,6 +72,7 @@ class LiveFeed:
         rng: random.Random | None = None,
     ) -> None:
         self.snapshots_wanted: Callable[[], list[InstrumentId]] = list
+        self.silent_streams: Callable[[], list[Silent]] = list
         self.connections: list[Connection] = []
         self.pollers: list[Poller] = []
         self._clock = clock
@@ -78,6 +84,7 @@ class LiveFeed:
         self._books: dict[InstrumentId, tuple[Listening, Instrument]] = {}
         self._retry_at: dict[InstrumentId, tuple[float, float]] = {}  # (not before, next wait), real seconds
         self._fetching: dict[InstrumentId, asyncio.Task[None]] = {}
+        self._remedies = Remedies(clock.rate)
         self._tasks: list[asyncio.Task[None]] = []
 
     def add(self, at: Listening) -> None:
@@ -86,7 +93,7 @@ class LiveFeed:
             self._recorder.instruments(at.venue.name, self._clock.now_ns(), at.instruments)
         self._books.update({instrument.id: (at, instrument) for instrument in at.instruments})
         catalogue = {instrument.symbol: instrument for instrument in at.instruments}
-        connector = PacedConnector(self._connector, at.venue.dialogue.between_connects_s)
+        connector = PacedConnector(self._connector, at.venue.dialogue.between_connects_s, at.http)
         for plan in at.plans:
             connection = Connection(
                 at.venue,
@@ -100,6 +107,7 @@ class LiveFeed:
                 recorder=self._recorder,
                 rng=self._rng,
             )
+            connection.lead_ns = at.lead_ns
             self.connections.append(connection)
             self._start(connection.run(), plan.name)
         if at.polls:
@@ -148,9 +156,9 @@ class LiveFeed:
         for task in self._tasks:
             task.cancel()
         now_ns = self._clock.now_ns()
-        for connection in self.connections:
-            for name in connection.subscribed:
-                self._mark(Disconnected(name, "stopped", now_ns))
+        open_ones = [name for connection in self.connections for name in connection.subscribed]
+        for name in (*open_ones, *(name for poller in self.pollers for name in poller.subscribed)):
+            self._mark(Disconnected(name, "stopped", now_ns))
         self._mark(Tick(now_ns))
         self._inbox.end()
 
@@ -176,6 +184,9 @@ class LiveFeed:
                     self._mark(alive)
             self._mark(Tick(now_ns))
             self._mend_books()
+            self._remedies.look(self.silent_streams(), self.connections, time.monotonic())
+            if self._clock.lag_s > _LAG_S:
+                _log.warning("the program stood still", lag_s=round(self._clock.lag_s, 1))
 
     def _mark(self, event: Alive | Disconnected | Tick) -> None:
         if self._recorder is not None:
@@ -183,10 +194,12 @@ class LiveFeed:
         self._inbox.put(event)
 
     def _mend_books(self) -> None:
+        """Ask for the snapshots that are wanted, in the order the instruments were named: majors come first."""
         now = time.monotonic()
-        for instrument in self.snapshots_wanted():
+        wanted = set(self.snapshots_wanted())
+        for instrument in [known for known in self._books if known in wanted]:
             not_before, wait_s = self._retry_at.get(instrument, (0.0, _RETRY_FIRST_S))
-            if instrument in self._fetching or now < not_before or instrument not in self._books:
+            if instrument in self._fetching or now < not_before:
                 continue
             at, record = self._books[instrument]
             request = at.venue.snapshot_request(record)

@@ -15,7 +15,7 @@ import zstandard
 
 from perpscope.errors import DataError, StoreError
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Alive, Connected, Disconnected, Subscribed, Tick, Unheard
+from perpscope.model.market import Alive, Connected, Disconnected, Gap, Subscribed, Tick, Unheard
 
 FORMAT = "perpscope-recording"
 #: Bytes buffered before they are compressed and written.
@@ -23,7 +23,7 @@ _FLUSH_BYTES = 1 << 20
 #: No record is longer; text taken for the length of one (four ASCII characters) always is.
 _LONGEST_RECORD = 1 << 27
 
-Mark = Connected | Subscribed | Unheard | Alive | Disconnected | Tick
+Mark = Connected | Subscribed | Unheard | Alive | Disconnected | Gap | Tick
 
 
 class Kind(enum.IntEnum):

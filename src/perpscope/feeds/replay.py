@@ -14,6 +14,7 @@ from perpscope.errors import FrameError
 from perpscope.feeds.clock import SECOND_NS
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.overlap import Overlap, stem
+from perpscope.feeds.plausible import implausible
 from perpscope.feeds.recording import Kind, Record, instruments_of, mark_of
 from perpscope.feeds.rows import RowDecoder
 from perpscope.feeds.tape import Tape
@@ -108,6 +109,7 @@ class ReplayFeed:
         self._decoders: dict[str, Decoder] = {}
         self._overlaps: dict[str, Overlap] = {}  # by what both names of a connection have in common
         self._has_marks = tape.form == "perpscope"
+        self._leads: dict[str, int] = {}  # connection → how far its venue's clock was ahead of the recorder's
         self._heard: set[Stream] = set()
         self._last: dict[str, tuple[int, int]] = {}  # connection → (ts of its last data, frames)
         self._next_tick = 0
@@ -168,6 +170,7 @@ class ReplayFeed:
             return []
         mark = mark_of(record)
         if isinstance(mark, Connected):
+            self._leads[mark.connection] = mark.lead_ns
             self._overlaps.setdefault(stem(mark.connection), Overlap()).connected(mark.connection)
         elif isinstance(mark, Disconnected):
             self._closed(mark)
@@ -228,6 +231,12 @@ class ReplayFeed:
             self.counts.reject(str(error), record.payload)
             return []
         if isinstance(decoded, list):
+            if (
+                self._has_marks
+                and (why := implausible(decoded, record.ts_recv + self._leads.get(record.source, 0))) is not None
+            ):
+                self.counts.reject(why, record.payload)
+                return []
             self.counts.decoded += 1
             if not self._has_marks:
                 _, frames = self._last.get(record.source, (0, 0))

@@ -1,4 +1,4 @@
-"""REST calls of one venue: the `Http` port over aiohttp, within the venue's weight limit, with a deadline each."""
+"""REST calls of one venue: the `Http` port over aiohttp, as the governor allows, each with a deadline."""
 
 from types import TracebackType
 
@@ -6,18 +6,21 @@ import aiohttp
 import msgspec
 
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
+from perpscope.feeds import way_out
 from perpscope.feeds.clock import Anchor
-from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.governor import Governor
+from perpscope.feeds.redaction import redacted
 from perpscope.model.stream import HttpRequest
 
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 64 << 20
-#: Longest wait a venue may ask for: Binance bans an address for three days at most.
-_LONGEST_WAIT_S = 3 * 86_400.0
-#: Bybit's words, with status 403, to an address that asks too often; it wants to be left alone for ten minutes.
-_TOO_FREQUENT, _TOO_FREQUENT_S = b"too frequent", 600.0
-#: Statuses that mean this place or address is refused, whatever is asked.
-_REFUSED = {403: "forbidden", 451: "not available where you are"}
+#: Statuses that mean this place or address is refused, whatever is asked; and what to do.
+_ELSEWHERE = "this venue refuses your address; leave it out or use another network"
+_REFUSED = {
+    403: ("forbidden", _ELSEWHERE),
+    407: ("the proxy wants a user and a password", "put them into the proxy's URL: http://user:password@host:port"),
+    451: ("not available where you are", _ELSEWHERE),
+}
 
 
 class RestClient:
@@ -26,15 +29,18 @@ class RestClient:
     Args:
         venue: name, for errors.
         base_url: without a path.
-        limiter: weight budget.
-        timeout_s: deadline of one call.
+        governor: says when a call may be made.
+        proxy: URL of the way out; empty = none.
+        timeout_s: deadline of one call, from when it may be made.
     """
 
-    def __init__(self, venue: str, base_url: str, limiter: WeightLimiter, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(
+        self, venue: str, base_url: str, governor: Governor, *, proxy: str = "", timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.governor = governor
         self._venue = venue
-        self._base_url = base_url.rstrip("/")
-        self._limiter = limiter
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s))
+        self._session, self._proxy = way_out.session(proxy, timeout_s)
 
     async def __aenter__(self) -> "RestClient":
         return self
@@ -42,7 +48,17 @@ class RestClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        self.governor.close()
         await self._session.close()
+
+    @property
+    def used_weight(self) -> float | None:
+        """Weight this address has used in the current minute, as the last reply told; None where none does."""
+        return self.governor.used_weight
+
+    async def before_connecting(self) -> None:
+        """Wait until this address may try to open one more socket."""
+        await self.governor.take_connection()
 
     async def get(self, request: HttpRequest) -> bytes:
         """The body of a 200 answer.
@@ -52,43 +68,43 @@ class RestClient:
             RateLimited: the venue asked us to wait; nothing more is sent until then.
             FrameError: any other status.
         """
-        await self._limiter.take(request.weight)
-        url = self._base_url + request.path
+        granted = await self.governor.take(request)
         try:
             async with self._session.request(
-                request.method, url, params=dict(request.params), data=request.body, headers=_headers(request)
+                request.method,
+                self.base_url + request.path,
+                params=dict(request.params),
+                data=request.body,
+                headers=_headers(request),
+                proxy=self._proxy,
+                allow_redirects=False,
             ) as response:
                 body = await _whole(response)
-                self._judge(response, body)
+                self._judge(response, body, granted)
                 return body
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
             why = f"{type(error).__name__}: {error}" if str(error) else f"no answer in time ({type(error).__name__})"
             raise VenueUnreachable(
-                f"{self._venue} at {self._base_url}: {why}",
+                redacted(f"{self._venue} at {self.base_url}: {why}"),
                 venue=self._venue,
-                hint=f"check the network, or set [venue.{self._venue}] rest_url",
+                hint=f"check the network and any proxy, or set [venue.{self._venue}] rest_url",
             ) from error
 
-    def _judge(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+    def _judge(self, response: aiohttp.ClientResponse, body: bytes, granted: float | None) -> None:
         status = response.status
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        wait_s = self.governor.hear(status, headers, body, granted)
+        if wait_s is not None:
+            raise RateLimited(f"{self._venue} answered {status}", venue=self._venue, retry_after_s=wait_s)
         if status == 200:
             return
-        if status in (429, 418):
-            wait_s = _seconds(response.headers.get("Retry-After"), 120.0 if status == 418 else 10.0)
-            self._limiter.pause(wait_s)
-            raise RateLimited(f"{self._venue} answered {status}", venue=self._venue, retry_after_s=wait_s)
-        if status == 403 and _TOO_FREQUENT in body.lower():
-            self._limiter.pause(_TOO_FREQUENT_S)
-            raise RateLimited(
-                f"{self._venue} answered 403: access too frequent", venue=self._venue, retry_after_s=_TOO_FREQUENT_S
-            )
         if status in _REFUSED:
-            raise VenueUnreachable(
-                f"{self._venue} at {self._base_url} answered {status}: {_REFUSED[status]}",
-                venue=self._venue,
-                hint="this venue refuses your address; leave it out or use another network",
-            )
-        raise FrameError(f"HTTP {status} from {response.url.path}: {body[:200]!r}", venue=self._venue)
+            why, hint = _REFUSED[status]
+            who = self._venue if status != 407 else f"a proxy before {self._venue}"
+            raise VenueUnreachable(f"{who} at {self.base_url} answered {status}: {why}", venue=self._venue, hint=hint)
+        raise FrameError(
+            f"{self._venue} answered HTTP {status} from {response.url.path}: {body[:200]!r}", venue=self._venue
+        )
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
@@ -120,11 +136,3 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > _MAX_BYTES:
             raise aiohttp.ClientPayloadError(f"the answer is longer than {_MAX_BYTES:,} bytes")
     return bytes(body)
-
-
-def _seconds(header: str | None, otherwise: float) -> float:
-    """Seconds to wait: those of `Retry-After`, where it gives seconds."""
-    try:
-        return min(max(0.0, float(header)), _LONGEST_WAIT_S) if header is not None else otherwise
-    except ValueError:
-        return otherwise

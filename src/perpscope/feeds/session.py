@@ -15,14 +15,32 @@ import structlog
 from perpscope.config import Feed
 from perpscope.errors import FrameError
 from perpscope.feeds.counts import FrameCounts
+from perpscope.feeds.plausible import AHEAD_NS, BEHIND_NS, Spoilt, implausible
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.subscriptions import Subscriptions
-from perpscope.model.market import MarketEvent, Subscribed, Unheard
+from perpscope.model.market import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Gap,
+    MarketEvent,
+    MarkPrice,
+    Quote,
+    Subscribed,
+    Trade,
+    Unheard,
+)
 from perpscope.model.stream import ConnectionPlan, Control, Ignored, Stream
 from perpscope.ports import Decoder, Dialogue, Socket
 
 #: Real seconds between two looks for something to send.
 _IDLE_S = 0.05
+#: A look at a connection that comes so many real seconds late means that the program stood still, not the venue.
+_OVERSLEPT_S = 1.0
+#: A stamp further from its receipt says nothing about the way: it is old news, or a clock that is wrong altogether.
+_MOST_LAG_NS = 60_000_000_000
+#: What is stamped when it happens, and told at once.
+_STAMPED = (Trade, Quote, BookDelta, BookSnapshot, MarkPrice, Candle)
 
 _log = structlog.get_logger()
 
@@ -35,14 +53,15 @@ class Owner(Protocol):
     settings: Feed
     silent_after_s: float
     recorder: Recorder | None
+    lead_ns: int  #: how far the venue's clock is ahead of ours
 
     @property
     def suspects(self) -> Collection[str]:
         """Topics that seem to cost the connection."""
         ...
 
-    def tell(self, event: Subscribed | Unheard) -> None:
-        """Pass on what was learnt of the subscriptions."""
+    def tell(self, event: Subscribed | Unheard | Gap) -> None:
+        """Pass on what was learnt of the subscriptions, and what was in frames that could not be used."""
         ...
 
 
@@ -59,10 +78,20 @@ class Session:
     """
 
     __slots__ = (
-        *("_bad", "_bad_since", "_decode", "_fault", "_first_heard_at", "_now_ns", "_of"),
-        *("_ping_due", "_pinged_at", "_recorder", "_subscriptions", "_ts_answered", "_venue", "answered_at", "counts"),
+        *("_ahead", "_bad", "_bad_since", "_behind", "_decode", "_fault", "_first_heard_at", "_now_ns", "_of"),
+        *(
+            "_newest",
+            "_ping_due",
+            "_pinged_at",
+            "_recorder",
+            "_spoilt",
+            "_subscriptions",
+            "_ts_answered",
+            "_ts_stamped",
+        ),
+        *("_venue", "answered_at", "counts"),
         *("extend", "heard_at", "is_leaving", "is_subscribed", "name", "opened_at", "ticks", "ts_last"),
-        *("ts_pulsed", "ts_subscribed"),
+        *("ts_pulsed", "ts_reached", "ts_subscribed"),
     )
 
     def __init__(
@@ -82,6 +111,7 @@ class Session:
         self.is_leaving = False  #: True once the venue has said that it will end the connection
         self.ts_last = 0  #: ns UTC, of the last data frame
         self.ts_pulsed = 0
+        self.ts_reached = 0  #: ns UTC, up to which the ledger vouches for it, as of the last Tick with data
         self.ts_subscribed = 0  #: ns UTC, of the newest acknowledgement told
         self.ticks = 0  #: with data, since the newest acknowledgement told
         self.opened_at = now  #: real seconds
@@ -93,14 +123,11 @@ class Session:
         self._decode = decoder.decode
         self._recorder = owner.recorder
         self._now_ns = now_ns
-        self._subscriptions = Subscriptions(
-            owner.plan.topics,
-            owner.dialogue,
-            ack_timeout_s=owner.settings.ack_timeout_s,
-            retry_s=owner.settings.refused_retry_s,
-            suspects=owner.suspects,
-            now=now,
-        )
+        self._subscriptions = _subscriptions(owner, now)
+        self._ahead, self._behind = owner.lead_ns + AHEAD_NS, owner.lead_ns - BEHIND_NS
+        self._newest: list[MarketEvent] = []
+        self._ts_stamped = 0
+        self._spoilt = Spoilt(venue, owner.plan.topics)
         self._ts_answered = 0
         self._ping_due = now + owner.dialogue.ping_every_s
         self._pinged_at = now  # of the first ping since anything came
@@ -135,11 +162,17 @@ class Session:
         try:
             decoded = self._decode(raw, ts_recv)
         except FrameError as error:
-            self._reject(error, raw)
+            self._reject(str(error), raw, ts_recv)
             return
         if type(decoded) is list:
+            if (
+                len(decoded) != 1 or not self._behind <= decoded[0].ts_event - ts_recv <= self._ahead  # type: ignore[union-attr]  # of instruments
+            ) and (why := implausible(decoded, ts_recv + self._of.lead_ns)) is not None:
+                self._reject(why, raw, ts_recv)
+                return
             self.counts.decoded += 1
             self.ts_last = ts_recv
+            self._newest = decoded
             self.extend(decoded)
         elif isinstance(decoded, Control):
             self.counts.control += 1
@@ -147,6 +180,17 @@ class Session:
         elif isinstance(decoded, Ignored):
             self.counts.ignored[decoded.reason] += 1
             self.ts_last = ts_recv
+
+    def lag(self) -> int:
+        """From the venue's stamp to the last receipt, ns: what was stamped later may be on its way. 0 if none is.
+
+        By the newest event, if its kind is stamped when it happens; else the stamp before stands, and is older by now.
+        What the venue does not stamp has the time of its receipt, and tells nothing.
+        """
+        event = self._newest[-1] if self._newest else None
+        if isinstance(event, _STAMPED) and 0 < abs(event.ts_recv - event.ts_event) <= _MOST_LAG_NS:
+            self._ts_stamped = event.ts_event
+        return self.ts_last - self._ts_stamped if self._ts_stamped else 0
 
     async def serve(self, socket: Socket) -> str:
         """Subscribe, then watch until something is wrong; returns the cause."""
@@ -158,10 +202,11 @@ class Session:
             talking.cancel()
             closed.cancel()
             await asyncio.gather(talking, closed, return_exceptions=True)
+            self._tell_spoilt()
 
-    def retire(self) -> None:
+    def retire(self, cause: str = "rotated") -> None:
         """End it: another connection has taken its place."""
-        self._fault = "rotated"
+        self._fault = cause
 
     def renew(self, stream: Stream) -> bool:
         """Subscribe a stream's topics anew; False if they are not subscribed here."""
@@ -186,9 +231,13 @@ class Session:
         settings, subscriptions = self._of.settings, self._subscriptions
         look_s = min(self._of.silent_after_s, settings.ack_timeout_s, settings.refused_retry_s) / 10
         seen = (0, 0)
+        looked_at = time.monotonic()
         while True:
             await asyncio.wait([closed], timeout=look_s)
             now = time.monotonic()
+            if (late_s := now - looked_at - look_s) > _OVERSLEPT_S:
+                self._excuse(late_s)
+            looked_at = now
             heard = (self.frames, self.counts.frames)
             if heard[1] != seen[1]:
                 self.answered_at = now
@@ -205,6 +254,13 @@ class Session:
             self._tell()
             if (cause := self._fault or subscriptions.hopeless or self._silence(now)) is not None:
                 return cause
+
+    def _excuse(self, late_s: float) -> None:
+        """Do not blame the venue for the time this program stood still: what it said may wait in the socket."""
+        self.heard_at += late_s
+        self.answered_at += late_s
+        self._pinged_at += late_s
+        self._subscriptions.excuse(late_s)
 
     def _silence(self, now: float) -> str | None:
         """Why nothing comes any more, if that is so."""
@@ -253,12 +309,31 @@ class Session:
                 count=len(lost.streams),
             )
             self._of.tell(Unheard(self._venue, self.name, lost.streams, lost.cause, self._now_ns()))
+        self._tell_spoilt()
 
-    def _reject(self, error: FrameError, raw: bytes | memoryview) -> None:
-        self.counts.reject(str(error), raw)
+    def _tell_spoilt(self) -> None:
+        """What was in frames that could not be used is missing."""
+        for gap in self._spoilt.gaps(self._now_ns()):
+            self._of.tell(gap)
+
+    def _reject(self, why: str, raw: bytes | memoryview, ts_recv: int) -> None:
+        self.counts.reject(why, raw)
+        self._spoilt.note(raw, self.ts_pulsed, ts_recv)
         now = time.monotonic()
         if now - self._bad_since > 60.0:
             self._bad_since, self._bad = now, 0
         self._bad += 1
         if self._bad > self._of.settings.max_bad_frames_per_minute:
             self._fault = "bad-frames"
+
+
+def _subscriptions(owner: Owner, now: float) -> Subscriptions:
+    """What a connection is to ask for, by its owner's rules."""
+    return Subscriptions(
+        owner.plan.topics,
+        owner.dialogue,
+        ack_timeout_s=owner.settings.ack_timeout_s,
+        retry_s=owner.settings.refused_retry_s,
+        suspects=owner.suspects,
+        now=now,
+    )

@@ -5,11 +5,14 @@ picows itself. Fragments are joined; a message over the limit ends the connectio
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
+from python_socks import ProxyError
 
+from perpscope.feeds import way_out
+from perpscope.feeds.redaction import redacted
 from perpscope.ports import Clock, OnFrame, Socket
 
 # Looked up once: a member of an enum costs more than the rest of the dispatch.
@@ -96,9 +99,13 @@ class PicowsConnector:
         clock: stamps frames.
         timeout_s: seconds a connection may take to open.
         max_frame_bytes: longer messages end the connection.
+        proxies: base URL → proxy for what begins with it, "" for none; the longest counts, "" is of all others.
     """
 
-    def __init__(self, clock: Clock, *, timeout_s: float, max_frame_bytes: int) -> None:
+    def __init__(
+        self, clock: Clock, *, timeout_s: float, max_frame_bytes: int, proxies: Mapping[str, str] | None = None
+    ) -> None:
+        self._proxies = {"": "", **(proxies or {})}
         self._clock = clock
         self._timeout_s = timeout_s
         self._max_frame_bytes = max_frame_bytes
@@ -114,13 +121,18 @@ class PicowsConnector:
         def listener() -> _Listener:
             return _Listener(self._clock, on_frame, on_burst, self._max_frame_bytes)
 
+        proxy = self._proxies[max((base for base in self._proxies if url.startswith(base)), key=len)]
         try:
             async with asyncio.timeout(self._timeout_s):
                 transport, _ = await picows.ws_connect(
-                    listener, url, max_frame_size=self._max_frame_bytes, websocket_handshake_timeout=self._timeout_s
+                    listener,
+                    url,
+                    max_frame_size=self._max_frame_bytes,
+                    websocket_handshake_timeout=self._timeout_s,
+                    proxy=way_out.for_sockets(proxy),
                 )
-        except picows.WSError as error:
-            raise OSError(f"no WebSocket at {url}: {error}") from error
+        except (picows.WSError, ProxyError) as error:
+            raise OSError(redacted(f"no WebSocket at {url}: {error}")) from error
         if transport.response is None:  # picows takes a hang-up before the handshake for a connection
             raise ConnectionResetError(f"{url} hung up before the handshake")
         return PicowsSocket(transport)

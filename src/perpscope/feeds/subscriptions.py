@@ -132,6 +132,11 @@ class Subscriptions:
                 why = f"no answer for {self._ack_timeout_s:g} s"
                 self._set_aside(asked.names[0], _UNACKNOWLEDGED, why, now)
 
+    def excuse(self, late_s: float) -> None:
+        """So many real seconds nobody was listening for answers: they do not count."""
+        for asked in self._asked.values():
+            asked.at += late_s
+
     # what became of it ---------------------------------------------------------------------------------------------
 
     @property
