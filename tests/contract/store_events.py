@@ -9,6 +9,7 @@ from perpscope.model.market import (
     Completeness,
     ContractUpdate,
     Covered,
+    FundingPaid,
     Gap,
     Interval,
     Liquidation,
@@ -19,6 +20,7 @@ from perpscope.model.market import (
     PublicPosition,
     RatioKind,
     Sampling,
+    Source,
     TakerVolume,
     Tick,
 )
@@ -133,6 +135,16 @@ def ratio(second: float, long_fraction: float = 0.6, kind: RatioKind = RatioKind
 def taker_volume(second: float, buy: float = 7.0, *, of: InstrumentId = BTC.id) -> TakerVolume:
     """What takers did in the five minutes that end then."""
     return TakerVolume(of, at(second), at(second) + SECOND, 300, buy, 6.0)
+
+
+def funding(hour: float, rate: float = 0.0001, *, mark_price: float | None = 60_000.0) -> FundingPaid:
+    """What holders of BTC paid each other so many hours after noon, told 1 s later."""
+    return FundingPaid(BTC.id, at(3600 * hour), at(3600 * hour) + SECOND, rate, mark_price)
+
+
+def filled(begin: float, end: float, *, streams: tuple[Stream, ...] = LIQUIDATIONS) -> Covered:
+    """What was asked for afterwards, an hour later."""
+    return Covered("binance", "backfill", streams, at(begin), at(end), False, at(end + 3600), Source.BACKFILL)
 
 
 def position(

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
 import pytest
@@ -26,6 +26,8 @@ from tests.contract.store_events import (
     candle,
     contract,
     covered,
+    filled,
+    funding,
     gap,
     heart,
     liquidation,
@@ -48,6 +50,7 @@ from perpscope.model.market import (
     Completeness,
     Connected,
     Disconnected,
+    FundingPaid,
     Interval,
     Liquidation,
     Lpi,
@@ -59,6 +62,7 @@ from perpscope.model.market import (
     Quote,
     RatioKind,
     Side,
+    Source,
     Subscribed,
     TakerVolume,
     Trade,
@@ -77,7 +81,10 @@ from perpscope.stores.status import (
     IntensityHour,
     StoreKind,
     Trouble,
+    VenueCoverage,
 )
+
+E = TypeVar("E", bound=msgspec.Struct)
 
 
 class StoreWriter(Protocol):
@@ -92,6 +99,7 @@ class StoreWriter(Protocol):
     @property
     def committed(self) -> int | None: ...
     def sink(self) -> Sink: ...
+    def backfill_sink(self) -> Sink: ...
     def register(self, instruments: Iterable[Instrument], ts_from: int | None = None) -> None: ...
     def register_tiers(
         self, tiers: Mapping[InstrumentId, Sequence[MarginTier]], *, source: str, ts_from: int
@@ -162,7 +170,22 @@ class StoreReader(Protocol):
     def instruments(self, venue: str | None = None) -> list[Instrument]: ...
     def instrument_versions(self, instrument: InstrumentId) -> list[InstrumentVersion]: ...
     def margin_tiers(self, instrument: InstrumentId) -> list[TierVersion]: ...
-    def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]: ...
+    def funding_rates(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = 1000,
+    ) -> list[FundingPaid]: ...
+    def coverage(
+        self,
+        venue: str | None = None,
+        kind: str | None = None,
+        channel: Channel | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> list[CoverageRow]: ...
     def close(self) -> None: ...
 
 
@@ -213,8 +236,8 @@ def card_03_minutes_are_sums_of_their_events(plug: Plug) -> None:
     plug.write(liquidation(90, 1.0, 200.0), liquidation(60, 2.0, 100.0), liquidation(3, of=ETH.id))
     with closing(plug.open_reader()) as reader:
         assert reader.aggregates("BTCUSDT") == [
-            Aggregate("binance", "BTCUSDT", "SELL", NOON, 1.0, 100.0, 1, 100.0),
-            Aggregate("binance", "BTCUSDT", "SELL", NOON + MINUTE, 4.0, 200.0, 3, 800.0),
+            Aggregate("binance", "BTCUSDT", "SELL", NOON, 1.0, 100.0, 1, 100.0, completeness=Completeness.SAMPLED),
+            Aggregate("binance", "BTCUSDT", "SELL", at(60), 4.0, 200.0, 3, 800.0, completeness=Completeness.SAMPLED),
         ]
         assert len(reader.aggregates()) == 3
         assert [row.ts_start for row in reader.aggregates(since_ns=at(60), limit=5)] == [NOON + MINUTE]
@@ -227,7 +250,9 @@ def card_04_counts(plug: Plug) -> None:
     plug.write(liquidation(-1, side=PositionSide.SHORT))
     with closing(plug.open_reader()) as reader:
         found = reader.counts(NOON)
-    assert found == EventCounts(5, 4, 2, {"BTCUSDT": 4, "ETHUSDT": 1}, {"BUY": 1, "SELL": 4})
+    counted = EventCounts(5, 4, 2, {"BTCUSDT": 4, "ETHUSDT": 1}, {"BUY": 1, "SELL": 4})
+    unseen = {"binance": VenueCoverage(None, None, Completeness.SAMPLED)}
+    assert found == msgspec.structs.replace(counted, by_venue=unseen, has_holes_24h=True, has_holes_1h=True)
     watched = msgspec.structs.replace(liquidation(-2), completeness=Completeness.WATCHLIST, venue_id="77")
     plug.write(watched)
     with closing(plug.open_reader()) as reader:
@@ -646,6 +671,112 @@ def card_32_margin_tiers_version_by_version(plug: Plug) -> None:
         assert reader.margin_tiers(BTC.id)[0] == TierVersion(BTC.id, "table", at(1), other)
 
 
+def card_33_funding_that_was_paid(plug: Plug) -> None:
+    """One row a payment; what tells the price it was reckoned at lends it to one that does not."""
+    plug.write(funding(8), funding(0), funding(8, mark_price=None))
+    with closing(plug.open_reader()) as reader:
+        assert reader.funding_rates() == [funding(0), funding(8)]
+        assert reader.funding_rates("binance", "BTCUSDT", at(1), at(3600 * 8)) == []
+        assert reader.funding_rates(since_ns=at(3600 * 8), limit=5) == [funding(8)]
+
+
+def card_34_what_came_live_wins_over_what_was_asked_for(plug: Plug) -> None:
+    """In whatever order they come: a candle, a count, a ratio or a volume that was streamed is never overwritten."""
+    later = {"ts_recv": at(9999)}
+    candles = candle(0), msgspec.structs.replace(candle(0, close=2.5), trades=None, **later)
+    counts = open_interest(0, 1.0), msgspec.structs.replace(open_interest(0, 2.0), **later)
+    ratios = ratio(0), msgspec.structs.replace(ratio(0, 0.7), **later)
+    volumes = taker_volume(0), msgspec.structs.replace(taker_volume(0, 8.0), **later)
+    paid = funding(0), msgspec.structs.replace(funding(0, 0.0002), **later)
+    for is_live_first in (True, False):
+        hour = 0 if is_live_first else 3600 * 24
+        with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+            store.register([BTC, ETH])
+            doors = [store.sink(), store.backfill_sink()]
+            for n in (0, 1) if is_live_first else (1, 0):
+                for told in (candles, counts, ratios, volumes, paid):
+                    doors[n].accept(_moved(told[n], hour))
+    with closing(plug.open_reader()) as reader:
+        assert [one.close for one in reader.candles(BTC.id, Interval.M1)] == [2.0, 2.0]
+        assert [one.trades for one in reader.candles(BTC.id, Interval.M1)] == [7, 7]
+        assert [one.open_interest for one in reader.open_interest()] == [1.0, 1.0]
+        assert [one.long_fraction for one in reader.long_short_ratio()] == [0.6, 0.6]
+        assert [one.buy_volume for one in reader.taker_volume()] == [7.0, 7.0]
+        assert [one.funding_rate for one in reader.funding_rates()] == [0.0001, 0.0001]
+
+
+def card_35_what_was_asked_for_is_covered_beside_what_was_seen(plug: Plug) -> None:
+    """Keeps B6. It has a row of its own, and says nothing of where the live stream ended."""
+    plug.write(covered(0, 60, is_open=False), gap(60, 120), covered(120, 180, is_open=False))
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        for event in (filled(0, 90), filled(-3600, 0), filled(500, 600)):
+            store.backfill_sink().accept(event)
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        assert store.last_covered() == {("binance", LIQUIDATIONS[0]): (at(180), "stopped")}
+    with closing(plug.open_reader()) as reader:
+        rows = reader.coverage(channel=Channel.LIQUIDATIONS)
+        assert [(row.kind, row.ts_from, row.source) for row in rows] == [
+            ("covered", at(-3600), Source.BACKFILL),
+            ("covered", at(0), Source.BACKFILL),
+            ("covered", at(0), Source.STREAM),
+            ("gap", at(60), Source.STREAM),
+            ("covered", at(120), Source.STREAM),
+            ("covered", at(500), Source.BACKFILL),
+        ]
+        late = reader.coverage(since_ns=at(100), until_ns=at(400))
+        assert [(row.kind, row.ts_from) for row in late] == [("gap", at(60)), ("covered", at(120))]
+        assert reader.coverage(channel=Channel.TRADES) == reader.coverage(venue="okx", since_ns=0) == []
+
+
+def card_36_polled_streams_are_covered_as_polled(plug: Plug) -> None:
+    """Keeps B6. A stream that is asked for again and again says so; its end counts like a socket's."""
+    stream = (Stream(Channel.OPEN_INTEREST, BTC.id),)
+    asked = msgspec.structs.replace(
+        covered(0, 60, streams=stream), connection="binance/polls/open_interest/BTC-USDT-PERP.BINANCE"
+    )
+    plug.write(asked, tick(60))
+    with closing(plug.open_reader()) as reader:
+        assert [(row.source, row.ts_to) for row in reader.coverage()] == [(Source.POLL, at(60))]
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        assert store.last_covered() == {("binance", stream[0]): (at(60), "restart")}
+
+
+def card_37_sums_say_what_they_are_worth(plug: Plug) -> None:
+    """Keeps B6. Each minute and hour with the share of it that was seen; what was filled since counts as seen."""
+    plug.write(liquidation(1), liquidation(61), liquidation(121), liquidation(7201))
+    plug.write(covered(0, 30, is_open=False), gap(30, 90), covered(90, 180, is_open=False), filled(75, 90))
+    with closing(plug.open_reader()) as reader:
+        assert [row.coverage for row in reader.aggregates()] == [0.5, 0.75, 1.0, None]
+        assert {row.completeness for row in reader.aggregates()} == {Completeness.SAMPLED}
+        assert [row.coverage for row in reader.intensity()] == [pytest.approx(135 / 3600), None]
+        assert reader.aggregates(since_ns=at(1e6)) == []
+
+
+def card_38_counts_over_a_hole_are_flagged(plug: Plug) -> None:
+    """Keeps B6. Totals of the last hours tell how much of them was seen, and are flagged until all of it is."""
+    plug.write(liquidation(-60), covered(-24 * 3600, -7200, is_open=False), gap(-7200, -3600))
+    plug.write(covered(-3600, 0, is_open=False))
+    with closing(plug.open_reader()) as reader:
+        found = reader.counts(NOON)
+    assert found.by_venue == {"binance": VenueCoverage(23 / 24, 1.0, Completeness.SAMPLED)}
+    assert (found.has_holes_24h, found.has_holes_1h) == (True, False)
+    with closing(plug.open_writer(StoreKind.OBSERVED)) as store:
+        store.backfill_sink().accept(filled(-7200, -3600))
+    with closing(plug.open_reader()) as reader:
+        assert not reader.counts(NOON).has_holes_24h
+        assert reader.counts(NOON + HOUR).has_holes_1h
+
+
+def _moved(event: E, seconds: float) -> E:
+    """The same, so much later."""
+    later = {
+        name: getattr(event, name) + round(seconds * 1e9)
+        for name in ("ts_event", "ts_recv", "ts_open")
+        if hasattr(event, name)
+    }
+    return msgspec.structs.replace(event, **later)
+
+
 def _everything(plug: Plug) -> list[object]:
     with closing(plug.open_reader()) as reader:
         minutes = [(row.symbol, row.side, row.ts_start, row.event_count) for row in reader.aggregates()]
@@ -653,7 +784,7 @@ def _everything(plug: Plug) -> list[object]:
         return [
             *(reader.liquidations(), minutes, candles, reader.marks(BTC.id), reader.coverage(), reader.counts(HOUR)),
             *(reader.open_interest(), reader.long_short_ratio(), reader.taker_volume()),
-            *(reader.public_positions(), reader.position_history("0xa1")),
+            *(reader.public_positions(), reader.position_history("0xa1"), reader.funding_rates()),
             *(reader.instruments(), reader.instrument_versions(BTC.id), reader.margin_tiers(BTC.id)),
         ]
 

@@ -47,7 +47,7 @@ def test_card(card: Card, plug: Plug) -> None:
     """Every store keeps every card.
 
     Keeps S1-36, S1-37, S1-38, S1-40, S1-41, S1-43, S1-44, S1-45, S1-46.
-    Keeps S2-26, S2-31, S2-43, S2-44, S2-45, S2-46, S2-47, S2-48, S2-49.
+    Keeps S2-26, S2-31, S2-43, S2-44, S2-45, S2-46, S2-47, S2-48, S2-49, B6.
     """
     card(plug)
 

@@ -352,7 +352,7 @@ def test_an_older_file_is_taken_over(tmp_path: Path) -> None:
         assert [event.position_side for event in found[3:]] == [PositionSide.SHORT] * 2
         assert reader.aggregates("BTCUSDT")[0].total_notional_usd == 6.0
         assert reader.aggregates("BTCUSDT", NOON)[-1] == Aggregate(
-            "binance", "BTCUSDT", "SELL", NOON, 4.0, 50_000.0, 2, 200_000.0
+            "binance", "BTCUSDT", "SELL", NOON, 4.0, 50_000.0, 2, 200_000.0, completeness=Completeness.SAMPLED
         )
         assert reader.aggregates("ODD")[0].avg_price == 3.0
         assert (reader.coverage(), reader.kind) == ([], StoreKind.OBSERVED)

@@ -5,7 +5,7 @@ A page is read and let go before the next, so an export of any length never hold
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,11 +13,16 @@ import msgspec
 
 from perpscope.errors import ConfigError
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.ledger import Sums
+from perpscope.stores.retention import SUMS
 from perpscope.stores.rows import SECOND_NS, text_of
 
 Value: TypeAlias = str | int | float | None
 
 PAGE_ROWS = 10_000
+#: Sums of liquidations, and how long each is of; written with what they are worth.
+_LENGTHS = {table.name: table.period_ns for table in SUMS}
+_WORTH = ("coverage", "completeness")
 #: Text written as "2024-08-08 12:00:00.123".
 _TEXT_TIMES = frozenset({"timestamp", "created_at", "period_start", "period_end"})
 _NS_TIMES = frozenset({"next_funding_time"})
@@ -42,6 +47,7 @@ TABLES = {
     "open_interest": Exportable("ts_minute", is_by_time=False),
     "long_short_ratio": Exportable("ts_event", is_by_time=False),
     "taker_volume": Exportable("ts_event", is_by_time=False),
+    "funding_rates": Exportable("ts_event", is_by_time=False),
     "public_positions": Exportable("ts_event", is_by_time=False),
     "public_position_history": Exportable("ts_minute", is_by_time=False),
     "margin_tiers": Exportable("ts_from", is_by_time=False),
@@ -76,7 +82,8 @@ def rows_of(
     key = [name for name, place in sorted(columns, key=lambda column: column[1]) if place]
     names = [name for name, _ in columns]
     first = [form.time] if form.is_by_time else []
-    return names, _walk(connection, path, table, names, list(dict.fromkeys([*first, *key])), given)
+    rows = _walk(connection, path, table, names, list(dict.fromkeys([*first, *key])), given)
+    return [*names, *(_WORTH if table in _LENGTHS else ())], rows
 
 
 def _walk(
@@ -94,11 +101,27 @@ def _walk(
             query = f"SELECT * FROM {table} {where} ORDER BY {keys} LIMIT {PAGE_ROWS}"  # noqa: S608 -- ours
             with trusting(path):
                 page = connection.execute(query, [*given.values(), *last]).fetchall()
-            for row in page:
-                yield [_told(*cell) for cell in zip(row, *times, strict=True)]
+            worth = _worth(connection, path, names, page, _LENGTHS[table]) if table in _LENGTHS else [()] * len(page)
+            for row, more in zip(page, worth, strict=True):
+                yield [*(_told(*cell) for cell in zip(row, *times, strict=True)), *more]
             if len(page) < PAGE_ROWS:
                 return
             last = [page[-1][place] for place in at]
+
+
+def _worth(
+    connection: sqlite3.Connection, path: Path, names: list[str], page: Sequence[tuple[Value, ...]], length_ns: int
+) -> list[tuple[Value, ...]]:
+    """What each sum of a page is worth: the share of its time that was seen, and what the venue publishes."""
+    keys = [tuple(row[names.index(name)] for name in ("venue", "symbol", "side", "ts_start")) for row in page]
+    starts = [ts for *_, ts in keys if isinstance(ts, int)]
+    found: list[tuple[Value, ...]] = []
+    with trusting(path):
+        sums = Sums(connection, min(starts, default=0), max(starts, default=0) + length_ns)
+        for (venue, symbol, side), start in zip((key[:3] for key in keys), starts, strict=True):
+            share, published = sums.worth(str(venue), str(symbol), str(side), start, start + length_ns)
+            found.append((share, None if published is None else published.value))
+    return found
 
 
 def _told(value: Value, is_text_time: bool, is_ns_time: bool) -> Value:

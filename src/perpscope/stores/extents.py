@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from perpscope.analytics.liquidation_figures import Share
+from perpscope.model.market import Completeness
 from perpscope.stores.access import open_for_reading, trusting
 
 _EXTENTS = """
@@ -17,7 +19,9 @@ GROUP BY venue, symbol, instrument ORDER BY count(*) DESC, symbol, venue
 _TOTALS = """
 SELECT venue, symbol, instrument,
     sum(side = 'SELL'), total(size * (side = 'SELL')), total(size * price * (side = 'SELL')),
-    sum(side = 'BUY'), total(size * (side = 'BUY')), total(size * price * (side = 'BUY'))
+    sum(side = 'BUY'), total(size * (side = 'BUY')), total(size * price * (side = 'BUY')),
+    CASE min(CASE completeness WHEN 'sampled' THEN 0 WHEN 'watchlist' THEN 1 ELSE 2 END)
+        WHEN 0 THEN 'sampled' WHEN 1 THEN 'watchlist' ELSE 'complete' END
 FROM liquidation_events WHERE ts_event >= ? AND ts_event < ?
 GROUP BY venue, symbol, instrument ORDER BY total(size * price) DESC, symbol, venue
 """
@@ -46,6 +50,8 @@ class SymbolTotals(msgspec.Struct, frozen=True):
     short_events: int
     short_size: float  #: base units
     short_usd: float
+    completeness: Completeness  #: the least of these events: not all there were, unless COMPLETE
+    covered: Share | None = None  #: share of the span that was watched; None if nothing is known
 
 
 def extents(path: Path) -> list[Extent]:
@@ -67,4 +73,6 @@ def totals(path: Path, from_ns: int, to_ns: int) -> list[SymbolTotals]:
         StoreError: it cannot be trusted or read.
     """
     with contextlib.closing(open_for_reading(path)) as connection, trusting(path):
-        return [SymbolTotals(*row) for row in connection.execute(_TOTALS, (from_ns, to_ns))]
+        names = SymbolTotals.__struct_fields__
+        rows = [dict(zip(names, row, strict=False)) for row in connection.execute(_TOTALS, (from_ns, to_ns))]
+    return msgspec.convert(rows, list[SymbolTotals], strict=False)

@@ -22,6 +22,7 @@ from perpscope.model.market import (
     ContractUpdate,
     Covered,
     Disconnected,
+    FundingPaid,
     Gap,
     Liquidation,
     MarketEvent,
@@ -29,6 +30,7 @@ from perpscope.model.market import (
     OpenInterest,
     PublicPosition,
     Quote,
+    Source,
     Subscribed,
     TakerVolume,
     Tick,
@@ -38,10 +40,12 @@ from perpscope.model.market import (
 from perpscope.stores.listings import STREAMED
 from perpscope.stores.rows import Batch, IntervalKey, Row, candle_row, liquidation_row, mark_row
 from perpscope.stores.status import FeedStatus, HeartStatus
-from perpscope.stores.traders import open_interest_row, position_row, ratio_row, taker_volume_row
+from perpscope.stores.traders import funding_row, open_interest_row, position_row, ratio_row, taker_volume_row
 
-S = TypeVar("S", MarkPrice, OpenInterest, AccountRatio, TakerVolume, PublicPosition)
+S = TypeVar("S", MarkPrice, OpenInterest, AccountRatio, TakerVolume, FundingPaid, PublicPosition)
 
+#: A stream whose connection has this in its name is asked for again and again ("binance/polls/open_interest/…").
+POLLS = "/polls/"
 STORE_BEHIND = "store-behind"  #: cause of the gap left by dropped rows
 
 
@@ -76,6 +80,7 @@ class Intake:
         self._open: dict[IntervalKey, Covered] = {}
         self._lost: dict[IntervalKey, Covered] | None = None  # while losing: what was vouched for before
         self._resumed_at = 0
+        self._is_past = False
         self.dropped = 0  #: rows lost because the writer was behind
 
     @property
@@ -128,7 +133,7 @@ class Intake:
                 self._take_liquidation(event)
             case Candle():
                 self._take_candle(event)
-            case MarkPrice() | OpenInterest() | AccountRatio() | TakerVolume() | PublicPosition():
+            case MarkPrice() | OpenInterest() | AccountRatio() | TakerVolume() | FundingPaid() | PublicPosition():
                 self._take_figures(event)
             case ContractUpdate():
                 self._take_contract(event)
@@ -143,6 +148,18 @@ class Intake:
             case _:  # pragma: no cover
                 assert_never(event)
 
+    def accept_past(self, event: MarketEvent) -> None:
+        """Take one event that was asked for afterwards: its row is marked so, where the table has a mark.
+
+        Raises:
+            ValueError: a liquidation without any price.
+        """
+        self._is_past = True
+        try:
+            self.accept(event)
+        finally:
+            self._is_past = False
+
     def _take_liquidation(self, event: Liquidation) -> None:
         row = liquidation_row(event, *self._name_of(event.instrument))
         if self._has_room(event.ts_recv):
@@ -151,20 +168,24 @@ class Intake:
 
     def _take_candle(self, event: Candle) -> None:
         if event.is_closed and self._has_room(event.ts_recv):
-            row = candle_row(event, *self._name_of(event.instrument))
+            row = (*candle_row(event, *self._name_of(event.instrument)), self._is_past)
             self._batch.candles[event.interval].append(row)
             self._batch.rows += 1
 
-    def _take_figures(self, event: MarkPrice | OpenInterest | AccountRatio | TakerVolume | PublicPosition) -> None:
+    def _take_figures(
+        self, event: MarkPrice | OpenInterest | AccountRatio | TakerVolume | FundingPaid | PublicPosition
+    ) -> None:
         match event:
             case MarkPrice():
                 self._keep("premium_index", mark_row, self._with_interval(event))
             case OpenInterest():
-                self._keep("open_interest", open_interest_row, event)
+                self._keep("open_interest", open_interest_row, event, self._is_past)
             case AccountRatio():
-                self._keep("long_short_ratio", ratio_row, event)
+                self._keep("long_short_ratio", ratio_row, event, self._is_past)
             case TakerVolume():
-                self._keep("taker_volume", taker_volume_row, event)
+                self._keep("taker_volume", taker_volume_row, event, self._is_past)
+            case FundingPaid():
+                self._keep("funding_rates", funding_row, event, self._is_past)
             case PublicPosition():
                 self._keep("public_positions", position_row, event)
             case _:  # pragma: no cover
@@ -176,9 +197,10 @@ class Intake:
             self._batch.rows += 1
             self.register_tiers({event.instrument: event.tiers}, source=STREAMED, ts_from=event.ts_event)
 
-    def _keep(self, table: str, row_of: Callable[[S, str, str], Row], event: S) -> None:
+    def _keep(self, table: str, row_of: Callable[[S, str, str], Row], event: S, *mark: bool) -> None:
+        """Keep a row; `mark` is the last column of a table whose rows may have been asked for afterwards."""
         if self._has_room(event.ts_recv):
-            row = row_of(event, *self._name_of(event.instrument))
+            row = (*row_of(event, *self._name_of(event.instrument)), *mark)
             self._batch.series.setdefault(table, []).append(row)
             self._batch.rows += 1
 
@@ -214,6 +236,12 @@ class Intake:
         self._batch.miss(Gap(covered.venue, covered.streams, covered.ts_to, ts_to, STORE_BEHIND, ts_recv))
 
     def _take_coverage(self, event: Covered) -> None:
+        if event.source in (Source.BACKFILL, Source.IMPORT):
+            if self._lost is None:
+                self._batch.cover(event)
+            return
+        if POLLS in event.connection and event.source is Source.STREAM:
+            event = msgspec.structs.replace(event, source=Source.POLL)
         if event.ts_from < self._resumed_at:
             event = self._cover_anew(event)
         key = (event.venue, event.streams, event.ts_from)

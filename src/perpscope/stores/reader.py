@@ -15,6 +15,7 @@ from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
 from perpscope.model.market import (
     AccountRatio,
     Candle,
+    FundingPaid,
     Interval,
     Liquidation,
     MarkPrice,
@@ -22,7 +23,10 @@ from perpscope.model.market import (
     PublicPosition,
     TakerVolume,
 )
+from perpscope.model.stream import Channel
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.counting import count
+from perpscope.stores.ledger import Sums, read_ledger
 from perpscope.stores.listings import InstrumentVersion, TierVersion
 from perpscope.stores.rows import LIQUIDATION_COLUMNS, liquidation_of
 from perpscope.stores.status import (
@@ -36,29 +40,15 @@ from perpscope.stores.status import (
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
+R = TypeVar("R", Aggregate, IntensityHour)
 
 DEFAULT_LIMIT = 1000
 #: An average that no event of ours is in is the older collector's, and nobody knows what it meant.
 _SUMS = "*, iif(lpi_count > 0, avg_lpi, NULL) AS avg_lpi"
 #: An instrument's coin is told where it is not its base.
 _TERMS = "*, iif(coin = base, '', coin) AS coin"
-_HOUR_NS = 3_600_000_000_000
-
-
-#: Liquidations by venue, symbol and side: all of them, or those of followed accounts; each read off an index.
-_GROUPS = "SELECT venue, symbol, side, count(*) AS count FROM liquidation_events %s GROUP BY venue, symbol, side"
-_WATCHED = "WHERE completeness = 'watchlist'"
-
-
-class _Group(msgspec.Struct):
-    venue: str
-    symbol: str
-    side: str
-    count: int
-
-
-class _Count(msgspec.Struct):
-    count: int
+_MINUTE_NS = 60_000_000_000
+_HOUR_NS = 60 * _MINUTE_NS
 
 
 class _Name(msgspec.Struct):
@@ -118,29 +108,10 @@ class SqliteReader:
         return self._select(_Kind, "SELECT value FROM meta WHERE key = 'kind'")[0].value
 
     def counts(self, now_ns: int) -> EventCounts:
-        """Count liquidations; the last 24 h and 1 h are those before `now_ns` (ns UTC) and whatever is later.
-
-        Fills of followed accounts are a sample of nobody knows what: they are counted apart, and are part of no total.
-        """
-        by_symbol: dict[str, int] = {}
-        by_side = {"BUY": 0, "SELL": 0}
-        apart = self._select(_Group, _GROUPS % _WATCHED)
-        watched = {(group.venue, group.symbol, group.side): group.count for group in apart}
-        for group in self._select(_Group, _GROUPS % ""):
-            count = group.count - watched.get((group.venue, group.symbol, group.side), 0)
-            if count:
-                by_symbol[group.symbol] = by_symbol.get(group.symbol, 0) + count
-                by_side[group.side] += count
-        last_24h, last_1h = (self._count_since(now_ns - hours * _HOUR_NS) for hours in (24, 1))
-        in_order = dict(sorted(by_symbol.items()))
-        return EventCounts(sum(by_side.values()), last_24h, last_1h, in_order, by_side, sum(watched.values()))
-
-    def _count_since(self, ts: int) -> int:
-        query = "SELECT count(*) AS count FROM liquidation_events WHERE ts_event > ?"
-        everything, watched = (
-            self._select(_Count, query + also, (ts,))[0].count for also in ("", " AND completeness = 'watchlist'")
-        )
-        return everything - watched
+        """Liquidations in all, and of the hours before `now_ns` (ns UTC), with how much of those was seen."""
+        heart = self.heart()
+        with trusting(self.path):
+            return count(self._connection, now_ns, 1.0 if heart is None else heart.rate)
 
     def feeds(self) -> list[FeedStatus]:
         """How each feed was doing when the heart last said so."""
@@ -179,7 +150,7 @@ class SqliteReader:
         where, values = _where({"symbol = ?": symbol, "ts_start >= ?": since_ns})
         order = "ts_start DESC, venue DESC, symbol DESC, side DESC"
         newest = f"SELECT {_SUMS} FROM liquidation_aggregates {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
-        return self._select(Aggregate, newest, (*values, limit))[::-1]
+        return self._judged(self._select(Aggregate, newest, (*values, limit))[::-1], _MINUTE_NS)
 
     def intensity(
         self, symbol: str | None = None, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
@@ -188,7 +159,19 @@ class SqliteReader:
         where, values = _where({"symbol = ?": symbol, "ts_start >= ?": since_ns})
         order = "ts_start DESC, venue DESC, symbol DESC, side DESC"
         newest = f"SELECT {_SUMS} FROM liquidation_intensity {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
-        return self._select(IntensityHour, newest, (*values, limit))[::-1]
+        return self._judged(self._select(IntensityHour, newest, (*values, limit))[::-1], _HOUR_NS)
+
+    def _judged(self, rows: list[R], length_ns: int) -> list[R]:
+        """Sums in order of time, with what they are worth."""
+        if not rows:
+            return rows
+        with trusting(self.path):
+            sums = Sums(self._connection, rows[0].ts_start, rows[-1].ts_start + length_ns)
+            worth = [sums.worth(r.venue, r.symbol, r.side, r.ts_start, r.ts_start + length_ns) for r in rows]
+        return [
+            msgspec.structs.replace(row, coverage=share, completeness=completeness)
+            for row, (share, completeness) in zip(rows, worth, strict=True)
+        ]
 
     def candles(
         self, instrument: InstrumentId, interval: Interval, since_ns: int | None = None, limit: int = DEFAULT_LIMIT
@@ -240,6 +223,17 @@ class SqliteReader:
     ) -> list[TakerVolume]:
         """The newest volumes, of periods that end from `since_ns` to `until_ns` (ns UTC, not included)."""
         return self._series(TakerVolume, "taker_volume", "ts_event", (venue, symbol, since_ns, until_ns), limit)
+
+    def funding_rates(
+        self,
+        venue: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> list[FundingPaid]:
+        """The newest payments of funding, from `since_ns` on and before `until_ns` (ns UTC)."""
+        return self._series(FundingPaid, "funding_rates", "ts_event", (venue, symbol, since_ns, until_ns), limit)
 
     def public_positions(
         self, venue: str | None = None, symbol: str | None = None, limit: int = DEFAULT_LIMIT
@@ -293,14 +287,26 @@ class SqliteReader:
         conditions = ("venue = ?", "symbol = ?", f"{time} >= ?", f"{time} < ?")
         where, values = _where(dict(zip(conditions, chosen, strict=True)))
         order = f"{time} DESC, venue DESC, symbol DESC, ts_recv DESC"
-        newest = f"SELECT * FROM {table} {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
+        columns = "*, mark_price AS mark" if table == "funding_rates" else "*"
+        newest = f"SELECT {columns} FROM {table} {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
         return self._select(record, newest, (*values, limit))[::-1]
 
-    def coverage(self, venue: str | None = None, kind: str | None = None) -> list[CoverageRow]:
-        """What was seen (`covered`) and missed (`gap`) of each stream, in order of time."""
-        where, values = _where({"venue = ?": venue, "kind = ?": kind})
-        order = "venue, channel, coalesce(instrument, ''), ts_from, kind"
-        return self._select(CoverageRow, f"SELECT * FROM coverage {where} ORDER BY {order}", values)  # noqa: S608 -- ours
+    def coverage(
+        self,
+        venue: str | None = None,
+        kind: str | None = None,
+        channel: Channel | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> list[CoverageRow]:
+        """What was seen (`covered`) and missed (`gap`) of each stream, in order of time.
+
+        `since_ns` asks for intervals that end later or last, `until_ns` for those that begin before (ns UTC).
+        """
+        with trusting(self.path):
+            return read_ledger(
+                self._connection, venue=venue, channel=channel, kind=kind, since_ns=since_ns, until_ns=until_ns
+            )
 
     def _named(self, instrument: InstrumentId) -> dict[str, str | int | None]:
         """Conditions for the name an instrument is stored under."""

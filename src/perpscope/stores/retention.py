@@ -45,6 +45,7 @@ SERIES = (
     Aged("open_interest", "ts_minute", MINUTE_NS),
     Aged("long_short_ratio", "ts_event", 0),
     Aged("taker_volume", "ts_event", 0),
+    Aged("funding_rates", "ts_event", 0),
     Aged("public_position_history", "ts_minute", MINUTE_NS),
     Aged("public_positions", "ts_event", 0),  # one seen no more
 )
@@ -67,8 +68,8 @@ class Swept(msgspec.Struct):
 
 
 _STRADDLES = "(ts_to IS NULL OR ts_to > :cutoff)"
-_STREAM = "venue, channel, coalesce(instrument, ''), kind"
-#: Of intervals of one stream and kind that all reach beyond the cutoff, the longest stays.
+_STREAM = "venue, channel, coalesce(instrument, ''), kind, source"
+#: Of intervals of one stream, kind and source that all reach beyond the cutoff, the longest stays.
 _OVERLAPPED = f"""
 SELECT id FROM (
     SELECT id, row_number() OVER (PARTITION BY {_STREAM} ORDER BY ts_to IS NULL DESC, ts_to DESC, id DESC) AS place
@@ -77,9 +78,9 @@ SELECT id FROM (
 """  # noqa: S608 -- ours
 _PAST = f"""
 SELECT id FROM (
-    SELECT id, kind, ts_to, row_number() OVER (PARTITION BY {_STREAM} ORDER BY ts_to DESC, id DESC) AS place
+    SELECT id, kind, source, ts_to, row_number() OVER (PARTITION BY {_STREAM} ORDER BY ts_to DESC, id DESC) AS place
     FROM coverage
-) WHERE ts_to <= :cutoff AND (kind = 'gap' OR place > 1)
+) WHERE ts_to <= :cutoff AND (kind = 'gap' OR source NOT IN ('stream', 'poll') OR place > 1)
 """  # noqa: S608 -- ours
 _DIVIDED = f"ts_from < :cutoff AND {_STRADDLES}"
 _SHRUNK = "kind = 'covered' AND ts_to <= :cutoff AND ts_from < ts_to"

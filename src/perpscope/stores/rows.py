@@ -23,13 +23,15 @@ from perpscope.model.market import (
     MarkPrice,
     PositionSide,
     Sampling,
+    Source,
 )
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.status import FeedStatus, HeartStatus
 
 Row: TypeAlias = tuple[str | int | float | None, ...]
-#: What names an interval of coverage: venue, streams, ts_from.
+#: What names an interval of coverage: venue, streams, ts_from; a covered one also by its source.
 IntervalKey: TypeAlias = tuple[str, tuple[Stream, ...], int]
+CoveredKey: TypeAlias = tuple[str, tuple[Stream, ...], int, Source]
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -62,7 +64,7 @@ class Batch:
         self.liquidations: list[Row] = []
         self.candles: dict[Interval, list[Row]] = {interval: [] for interval in Interval}
         self.series: dict[str, list[Row]] = {}  #: by table: mark prices, and what is told of traders
-        self.covered: dict[IntervalKey, Covered] = {}
+        self.covered: dict[CoveredKey, Covered] = {}
         self.gaps: dict[IntervalKey, Gap] = {}
         self.instruments: dict[tuple[InstrumentId, int | None], Instrument] = {}  #: since when, if known
         self.contracts: list[ContractUpdate] = []
@@ -73,7 +75,7 @@ class Batch:
 
     def cover(self, event: Covered) -> None:
         """Keep the furthest state of an interval: its end never moves back."""
-        key = (event.venue, event.streams, event.ts_from)
+        key = (event.venue, event.streams, event.ts_from, event.source)
         held = self.covered.get(key)
         if held is None or event.ts_to >= held.ts_to:
             self.covered[key] = event
@@ -232,6 +234,7 @@ def covered_rows(event: Covered) -> Iterable[Row]:
             int(event.is_open),
             event.connection,
             None,
+            event.source.value,
         )
 
 
@@ -248,6 +251,7 @@ def gap_rows(event: Gap) -> Iterable[Row]:
             int(event.ts_to is None),
             None,
             event.cause,
+            Source.STREAM.value,
         )
 
 

@@ -18,6 +18,7 @@ from perpscope.ports import Sink
 from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing, trusting
 from perpscope.stores.aggregates import rebuild
 from perpscope.stores.chores import Chore
+from perpscope.stores.filling import BackfillSink
 from perpscope.stores.intake import Intake
 from perpscope.stores.legacy import is_legacy
 from perpscope.stores.reader import SqliteReader
@@ -128,6 +129,10 @@ class SqliteStore:
     def sink(self) -> Sink:
         """Where events are handed in."""
         return self._intake
+
+    def backfill_sink(self) -> Sink:
+        """Where events are handed in that were asked for afterwards; see `BackfillSink`."""
+        return BackfillSink(self._intake)
 
     def register(self, instruments: Iterable[Instrument], ts_from: int | None = None) -> None:
         """Make instruments known by the venue's symbol; before their events.

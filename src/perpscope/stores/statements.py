@@ -30,12 +30,20 @@ ON CONFLICT (venue, venue_key) DO NOTHING
 
 LAST_ID = "SELECT coalesce(max(id), 0) FROM liquidation_events"
 
+#: The first word stays; but what came live takes the place of what was asked for afterwards, which lends it what it
+#: does not tell.
 INSERT_CANDLE = {
     interval: f"""
 INSERT INTO candles_{interval.value} (venue, symbol, instrument, timestamp, ts_open, open, high, low, close, volume,
-    quote_volume, trades, taker_buy_volume, taker_buy_quote_volume, ts_event, ts_recv)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (venue, symbol, ts_open) DO NOTHING
+    quote_volume, trades, taker_buy_volume, taker_buy_quote_volume, ts_event, ts_recv, is_backfilled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, symbol, ts_open) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+    close = excluded.close, volume = excluded.volume, quote_volume = coalesce(excluded.quote_volume, quote_volume),
+    trades = coalesce(excluded.trades, trades),
+    taker_buy_volume = coalesce(excluded.taker_buy_volume, taker_buy_volume),
+    taker_buy_quote_volume = coalesce(excluded.taker_buy_quote_volume, taker_buy_quote_volume),
+    ts_event = excluded.ts_event, ts_recv = excluded.ts_recv, is_backfilled = 0
+WHERE is_backfilled AND NOT excluded.is_backfilled
 """  # noqa: S608 -- the tables are ours
     for interval in Interval
 }
@@ -61,9 +69,9 @@ ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(exclude
 _KEPT_FROM = "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'kept_from')"
 #: An interval that reaches over `kept_from` begins there: whoever still tells of it does not know what was taken out.
 _INSERT_COVERAGE = f"""
-INSERT INTO coverage (venue, channel, instrument, kind, ts_from, ts_to, is_open, connection, cause)
-VALUES (?1, ?2, ?3, ?4, iif(?6 <= {_KEPT_FROM}, ?5, max(?5, coalesce({_KEPT_FROM}, ?5))), ?6, ?7, ?8, ?9)
-ON CONFLICT (venue, channel, coalesce(instrument, ''), kind, ts_from) DO UPDATE SET
+INSERT INTO coverage (venue, channel, instrument, kind, ts_from, ts_to, is_open, connection, cause, source)
+VALUES (?1, ?2, ?3, ?4, iif(?6 <= {_KEPT_FROM}, ?5, max(?5, coalesce({_KEPT_FROM}, ?5))), ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (venue, channel, coalesce(instrument, ''), kind, ts_from, source) DO UPDATE SET
 """  # noqa: S608 -- ours
 UPSERT_COVERED = f"""{_INSERT_COVERAGE}
     ts_to = excluded.ts_to, is_open = excluded.is_open, connection = excluded.connection, cause = NULL
@@ -82,15 +90,15 @@ CLOSE_GAPS = """
 UPDATE coverage AS gap SET is_open = 0, ts_to = stream.ts_to
 FROM (
     SELECT venue, channel, coalesce(instrument, '') AS instrument, max(ts_to) AS ts_to
-    FROM coverage WHERE kind = 'covered' GROUP BY 1, 2, 3
+    FROM coverage WHERE kind = 'covered' AND source IN ('stream', 'poll') GROUP BY 1, 2, 3
 ) AS stream
 WHERE gap.kind = 'gap' AND gap.is_open AND gap.ts_from < stream.ts_to
     AND (gap.venue, gap.channel, coalesce(gap.instrument, '')) = (stream.venue, stream.channel, stream.instrument)
 """
-#: The end of what was seen of each stream, and why it ended.
+#: The end of what was seen of each stream as it happened, and why it ended.
 LAST_COVERED = """
 SELECT venue, channel, instrument, max(ts_to), coalesce(cause, 'stopped') FROM coverage
-WHERE kind = 'covered' GROUP BY venue, channel, instrument
+WHERE kind = 'covered' AND source IN ('stream', 'poll') GROUP BY venue, channel, instrument
 """
 
 UPSERT_FEED = """

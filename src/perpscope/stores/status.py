@@ -8,6 +8,7 @@ import enum
 
 import msgspec
 
+from perpscope.model.market import Completeness, Source
 from perpscope.model.stream import Channel
 
 
@@ -59,8 +60,16 @@ class Trouble(msgspec.Struct, frozen=True):
     tries: int
 
 
+class VenueCoverage(msgspec.Struct, frozen=True):
+    """How much of a venue's liquidations was seen: shares in [0, 1] of its least seen symbol; None = nothing known."""
+
+    coverage_24h: float | None
+    coverage_1h: float | None
+    completeness: Completeness | None  #: what the venue publishes, as its newest event has it
+
+
 class EventCounts(msgspec.Struct, frozen=True):
-    """How many liquidations are stored."""
+    """How many liquidations are stored, and whether the last hours were seen whole."""
 
     total: int
     last_24h: int
@@ -68,9 +77,12 @@ class EventCounts(msgspec.Struct, frozen=True):
     by_symbol: dict[str, int]
     by_side: dict[str, int]  #: by order side: BUY = a short was liquidated, SELL = a long; both always present
     watchlist: int = 0  #: in which a followed account had a part; in none of the other counts
+    by_venue: dict[str, VenueCoverage] = {}  #: venues with liquidations or their coverage in the store
+    has_holes_24h: bool = False  #: not all of the 24 h is known to have been seen of each: `last_24h` is short by that
+    has_holes_1h: bool = False
 
 
-class CoverageRow(msgspec.Struct, frozen=True):
+class CoverageRow(msgspec.Struct, frozen=True, gc=False):
     """An interval of one stream that was seen (`covered`) or missed (`gap`)."""
 
     venue: str
@@ -82,6 +94,7 @@ class CoverageRow(msgspec.Struct, frozen=True):
     is_open: bool
     connection: str | None  #: of a covered interval
     cause: str | None  #: of a gap; "restart" on a covered interval that a crash cut off
+    source: Source = Source.STREAM  #: of a covered interval
 
 
 class Aggregate(msgspec.Struct, frozen=True):
@@ -98,6 +111,8 @@ class Aggregate(msgspec.Struct, frozen=True):
     avg_lpi: float | None = None  #: 0–100, weighted by dollars, over those with an LPI; None if none has one
     mean_lpi: float | None = None  #: the same, unweighted
     lpi_count: int = 0  #: how many have one
+    coverage: float | None = None  #: share of the minute that was seen, or filled since; None if nothing is known
+    completeness: Completeness | None = None  #: what the venue publishes of it: not all, unless COMPLETE
 
 
 class IntensityHour(msgspec.Struct, frozen=True):
@@ -116,3 +131,5 @@ class IntensityHour(msgspec.Struct, frozen=True):
     lpi_count: int  #: how many have one
     intensity: float | None  #: 0–100, percentile of the dollars; None with fewer than 24 hours to compare with
     hours_known: int  #: hours with liquidations, of the 30 days before, it was compared with
+    coverage: float | None = None  #: share of the hour that was seen, or filled since; None if nothing is known
+    completeness: Completeness | None = None  #: what the venue publishes of it: not all, unless COMPLETE

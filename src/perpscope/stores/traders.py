@@ -1,12 +1,13 @@
-"""What venues tell of their traders, as rows: open interest, long/short ratios, taker volumes and public positions.
+"""What venues tell of their traders, as rows: open interest, ratios, taker volumes, funding paid and public positions.
 
 Events come in from `intake`, tuples in column order and the statements that keep them go out. Of two rows with one key
-the later word stays, in whatever order they come.
+the later word stays, in whatever order they come; but what was asked for afterwards never takes the place of what came
+live, where both are about the same moment. The last column of what may be asked for afterwards says that it was.
 """
 
 from typing import Final
 
-from perpscope.model.market import AccountRatio, OpenInterest, PublicPosition, TakerVolume
+from perpscope.model.market import AccountRatio, FundingPaid, OpenInterest, PublicPosition, TakerVolume
 from perpscope.stores.rows import MINUTE_NS, Row, text_of
 
 
@@ -58,6 +59,20 @@ def taker_volume_row(event: TakerVolume, venue: str, symbol: str) -> Row:
     )
 
 
+def funding_row(event: FundingPaid, venue: str, symbol: str) -> Row:
+    """Row of `funding_rates`."""
+    return (
+        venue,
+        symbol,
+        event.instrument,
+        text_of(event.ts_event),
+        event.ts_event,
+        event.funding_rate,
+        event.mark,
+        event.ts_recv,
+    )
+
+
 def position_row(event: PublicPosition, venue: str, symbol: str) -> Row:
     """Row of `public_positions` and of `public_position_history`."""
     return (
@@ -85,37 +100,52 @@ _NEWER_POSITION: Final = """timestamp = excluded.timestamp, position_side = excl
     is_cross = excluded.is_cross, margin_usd = excluded.margin_usd, liquidation_price = excluded.liquidation_price,
     ts_event = excluded.ts_event, ts_recv = excluded.ts_recv
 WHERE excluded.ts_event > ts_event"""
+_LATER_OR_LIVE: Final = """WHERE excluded.is_backfilled < is_backfilled
+    OR excluded.is_backfilled = is_backfilled AND excluded.ts_recv > ts_recv"""
 
 #: By table: what keeps its rows. A position is kept as the newest of its account, and as the newest of its minute.
 INSERT_TRADERS: Final = {
     "open_interest": (
         """
 INSERT INTO open_interest (venue, symbol, instrument, timestamp, ts_minute, open_interest, open_interest_usd, ts_event,
-    ts_recv)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ts_recv, is_backfilled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, symbol, ts_minute) DO UPDATE SET open_interest = excluded.open_interest,
-    open_interest_usd = excluded.open_interest_usd, ts_event = excluded.ts_event, ts_recv = excluded.ts_recv
-WHERE excluded.ts_event > ts_event
+    open_interest_usd = excluded.open_interest_usd, ts_event = excluded.ts_event, ts_recv = excluded.ts_recv,
+    is_backfilled = excluded.is_backfilled
+WHERE excluded.ts_event > ts_event OR excluded.ts_event = ts_event AND excluded.is_backfilled < is_backfilled
 """,
     ),
     "long_short_ratio": (
-        """
+        f"""
 INSERT INTO long_short_ratio (venue, symbol, instrument, timestamp, kind, period_s, long_fraction, long_short_ratio,
-    ts_event, ts_recv)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ts_event, ts_recv, is_backfilled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, symbol, ts_event, kind, period_s) DO UPDATE SET long_fraction = excluded.long_fraction,
-    long_short_ratio = excluded.long_short_ratio, ts_recv = excluded.ts_recv
-WHERE excluded.ts_recv > ts_recv
-""",
+    long_short_ratio = excluded.long_short_ratio, ts_recv = excluded.ts_recv, is_backfilled = excluded.is_backfilled
+{_LATER_OR_LIVE}
+""",  # noqa: S608 -- ours
     ),
     "taker_volume": (
-        """
-INSERT INTO taker_volume (venue, symbol, instrument, timestamp, period_s, buy_volume, sell_volume, ts_event, ts_recv)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        f"""
+INSERT INTO taker_volume (venue, symbol, instrument, timestamp, period_s, buy_volume, sell_volume, ts_event, ts_recv,
+    is_backfilled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, symbol, ts_event, period_s) DO UPDATE SET buy_volume = excluded.buy_volume,
-    sell_volume = excluded.sell_volume, ts_recv = excluded.ts_recv
-WHERE excluded.ts_recv > ts_recv
-""",
+    sell_volume = excluded.sell_volume, ts_recv = excluded.ts_recv, is_backfilled = excluded.is_backfilled
+{_LATER_OR_LIVE}
+""",  # noqa: S608 -- ours
+    ),
+    "funding_rates": (
+        f"""
+INSERT INTO funding_rates (venue, symbol, instrument, timestamp, ts_event, funding_rate, mark_price, ts_recv,
+    is_backfilled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (venue, symbol, ts_event) DO UPDATE SET funding_rate = excluded.funding_rate,
+    mark_price = coalesce(excluded.mark_price, mark_price), ts_recv = excluded.ts_recv,
+    is_backfilled = excluded.is_backfilled
+{_LATER_OR_LIVE}
+""",  # noqa: S608 -- ours
     ),
     "public_positions": (
         f"""
