@@ -17,6 +17,7 @@ from perpscope.stores.reader import SqliteReader
 
 if TYPE_CHECKING:
     from perpscope.app.backups import Backup
+    from perpscope.app.coverage import CoverageReport
     from perpscope.app.status import Status
     from perpscope.reports.report import Report
 
@@ -87,6 +88,33 @@ class Perpscope:
 
         self._opened()
         return read_status(self.path)
+
+    def coverage(
+        self,
+        venue: str | None = None,
+        channel: str | None = None,
+        symbol: str | None = None,
+        hours: float = 24,
+        *,
+        limit: int = 10_000,
+    ) -> "CoverageReport":
+        """What was seen of each stream, what was missed, and what of that was filled, as `perpscope coverage` has it.
+
+        Args:
+            venue: one venue's, e.g. "binance"; None = all.
+            channel: one channel's, e.g. "liquidations"; None = all.
+            symbol: coin, symbol or id; None = all.
+            hours: of market time before now, above 0.
+            limit: intervals at most, the newest.
+
+        Raises:
+            ConfigError: no such channel, or a number is not above 0.
+            StoreError: the store cannot be read.
+        """
+        from perpscope.app.coverage import read_coverage
+
+        self._opened()
+        return read_coverage(self.path, venue=venue, channel=channel, symbol=symbol, hours=hours, limit=limit)
 
     def analyze(
         self,

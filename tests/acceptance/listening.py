@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from perpscope.app import venues
 from perpscope.config import Feed
 from perpscope.engine.engine import Engine
+from perpscope.engine.watched import FLOOR_S
 from perpscope.feeds.clock import MarketClock
-from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.governor import Governor
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.rest import RestClient, market_clock
@@ -33,14 +34,18 @@ QUICK = Feed(
 class Listener:
     """A sink that keeps everything, and the parts that feed it."""
 
-    def __init__(self, venue: Venue, instruments: list[Instrument], feed: LiveFeed) -> None:
+    def __init__(
+        self, venue: Venue, instruments: list[Instrument], feed: LiveFeed, silent_after_s: float = FLOOR_S
+    ) -> None:
         self.venue = venue
         self.instruments = instruments
         self.feed = feed
         self.told: list[MarketEvent] = []
         self.trades: list[Trade] = []  #: every one that came in
-        self.engine = Engine(sinks=[self], instruments=[instrument.id for instrument in instruments])
+        known = [instrument.id for instrument in instruments]
+        self.engine = Engine(sinks=[self], instruments=known, silent_after_s=silent_after_s)
         feed.snapshots_wanted = self.engine.snapshots_wanted
+        feed.silent_streams = lambda: self.engine.silent_streams
 
     def accept(self, event: MarketEvent) -> None:
         """Keep it."""
@@ -86,7 +91,7 @@ async def listening(
     clock = MarketClock()
     clock.follow(await market_clock(f"{lab.rest_url}/lab/clock"))
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(RestClient(name, lab.rest_url, WeightLimiter(1e9, 1e9)))
+        http = await stack.enter_async_context(RestClient(name, lab.rest_url, Governor(name, 1e9)))
         listed = venue.instruments(await http.get(venue.catalogue_request())).instruments
         chosen = [instrument for instrument in listed if instrument.asset in symbols and instrument.is_perpetual]
         feed = LiveFeed(
@@ -96,7 +101,7 @@ async def listening(
             recorder=recorder,
             rng=random.Random(1),
         )
-        listener = Listener(venue, chosen, feed)
+        listener = Listener(venue, chosen, feed, settings.silent_after_s * clock.rate)
         channels = sorted(venue.channels, key=lambda channel: channel.value)
         plans = tuple(venue.plan(chosen, channels))
         polls = tuple(venue.polls(chosen, sorted(venue.polled, key=lambda channel: channel.value)))

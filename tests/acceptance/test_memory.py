@@ -28,7 +28,7 @@ async def _growth_mb(lab: Lab, database: Path, warm_h: float, long_h: float) -> 
             await asyncio.sleep(0.05)
 
     start_ns = lab.clock.now_ns()
-    async with heart(lab, database) as process:
+    async with heart(lab, database, PERPSCOPE_BACKFILL__DAYS="0") as process:
         await until(warm_h)
         before = _resident_mb(process.pid)
         await until(long_h)

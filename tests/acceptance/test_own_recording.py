@@ -49,7 +49,13 @@ async def collected(tmp_path: Path, eventually: Wait, disturb: Callable[[Lab], A
     """A recorded session of a lab's market: database and recording."""
     async with (
         await serve_market(5, 60.0, symbols=("BTCUSDT", "ETHUSDT", "SOLUSDT")) as lab,
-        heart(lab, tmp_path / "live.db", ("--record", str(tmp_path / "kept"))) as process,
+        heart(
+            lab,
+            tmp_path / "live.db",
+            ("--record", str(tmp_path / "kept")),
+            PERPSCOPE_BACKFILL__DAYS="0",  # a recording holds what came, not what was asked for afterwards
+            PERPSCOPE_BACKFILL__GAPS="false",
+        ) as process,
     ):
         await eventually(lambda: lab.ledger.frames_by_stream["btcusdt@kline_1m"] > 20)
         await disturb(lab)

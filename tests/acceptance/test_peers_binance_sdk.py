@@ -63,12 +63,15 @@ def _asked(mine: dict[str, Any], truth: Truth) -> None:
     assert is_run_of(_prints(mine["trades"], ("time", "price", "qty", "isBuyerMaker")), truth.trades)
     assert is_run_of(_prints(mine["agg_trades"], ("T", "p", "q", "m")), truth.trades)
     states = truth.candles(Interval.M1)
-    for row in mine["candles"]:
+    known = [row for row in mine["candles"] if row[0] >= min(states)]  # what was before the start is made up
+    assert known
+    for row in known:
         assert (*(float(value) for value in row[1:5]), round(float(row[5]), 5)) in states[row[0]]
     _mark(mine["mark"], ("time", "markPrice", "indexPrice", "lastFundingRate"), truth)
     assert float(mine["open_interest"]["openInterest"]) in {round(v, 3) for v in truth.open_interests.values()}
     fundings = {payment.ts // 1_000_000: payment.rate for payment in truth.fundings}
-    assert {row["fundingTime"]: float(row["fundingRate"]) for row in mine["fundings"]} == fundings
+    assert {(row["fundingTime"], float(row["fundingRate"])) for row in mine["fundings"]} <= fundings.items()
+    assert len(mine["fundings"]) == 100
     censuses = {census.ts // 1_000_000: census for census in truth.censuses}
     for row in mine["open_interests"]:
         assert float(row["sumOpenInterest"]) == pytest.approx(censuses[row["timestamp"]].open_interest, abs=1e-8)

@@ -26,6 +26,10 @@ _LEAST_LEVELS = 5  # of each side; at most ten are compared
 _SIDES_COUNTED = {"bybit": 2.0}
 #: open interest in contracts, where it is not in base units
 _CONTRACTS_COUNTED = {"okx"}
+#: funding that was paid is written with six decimals
+_ROUNDED = {"bitget": 5.1e-7}
+#: past open interest is counted at the end of a period that is named by its beginning
+_COUNTED_AFTER_MS = {"okx": 300_000}
 #: its "last" is the middle of the best prices
 _LAST_IS_MID = {"hyperliquid"}
 #: its next funding is reckoned from the clock of the client's machine
@@ -94,10 +98,11 @@ def _last(tickers: list[dict[str, Any]], truth: Truth, venue: str) -> None:
 
 
 def _candles(rows: list[list[float]], truth: Truth, interval: Interval) -> None:
-    """Each row is a state its candle was in; the first minute's too."""
+    """Each row is a state its candle was in; the first minute's too. What was before the start is made up."""
     states = truth.candles(interval)
-    assert rows
-    for opened, *prices, volume in rows:
+    known = [row for row in rows if row[0] >= min(states)]
+    assert known
+    for opened, *prices, volume in known:
         state = (*(round(price, 9) for price in prices), round(volume, 5))
         assert state in states[int(opened)], (opened, *state)
 
@@ -135,7 +140,7 @@ def _open_interest(seen: dict[str, Any], truth: Truth, venue: str) -> None:
         rows = seen["open_interest_history"]
         assert len(rows) > 10
         for row in rows:
-            census = truth.open_interests[row["timestamp"]] * sides
+            census = truth.open_interests[row["timestamp"] + _COUNTED_AFTER_MS.get(venue, 0)] * sides
             amount, value = row["openInterestAmount"], row["openInterestValue"]
             assert amount is not None or value is not None
             if amount is not None:
@@ -157,7 +162,7 @@ def _funding(seen: dict[str, Any], truth: Truth, venue: str) -> None:
     for payment in seen["funding_history"]:
         ms = payment["timestamp"]
         due = [at for at in payments if abs(ms - at) <= _PAID_WITHIN_MS.get(venue, 0)]
-        assert payment["fundingRate"] == pytest.approx(payments[due[0]], abs=1e-9)
+        assert payment["fundingRate"] == pytest.approx(payments[due[0]], abs=_ROUNDED.get(venue, 1e-9))
 
 
 def _account_ratios(rows: list[dict[str, Any]], truth: Truth) -> None:

@@ -18,7 +18,7 @@ import pytest
 from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
-from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.governor import Governor
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.rest import RestClient
@@ -80,9 +80,10 @@ async def played(
     events: list[MarketEvent] = []
     async with (
         await serve_playback(frames, math.inf, start_when=streams, instruments=instruments) as lab,
-        RestClient("binance", lab.rest_url, WeightLimiter(1e9, 1e9)) as http,
+        RestClient("binance", lab.rest_url, Governor("binance", 1e9)) as http,
     ):
-        feed.add(Listening(venue, lab.websocket_url, http, tuple(instruments), plans))
+        lead_ns = lab.clock.now_ns() - clock.now_ns() + 600 * 10**9  # the session is of another year, and runs ahead
+        feed.add(Listening(venue, lab.websocket_url, http, tuple(instruments), plans, lead_ns=lead_ns))
 
         async def end() -> None:
             await lab.finished()
@@ -142,7 +143,7 @@ async def generated(tmp_path: Path, eventually: Wait) -> Path:
     engine = Engine(sinks=[])
     async with (
         await serve_market(11, 60.0, symbols=symbols, keep_rows=1_000_000) as lab,
-        RestClient("binance", lab.rest_url, WeightLimiter(1e9, 1e9)) as http,
+        RestClient("binance", lab.rest_url, Governor("binance", 1e9)) as http,
     ):
         clock = HastyClock()
         connector = PicowsConnector(clock, timeout_s=10.0, max_frame_bytes=4_000_000)

@@ -126,7 +126,8 @@ async def test_the_close_after_a_day_loses_nothing(name: str, eventually: Wait, 
         assert len(sent) > 50
         assert sent == set(since)
         assert len(since) == len(set(since))
-        assert listener.gaps == []
+        # while the market is held nothing is said, and that is noticed
+        assert [gap for gap in listener.gaps if gap.cause != "silent"] == []
         print(f"{name}: {len(sent)} trades over {3 * plans} planned changes, lost 0, twice 0")
     recorder.close()
 

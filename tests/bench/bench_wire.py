@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 from measure import cpu_ns, interleaved, judge, ratio, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
-from wire_frames import frames, mix
+from wire_frames import STAMPED_NS, frames, mix
 
 from perpscope.app.collect import calm_collector
 from perpscope.config import Feed
@@ -227,7 +227,8 @@ async def _ours_run(url: str, consume: Callable[[list[MarketEvent]], None]) -> f
     )
     streams = tuple(Stream(channel, _BTC.id) for channel in Channel)  # type: ignore[union-attr]  # asserted above
     plan = ConnectionPlan("binance/bench/0", "/", (Topic("go", streams),))
-    feed.add(Listening(VENUE, url, _NoHttp(), (), (plan,)))
+    lead_ns = STAMPED_NS - clock.now_ns()  # or frames of another day would be set aside
+    feed.add(Listening(VENUE, url, _NoHttp(), (), (plan,), lead_ns=lead_ns))
     started = seen = first = 0
     async for batch in feed.batches():
         consume(batch)

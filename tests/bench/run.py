@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bench_archive
 import bench_book
 import bench_latency
 import bench_peers
@@ -27,6 +28,7 @@ def main() -> int:
         "book": bench_book.book,
         "store": bench_store.store,
         "upkeep": bench_upkeep.upkeep,
+        "archive": bench_archive.archive,
         "latency": bench_latency.latency,
         "help": bench_start.help_text,
     }

@@ -4,6 +4,7 @@ import json
 import random
 
 _T = 1_790_000_000_000
+STAMPED_NS = _T * 1_000_000  #: the time on every frame, ns UTC
 
 
 def _combined(stream: str, data: dict[str, object]) -> bytes:

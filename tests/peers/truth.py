@@ -31,6 +31,7 @@ from perpscope.model.market import (
 )
 
 _NS_PER_MS = 1_000_000
+_PAST_NS = 36 * 86_400_000_000_000  #: more than a market tells of before its start
 _MINUTE_NS = 60_000 * _NS_PER_MS
 _DEPTH = 10
 _DIGITS = 9  # prices and sizes carry fewer
@@ -56,9 +57,10 @@ class Truth:
         self.instrument = instrument
         self.events = list(events)
         holdings = market.holdings(instrument.symbol)
-        self.fundings: Sequence[Funding] = list(holdings.fundings)
-        self.censuses: Sequence[Census] = holdings.periods(5 * _MINUTE_NS)
-        self.hours: Sequence[Census] = holdings.periods(60 * _MINUTE_NS)
+        past = market.ts_start - _PAST_NS, market.ts_start + _PAST_NS
+        self.fundings: Sequence[Funding] = holdings.fundings(*past)
+        self.censuses: Sequence[Census] = holdings.periods(5 * _MINUTE_NS, *past)
+        self.hours: Sequence[Census] = holdings.periods(60 * _MINUTE_NS, *past)
 
     def of(self, kind: type[Any]) -> list[Any]:
         """Its events of a kind."""

@@ -14,7 +14,7 @@ from perpscope.config import Feed
 from perpscope.feeds.recording import Header, Mark, Recorder
 from perpscope.feeds.session import Session
 from perpscope.feeds.tape import Tape
-from perpscope.model.market import Alive, Connected, Disconnected, MarketEvent, Subscribed, Tick, Unheard
+from perpscope.model.market import Alive, Connected, Disconnected, Gap, MarketEvent, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Dialogue, Venue
 
@@ -57,8 +57,9 @@ class Owner:
         self.silent_after_s = 60.0
         self.recorder: Recorder | None = recorder
         self.suspects: list[str] = []
+        self.lead_ns = 0
 
-    def tell(self, event: Subscribed | Unheard) -> None:
+    def tell(self, event: Subscribed | Unheard | Gap) -> None:
         """Nothing is subscribed here."""
         raise AssertionError(event)
 

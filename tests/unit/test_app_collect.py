@@ -106,7 +106,7 @@ async def test_a_market_is_collected_until_told_to_stop(tmp_path: Path, eventual
         outcome = await running
     assert outcome.market_events > 100
     assert outcome.unreachable == ()
-    assert set(seen[-1]) == set(Channel) - {Channel.POSITIONS}
+    assert set(seen[-1]) == set(Channel) - {Channel.POSITIONS, Channel.FUNDING}
     assert said == ["binance: 8 instruments, 65 streams on 2 connections, 40 polls"]
     with SqliteReader.open(tmp_path / "d.db") as reader:
         assert reader.kind is StoreKind.DEMO

@@ -17,7 +17,18 @@ from perpscope.feeds.connection import Connection
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.poll import Poller
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Completeness, Liquidation, MarkPrice, OpenInterest, PositionSide, Sampling, Tick
+from perpscope.model.market import (
+    Alive,
+    Completeness,
+    Covered,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    PositionSide,
+    Sampling,
+    Subscribed,
+    Tick,
+)
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
 from perpscope.ports import OnFrame, Socket, Venue
 from perpscope.stores.sqlite import SqliteStore
@@ -134,6 +145,20 @@ async def test_a_socket_without_data_is_silent(eventually: Wait) -> None:
         assert judged([MARKS], [carrying]) == [FeedState.SILENT]
 
 
+async def test_a_stream_that_should_have_spoken_makes_its_channel_silent(eventually: Wait) -> None:
+    """Keeps B5. What the engine found silent is said of its channel, whatever its connection brings besides."""
+    engine = Engine(sinks=[])
+    engine.process(Subscribed("binance", "c", (Stream(MARKS, BTC), Stream(FORCED, BTC)), NOW))
+    for second in range(120):
+        ts = NOW + second * SECOND
+        engine.process(Alive("c", ts, second, ts))
+        engine.process(Tick(ts))
+    assert engine.silent_streams
+    async with connection(eventually, MARKS, FORCED) as carrying:
+        lines = judge_feeds({"binance": [MARKS, FORCED]}, [carrying], engine, NOW + 120 * SECOND, 1.0)
+    assert {line.channel: line.state for line in lines} == {MARKS: FeedState.SILENT, FORCED: FeedState.LIVE}
+
+
 async def test_a_channel_is_as_good_as_its_worst_connection(eventually: Wait) -> None:
     """Nobody carries it, or one of several is gone: down. Other venues' connections do not count."""
     assert judged([MARKS], []) == [FeedState.DOWN]
@@ -227,6 +252,27 @@ def test_a_reader_sees_what_the_heart_said(tmp_path: Path, kind: StoreKind, ago_
     assert status.data is kind
     assert status.database.path == str(tmp_path / "s.db")
     assert status.database.bytes > 0
+    assert {line.coverage_24h for line in status.feeds} == {None}  # nothing is known of what was seen
+    assert status.events.has_holes_24h
+    matrix = {(line.channel, line.kind): line.how for line in status.availability}
+    assert matrix[FORCED, None] == "streamed"
+    assert matrix[Channel.OPEN_INTEREST, None] == "polled"
+
+
+def test_each_feed_says_how_much_of_the_day_was_seen(tmp_path: Path) -> None:
+    """Keeps B6. The share over all streams of a channel; an open interval is not judged beyond its end."""
+    opened = store(tmp_path / "s.db", StoreKind.DEMO, heart(999.0, rate=1.0))
+    day = NOW - 24 * 3600 * SECOND
+    marks = [Stream(MARKS, BTC), Stream(MARKS, InstrumentId("ETH-USDT-PERP.BINANCE"))]
+    open_until = NOW - 2 * SECOND
+    for stream, begin in zip(marks, (day, day + 12 * 3600 * SECOND), strict=True):
+        opened.sink().accept(Covered("binance", "c", (stream,), begin, open_until, True, NOW))
+    opened.sink().accept(Covered("binance", "c", (Stream(FORCED, None),), day, open_until, True, NOW))
+    opened.close()
+    status = read_status(tmp_path / "s.db")
+    shares = {line.channel: line.coverage_24h for line in status.feeds}
+    assert shares == {FORCED: 1.0, MARKS: pytest.approx(0.75, abs=1e-4)}
+    assert not status.events.has_holes_24h
 
 
 def test_a_store_that_was_closed_has_no_feeds_alive(tmp_path: Path) -> None:

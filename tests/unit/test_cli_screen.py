@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from perpscope.app.availability import availability
 from perpscope.app.collect import Collector
 from perpscope.app.replay import BookReport, ReplayReport
 from perpscope.app.status import Database, FeedLine, Status
@@ -19,10 +21,10 @@ from perpscope.cli.feed_tables import age, feed_table
 from perpscope.cli.screen import Screen, print_replay, print_status
 from perpscope.config import Settings
 from perpscope.feeds.clock import wall_ns
-from perpscope.model.market import Tick
+from perpscope.model.market import Completeness, Tick
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteStore
-from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
+from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind, VenueCoverage
 
 BIG = 1_234_567_890
 
@@ -223,6 +225,46 @@ def test_several_venues_stand_side_by_side_in_eighty_columns() -> None:
     assert "·" in taker
     assert gaps.split() == ["gaps", "3", "0", "0", "0", "0"]
     assert "bybit all of them" in out.getvalue()
+
+
+def test_a_sum_over_a_hole_says_so() -> None:
+    """Keeps B6. What was seen of the last 24 h stands under the counts where it was not all of it."""
+    whole = status()
+    short = {
+        "binance": VenueCoverage(0.99, 1.0, Completeness.SAMPLED),
+        "bybit": VenueCoverage(1.0, 1.0, Completeness.COMPLETE),
+        "okx": VenueCoverage(None, None, None),
+    }
+    events = msgspec.structs.replace(whole.events, by_venue=short, has_holes_24h=True)
+    assert not any("not whole" in line for line in drawn(whole))
+    (line,) = (line for line in drawn(msgspec.structs.replace(whole, events=events)) if "not whole" in line)
+    assert line == "not whole      last 24 h seen: binance 99.00 %, okx not known"
+
+
+def test_how_venues_tell_what_fits_eighty_columns() -> None:
+    """Five venues side by side: streamed, each so many seconds, only afterwards, or a dot."""
+    told = [(venue, Channel.TRADES) for venue in ("binance", "bitget", "bybit", "hyperliquid", "okx")]
+    lines = drawn(msgspec.structs.replace(status(), availability=availability(told)))
+    assert max(map(len, lines)) <= 80
+    (interest,) = (line.split() for line in lines if line.startswith("open_interest") and "60 s" in line)
+    assert interest == ["open_interest", "60", "s", "streamed", "streamed", "streamed", "streamed"]
+    (taker,) = (line.split() for line in lines if line.startswith("taker_volume") and "300 s" in line)
+    assert taker == ["taker_volume", "300", "s", "300", "s", "·", "·", "300", "s"]
+
+
+def test_the_day_that_was_seen_stands_beside_each_feed() -> None:
+    """A share, rounded down; of several venues the least of each."""
+    one = [FeedLine("binance", Channel.TRADES, FeedState.LIVE, 1, 1, 0, 0.99999)]
+    two = [
+        *one,
+        FeedLine("okx", Channel.TRADES, FeedState.LIVE, 1, 1, 0),
+        FeedLine("okx", Channel.BOOK, FeedState.LIVE, 1, 1, 0, 0.5),
+    ]
+    for feeds, expected in ((one, ["99.99 %"]), (two, ["24 h, least", "99.99 %", "50.00 %"])):
+        out = io.StringIO()
+        Console(file=out, width=80).print(feed_table(feeds))
+        for word in expected:
+            assert word in out.getvalue()
 
 
 def test_a_venue_without_liquidations_is_not_said_to_tell_any() -> None:

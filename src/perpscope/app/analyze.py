@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from perpscope.analytics.liquidation_figures import Span
 from perpscope.analytics.liquidation_stats import analyse
-from perpscope.analytics.watching import Interval, watched_spans
+from perpscope.analytics.watching import AFTERWARDS, Interval, covered_share, watched_spans
 from perpscope.app.analysis_window import Window, base_and_quote, check_hours, choose_symbol, choose_window
 from perpscope.app.status import market_now
 from perpscope.errors import DataError, StoreError
@@ -21,7 +22,7 @@ from perpscope.reports import report as reports
 from perpscope.reports.report import FORM, InstrumentReport, Report
 from perpscope.stores.extents import Extent, extents, totals
 from perpscope.stores.sqlite import SqliteReader
-from perpscope.stores.status import StoreKind
+from perpscope.stores.status import CoverageRow, StoreKind
 
 _MS_NS = 1_000_000
 _EVERYTHING = 2**62  #: rows; a window is read whole
@@ -46,13 +47,25 @@ class Outcome(msgspec.Struct, frozen=True):
     files: list[str]
 
 
+class _Watched(msgspec.Struct, frozen=True):
+    """What is known of one instrument's liquidation stream, ms UTC."""
+
+    seen: list[Interval]
+    missed: list[Interval]
+    filled: list[Interval]  #: asked for afterwards
+
+    def spans(self, from_ms: int, to_ms: int) -> list[Span]:
+        """A stretch of time, cut into spans of one kind."""
+        return watched_spans(self.seen, self.missed, from_ms, to_ms, self.filled)
+
+
 class _Stored(msgspec.Struct, frozen=True):
     """What a store says about itself, read once."""
 
     kind: StoreKind
     now_ms: int
     extents: list[Extent]
-    watched: dict[str, tuple[list[Interval], list[Interval]]]  #: instrument → seen and missed, ms UTC
+    watched: dict[str, _Watched]  #: by instrument
 
 
 def analyze(
@@ -145,21 +158,32 @@ def _look(path: Path) -> _Stored:
     with SqliteReader.open(path) as reader:
         kind = reader.kind
         now_ns = market_now(reader.heart(), kind)
-        rows = [row for row in reader.coverage() if row.channel is Channel.LIQUIDATIONS]
+        rows = reader.coverage(channel=Channel.LIQUIDATIONS)
+    streams: dict[tuple[str, str | None], list[CoverageRow]] = {}
+    for row in rows:
+        streams.setdefault((row.venue, row.instrument), []).append(row)
     found = extents(path)
-    watched = {}
-    for extent in found:
-        of_it = [row for row in rows if row.venue == extent.venue and row.instrument in (None, extent.instrument)]
-        intervals: dict[str, list[Interval]] = {"covered": [], "gap": []}
-        for row in of_it:
-            ts_to = now_ns if row.ts_to is None else row.ts_to
-            intervals[row.kind].append((row.ts_from // _MS_NS, ts_to // _MS_NS))
-        watched[extent.instrument] = (intervals["covered"], intervals["gap"])
+    watched = {
+        extent.instrument: _watched(
+            [*streams.get((extent.venue, None), ()), *streams.get((extent.venue, extent.instrument), ())], now_ns
+        )
+        for extent in found
+    }
     return _Stored(kind, now_ns // _MS_NS, found, watched)
 
 
+def _watched(rows: Sequence[CoverageRow], now_ns: int) -> _Watched:
+    known = _Watched([], [], [])
+    for row in rows:
+        live = known.filled if row.source in AFTERWARDS else known.seen
+        ts_to = now_ns if row.ts_to is None else row.ts_to
+        (live if row.kind == "covered" else known.missed).append((row.ts_from // _MS_NS, ts_to // _MS_NS))
+    return known
+
+
 def _window(stored: _Stored, chosen: Sequence[Extent], hours: float) -> Window:
-    seen = [interval for extent in chosen for interval in stored.watched[extent.instrument][0]]
+    known = [stored.watched[extent.instrument] for extent in chosen]
+    seen = [interval for of_it in known for interval in (*of_it.seen, *of_it.filled)]
     return choose_window(
         hours,
         stored.now_ms,
@@ -172,7 +196,10 @@ def _window(stored: _Stored, chosen: Sequence[Extent], hours: float) -> Window:
 def _report(
     path: Path, stored: _Stored, window: Window, chosen: Sequence[Extent], hours: float, notes: list[str]
 ) -> Report:
-    by_symbol = totals(path, window.from_ms * _MS_NS, window.to_ms * _MS_NS)
+    by_symbol = [
+        msgspec.structs.replace(row, covered=_covered(stored, row.instrument, window))
+        for row in totals(path, window.from_ms * _MS_NS, window.to_ms * _MS_NS)
+    ]
     wanted = {extent.instrument for extent in chosen}
     detailed = [row for row in by_symbol if row.instrument in wanted]
     if len(detailed) > MOST_INSTRUMENTS:
@@ -182,7 +209,7 @@ def _report(
     with SqliteReader.open(path) as reader:
         for row in detailed:
             events = reader.liquidations(row.symbol, window.from_ms * _MS_NS, _EVERYTHING)
-            spans = watched_spans(*stored.watched[row.instrument], window.from_ms, window.to_ms)
+            spans = stored.watched[row.instrument].spans(window.from_ms, window.to_ms)
             analysis = analyse(
                 [event for event in events if event.instrument == row.instrument], window.from_ms, window.to_ms, spans
             )
@@ -200,6 +227,12 @@ def _report(
         by_symbol=by_symbol,
         instruments=instruments,
     )
+
+
+def _covered(stored: _Stored, instrument: str, window: Window) -> float | None:
+    """Share of a window that was watched."""
+    span = window.from_ms, window.to_ms
+    return covered_share(stored.watched[instrument].spans(*span), span)
 
 
 def _write(report: Report, instrument: InstrumentReport, wanted: Collection[str], out: Path) -> Iterator[Path]:

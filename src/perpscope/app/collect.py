@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from perpscope.app import places, venues
+from perpscope.app.archiving import Archiving
+from perpscope.app.backfill import Backfilling, PastTicks
 from perpscope.app.joining import Joining
 from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
@@ -29,6 +31,7 @@ from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
+from perpscope.ports import Sink
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
 
@@ -40,6 +43,17 @@ def calm_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    """What a collection consists of while it runs."""
+
+    engine: Engine
+    feed: LiveFeed
+    store: SqliteStore
+    archive: Archiving
+    past: Backfilling
+    upkeep: Upkeep
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -132,50 +146,88 @@ class Collector:
         duration_s: float | None,
         on_tick: Callable[["Collector"], None] | None,
     ) -> Outcome:
-        engine = self._engine(store)
+        archive = Archiving(self._settings.archive, self._kind, self._announce)
+        stack.push_async_callback(archive.aclose)
+        past = self._past(store, archive)
+        engine = self._engine(store, past, archive)
         recorder = stack.enter_context(self._recorder())
         feed = LiveFeed(
             clock=self._clock,
-            connector=PicowsConnector(
-                self._clock,
-                timeout_s=self._settings.feed.connect_timeout_s,
-                max_frame_bytes=self._settings.feed.max_frame_bytes,
-            ),
+            connector=self._connector(),
             settings=self._settings.feed,
             recorder=recorder,
             rng=self._rng,
         )
         feed.snapshots_wanted = engine.snapshots_wanted
-        upkeep = Upkeep(store, self._settings.retention.days)
+        feed.silent_streams = lambda: engine.silent_streams
+        parts = _Parts(engine, feed, store, archive, past, Upkeep(store, self._settings.retention.days))
         joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
         joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
         ending = asyncio.create_task(self._end_after(duration_s, feed, joining))
-        market_events = 0
         try:
-            async for batch in feed.batches():
-                for event in batch:
-                    engine.process(event)
-                    if type(event) is Tick:
-                        self._tick(event.ts_recv, engine, feed, store)
-                        upkeep.tick(event.ts_recv)
-                        if on_tick is not None:
-                            on_tick(self)
-            market_events = sum(engine.counts.values())
+            await self._process(parts, on_tick)
         finally:
             for task in (*joining, ending):
                 task.cancel()
+            await past.aclose()
             results = await asyncio.gather(*joining, ending, return_exceptions=True)
+        return self._outcome(sum(engine.counts.values()), feed, results)
+
+    async def _process(self, parts: "_Parts", on_tick: Callable[["Collector"], None] | None) -> None:
+        """Every event through the engine, until the feed is over; and what is due at each Tick."""
+        process = parts.engine.process
+        async for batch in parts.feed.batches():
+            parts.archive.take(batch)
+            for event in batch:
+                process(event)
+                if type(event) is Tick:
+                    self._tick(event.ts_recv, parts.engine, parts.feed, parts.store)
+                    parts.upkeep.tick(event.ts_recv)
+                    parts.archive.tick(event.ts_recv, parts.engine.market)
+                    parts.past.tick()
+                    if on_tick is not None:
+                        on_tick(self)
+
+    def _outcome(self, market_events: int, feed: LiveFeed, results: Sequence[object]) -> Outcome:
+        """How it ended; raises what a task ended with."""
         for result in results:
             if isinstance(result, Exception):
                 raise result
         unreachable = self._joining.unreachable | self._others.unreachable
         return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(unreachable.items())))
 
-    def _engine(self, store: SqliteStore) -> Engine:
+    def _past(self, store: SqliteStore, archive: Archiving) -> Backfilling:
+        """Asks each venue that joins for its past."""
+        past = Backfilling(
+            self._settings,
+            store,
+            clock=self._clock,
+            announce=self._announce,
+            rng=self._rng,
+            sinks=[PastTicks(archive)],
+        )
+        self._joining.joined = past.joined
+        return past
+
+    def _connector(self) -> PicowsConnector:
+        """Opens sockets, each venue's by its own way out."""
+        return PicowsConnector(
+            self._clock,
+            timeout_s=self._settings.feed.connect_timeout_s,
+            max_frame_bytes=self._settings.feed.max_frame_bytes,
+            proxies=venues.proxies(self._own, self._settings),
+        )
+
+    def _engine(self, store: SqliteStore, *sinks: Sink) -> Engine:
         """An engine that goes on where the store ends."""
         with SqliteReader.open(store.path) as reader:
             history = reader.lpi_history(self._clock.now_ns())
-            return Engine(sinks=[store.sink()], resume=store.last_covered(), lpi_history=history)
+            return Engine(
+                sinks=[store.sink(), *sinks],
+                resume=store.last_covered(),
+                lpi_history=history,
+                silent_after_s=self._settings.feed.silent_after_s * self._clock.rate,
+            )
 
     async def _end_after(
         self, duration_s: float | None, feed: LiveFeed, joining: Sequence["asyncio.Task[None]"]
@@ -207,6 +259,7 @@ class Collector:
     def _tick(self, now_ns: int, engine: Engine, feed: LiveFeed, store: SqliteStore) -> None:
         store.check()
         self._tell_trouble(store.trouble)
+        self._joining.tell_closed()
         wanted: dict[str, Collection[Channel]] = {venue.name: self._joining.channels(venue) for venue in self._venues}
         wanted.update(self._others.wanted)
         feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate, feed.pollers)

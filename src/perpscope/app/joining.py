@@ -8,27 +8,31 @@ failure, and a default set once chosen is kept for those who come late.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 from msgspec.structs import replace
 
-from perpscope.app import catalogue
+from perpscope.app import catalogue, venues
 from perpscope.app.catalogue import Choice, Listed
 from perpscope.app.default_set import DefaultSet
 from perpscope.app.venues import VenueSettings
 from perpscope.config import Settings
-from perpscope.errors import VenueError
+from perpscope.errors import RateLimited, VenueError
+from perpscope.feeds import skew
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import full_jitter
-from perpscope.feeds.limits import WeightLimiter
+from perpscope.feeds.governor import Governor
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.rest import RestClient
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
-from perpscope.ports import Venue
+from perpscope.ports import Http, Timed, Venue
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
+
+#: A clock that is further off than this is spoken of (chosen by hand: an order would be refused).
+_SKEW_TOLD_NS = 1_000_000_000
 
 _log = structlog.get_logger()
 
@@ -55,6 +59,8 @@ class Joining:
     ) -> None:
         self.unreachable: dict[str, str] = {}  #: venue → why, while it does not answer
         self.is_ready = asyncio.Event()  #: set once every venue has answered, or failed to
+        #: told of each venue that is on the feed, how it is asked, and what of it is listened to
+        self.joined: Callable[[Venue, Http, Sequence[Instrument]], None] = lambda *_: None
         self._settings = settings
         self._own = own
         self._clock = clock
@@ -64,6 +70,8 @@ class Joining:
         self._listed: dict[str, Listed] = {}
         self._default: DefaultSet | None = None
         self._said: set[str] = set()
+        self._governors: dict[str, Governor] = {}
+        self._closed: dict[str, str] = {}
 
     async def join(self, venue: Venue, feed: LiveFeed, store: SqliteStore, stack: AsyncExitStack) -> None:
         """Learn what a venue lists, then listen to it; returns when its margin tiers are kept as well.
@@ -72,8 +80,8 @@ class Joining:
             ConfigError: a symbol was named that nobody lists.
         """
         own = self._own[venue.name]
-        limiter = WeightLimiter(own.weight_per_minute, own.weight_per_minute / 4)
-        http = await stack.enter_async_context(RestClient(venue.name, own.rest_url or venue.rest_url, limiter))
+        http = await stack.enter_async_context(venues.rest_client(venue, own, self._settings))
+        self._governors[venue.name] = http.governor
         self._listed[venue.name] = await self._ask(venue, http)
         self._answered(venue.name)
         await self.is_ready.wait()
@@ -91,8 +99,33 @@ class Joining:
             f"{venue.name}: {len(instruments)} instruments, {streams} streams on {len(plans)} connections{polled}"
         )
         url = own.websocket_url or venue.websocket_url
-        feed.add(Listening(venue, url, http, tuple(instruments), plans, polls))
+        lead_ns = await self._lead(venue, http)
+        feed.add(Listening(venue, url, http, tuple(instruments), plans, polls, lead_ns))
+        self.joined(venue, http, instruments)
         await self._keep_tiers(venue, http, instruments, store)
+
+    async def _lead(self, venue: Venue, http: RestClient) -> int:
+        """How far the venue's clock is ahead of ours, ns; 0 where it does not tell."""
+        if not isinstance(venue, Timed):
+            return 0
+        try:
+            found = await skew.measure(venue, http, self._clock)
+        except VenueError as error:
+            _log.warning("clocks not compared", venue=venue.name, error=error.message)
+            return 0
+        if found.surely_ns > _SKEW_TOLD_NS:
+            self._say(f"this machine's clock is {found} {venue.name}'s: set it by NTP; rows keep the venue's times")
+        return found.lead_ns
+
+    def tell_closed(self) -> None:
+        """Say once until when a venue refuses this address, and once that it is asked again."""
+        for name, governor in self._governors.items():
+            closed = governor.closed
+            if closed is not None and closed.why != self._closed.get(name):
+                self._closed[name] = closed.why
+                self._announce(f"{name}: {closed}")
+            elif closed is None and self._closed.pop(name, None) is not None:
+                self._announce(f"{name}: is asked again")
 
     def channels(self, venue: Venue) -> list[Channel]:
         """What is wanted of a venue, streamed or polled."""
@@ -109,6 +142,8 @@ class Joining:
             except VenueError as error:
                 feed = self._settings.feed
                 wait_s = full_jitter(attempt, feed.backoff_first_s, feed.backoff_max_s, self._rng)
+                if isinstance(error, RateLimited):  # it said when
+                    wait_s = max(wait_s, error.retry_after_s)
                 self.unreachable[venue.name] = error.message
                 self._answered(venue.name)
                 self._announce(f"{error.message}; trying again in {wait_s:.1f} s")

@@ -18,7 +18,6 @@ from perpscope.app.margin_tiers import MarginTable
 from perpscope.app.symbols import DOLLARS, EVERYTHING
 from perpscope.config import Settings
 from perpscope.errors import VenueError, VenueUnreachable
-from perpscope.feeds.limits import WeightLimiter
 from perpscope.feeds.rest import RestClient
 from perpscope.model.instrument import Contract, Instrument, InstrumentId
 from perpscope.ports import Http, Venue
@@ -101,9 +100,7 @@ async def look_up(settings: Settings, question: Question) -> Found:
 
 
 def _client(venue: Venue, settings: Settings) -> RestClient:
-    own = venues.settings(venue.name, settings.venue)
-    limiter = WeightLimiter(own.weight_per_minute, own.weight_per_minute / 4)
-    return RestClient(venue.name, own.rest_url or venue.rest_url, limiter)
+    return venues.rest_client(venue, venues.settings(venue.name, settings.venue), settings)
 
 
 def _sorted_out(

@@ -16,6 +16,7 @@ from perpscope.app import catalogue, venues
 from perpscope.app.symbols import take_coins
 from perpscope.config import Settings, Table, convert
 from perpscope.errors import ConfigError, VenueError
+from perpscope.feeds import way_out
 from perpscope.feeds.ccxt_calls import CcxtCalls, refuse_unknown
 from perpscope.feeds.ccxt_dialect import CcxtVenue, exchange_of
 from perpscope.feeds.ccxt_units import UNITS, Unit, Units
@@ -92,8 +93,9 @@ class Others:
     async def _join(
         self, exchange: str, own: OtherSettings, feed: LiveFeed, store: SqliteStore, stack: AsyncExitStack
     ) -> None:
+        settings = way_out.for_ccxt(way_out.chosen("", self._settings.proxy.url), own.settings)
         calls = await stack.enter_async_context(
-            CcxtCalls(exchange, rest_url=own.rest_url, settings=own.settings, rng=self._rng)
+            CcxtCalls(exchange, rest_url=own.rest_url, settings=settings, rng=self._rng)
         )
         venue = CcxtVenue(exchange, has=calls.has, units=_units(exchange, own), every_s=self._settings.ccxt.every_s)
         self.wanted[venue.name] = venue.polled

@@ -9,22 +9,25 @@ from pathlib import Path
 
 import msgspec
 
+from perpscope.app.availability import Availability, availability
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
 from perpscope.model.stream import Channel
+from perpscope.stores.ledger import Vouching
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
 
 _MS_NS = 1_000_000
+_DAY_NS = 86_400_000_000_000
 #: A heart that has not reported for so many real seconds is taken for dead, whatever it said last.
 _HEART_LOST_S = 15.0
 #: Channels without a bound on the time between two events: quiet is normal, their socket's other channels judge.
 _QUIET = frozenset(
     {
         *(Channel.LIQUIDATIONS, Channel.CANDLES_1M, Channel.CANDLES_15M, Channel.CANDLES_1H),
-        *(Channel.OPEN_INTEREST, Channel.CONTRACTS),
+        *(Channel.OPEN_INTEREST, Channel.CONTRACTS, Channel.FUNDING),
     }
 )
 #: A busy channel is stale when its last event is older than this many times the bound for silence (by hand).
@@ -42,6 +45,7 @@ class FeedLine(msgspec.Struct, frozen=True):
     age_ms: int | None  #: market time since its last event; None if there was none
     events: int  #: since the heart started
     gaps: int  #: since the heart started
+    coverage_24h: float | None = None  #: share of the last 24 h that was seen or filled since, over all its streams
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -58,6 +62,7 @@ class Status(msgspec.Struct, frozen=True):
     feeds: list[FeedLine]
     database: Database
     data: StoreKind  #: observed, demo or replay
+    availability: list[Availability] = []  #: how each venue tells what
 
 
 def judge_feeds(
@@ -79,6 +84,7 @@ def judge_feeds(
         pollers: of all venues.
     """
     seen, gaps = engine.events_by_channel, engine.gaps_by_channel
+    silent = {(found.venue, found.stream.channel) for found in engine.silent_streams}
     lines = []
     for venue, channels in wanted.items():
         for channel in sorted(channels, key=list(Channel).index):
@@ -89,6 +95,8 @@ def judge_feeds(
             quiet_s = None if channel in _QUIET or not events else (now_ns - ts_last) / 1e9 / rate
             asking = [p for p in pollers if p.venue == venue and channel in p.channels]
             state = _polled_state(channel, asking, ts_last, now_ns, rate) if asking else _state(carrying, quiet_s)
+            if (venue, channel) in silent and state is not FeedState.DOWN:
+                state = FeedState.SILENT
             lines.append(FeedStatus(venue, channel, state, ts_last or None, events, gaps.get((venue, channel), 0)))
     return lines
 
@@ -123,12 +131,27 @@ def read_status(path: Path) -> Status:
         heart = reader.heart()
         now_ns = market_now(heart, reader.kind)
         running = heart is not None and heart.is_running and _is_heard(heart)
+        feeds = reader.feeds()
+        seen = _seen(reader, now_ns, 1.0 if heart is None else heart.rate)
         return Status(
             events=reader.counts(now_ns),
-            feeds=[_line(feed, now_ns, running=running) for feed in reader.feeds()],
+            feeds=[_line(feed, now_ns, seen.get((feed.venue, feed.channel)), running=running) for feed in feeds],
             database=Database(str(path), reader.bytes),
             data=reader.kind,
+            availability=availability([(feed.venue, feed.channel) for feed in feeds]),
         )
+
+
+def _seen(reader: SqliteReader, now_ns: int, rate: float) -> dict[tuple[str, Channel], float]:
+    """Share of the last 24 h that was seen of each venue's channels, on average over the streams known of."""
+    day = now_ns - _DAY_NS
+    vouching = Vouching(reader.coverage(since_ns=day, until_ns=now_ns), day, now_ns)
+    shares: dict[tuple[str, Channel], list[float]] = {}
+    for stream in vouching.streams:
+        share = vouching.share_until_now(stream, day, now_ns, rate)
+        if share is not None:
+            shares.setdefault(stream[:2], []).append(share)
+    return {feed: sum(found) / len(found) for feed, found in shares.items()}
 
 
 def market_now(heart: HeartStatus | None, kind: StoreKind) -> int:
@@ -148,7 +171,7 @@ def _is_heard(heart: HeartStatus) -> bool:
     return wall_ns() - heart.ts_wall < _HEART_LOST_S * 1e9
 
 
-def _line(feed: FeedStatus, now_ns: int, *, running: bool) -> FeedLine:
+def _line(feed: FeedStatus, now_ns: int, seen: float | None, *, running: bool) -> FeedLine:
     age_ms = None if feed.ts_last is None else max(0, now_ns - feed.ts_last) // _MS_NS
     state = feed.state if running or feed.state is FeedState.REPLAY else FeedState.DOWN
-    return FeedLine(feed.venue, feed.channel, state, age_ms, feed.events, feed.gaps)
+    return FeedLine(feed.venue, feed.channel, state, age_ms, feed.events, feed.gaps, seen)

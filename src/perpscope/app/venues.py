@@ -3,15 +3,18 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec.structs import replace
 
 from perpscope import venues
-from perpscope.config import Table, convert, nearest
+from perpscope.config import Settings, Table, convert, nearest
 from perpscope.errors import ConfigError
 from perpscope.ports import Venue, Watching, venue_of
+
+if TYPE_CHECKING:
+    from perpscope.feeds.rest import RestClient
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +24,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     rest_url: str = ""  #: empty = the venue's own
     clock_url: str = ""  #: a lab's market clock; what is collected is then DEMO DATA
     weight_per_minute: Annotated[float, msgspec.Meta(ge=0)] = 0.0  #: request weight a minute; 0 = the venue's own
+    proxy: Annotated[str, msgspec.Meta(pattern="^$|^none$|^(http|https|socks4|socks5|socks5h)://")] = ""  #: own way out
     watchlist: tuple[str, ...] = ()  #: accounts whose public fills and positions are followed, where a venue shows them
 
 
@@ -66,6 +70,36 @@ def settings(name: str, raw: Mapping[str, Table]) -> VenueSettings:
     """
     own = convert(raw.get(name, {}), VenueSettings, f"venue.{name}")
     return own if own.weight_per_minute else replace(own, weight_per_minute=find(name).weight_per_minute)
+
+
+def rest_client(venue: Venue, own: VenueSettings, settings: Settings) -> "RestClient":
+    """A client of a venue's REST interface, within the budget that this machine shares.
+
+    Raises:
+        ConfigError: the proxy is none.
+    """
+    from perpscope.feeds import limits, way_out  # noqa: PLC0415 -- `config` and `--help` need no network
+    from perpscope.feeds.rest import RestClient  # noqa: PLC0415
+
+    url = own.rest_url or venue.rest_url
+    proxy = way_out.chosen(own.proxy, settings.proxy.url)
+    per_minute, folder = own.weight_per_minute, settings.limits.folder
+    governor = limits.open_governor(venue, url, per_minute, way_out=proxy, folder=folder)
+    return RestClient(venue.name, url, governor, proxy=proxy)
+
+
+def proxies(own: Mapping[str, VenueSettings], settings: Settings) -> dict[str, str]:
+    """Base URL of each venue's sockets → the proxy they are reached through, "" for none; "" → of any other.
+
+    Raises:
+        ConfigError: a proxy is none.
+    """
+    from perpscope.feeds import way_out  # noqa: PLC0415 -- `config` and `--help` need no network
+
+    found = {"": way_out.chosen("", settings.proxy.url)}
+    for name, its in own.items():
+        found[its.websocket_url or find(name).websocket_url] = way_out.chosen(its.proxy, settings.proxy.url)
+    return found
 
 
 def refuse_unknown(raw: Mapping[str, Table]) -> None:

@@ -3,7 +3,19 @@
 import typer
 
 from perpscope import __version__
-from perpscope.cli import analyzing, collecting, configuring, importing, reading, symbols, upkeep
+from perpscope.cli import (
+    analyzing,
+    archiving,
+    backfilling,
+    collecting,
+    configuring,
+    coverage,
+    doctor,
+    importing,
+    reading,
+    symbols,
+    upkeep,
+)
 
 app = typer.Typer(
     name="perpscope",
@@ -18,15 +30,19 @@ app.command("live")(collecting.live)
 app.command("collect")(collecting.collect)
 app.command("replay")(reading.replay)
 app.command("status")(reading.status)
+app.command("coverage")(coverage.coverage)
 app.command("analyze")(analyzing.analyze)
 app.command("report")(analyzing.report)
 app.command("import")(importing.import_)
+app.command("backfill")(backfilling.backfill)
 app.command("cleanup")(upkeep.cleanup)
 app.command("backup")(upkeep.backup)
 app.command("restore")(upkeep.restore)
 app.command("db")(upkeep.db_)
 app.command("export")(upkeep.export)
+app.command("archive")(archiving.archive)
 app.command("symbols")(symbols.symbols)
+app.command("doctor")(doctor.doctor)
 app.command("config")(configuring.config)
 
 

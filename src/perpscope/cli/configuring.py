@@ -21,27 +21,32 @@ def config(
     if action == "init":
         _init(file or Path("perpscope.toml"))
     from perpscope.app import venues
+    from perpscope.feeds.redaction import redacted
 
     loaded = settings(config=file)
     venues.refuse_unknown(loaded.settings.venue)
     if action == "check":
         print('{"ok":true}' if json else "configuration ok")
     elif json:
-        print(msgspec.json.encode({"settings": loaded.settings, "origins": loaded.origins}).decode())
+        print(redacted(msgspec.json.encode({"settings": loaded.settings, "origins": loaded.origins}).decode()))
     else:
         _show(loaded.settings, loaded.origins if origin else None)
 
 
 def _show(tree: Settings, origins: dict[str, str] | None) -> None:
+    from perpscope.feeds.redaction import redacted
+
     for key, _, _ in keys():
         value: object = tree
         for part in key.split("."):
             value = getattr(value, part)
-        print(f"{key} = {_toml(value)}" + ("" if origins is None else f"   # {origins.get(key, 'default')}"))
+        print(f"{key} = {redacted(_toml(value))}" + ("" if origins is None else f"   # {origins.get(key, 'default')}"))
     for name, table in tree.venue.items():
         for part, value in table.items():
             key = f"venue.{name}.{part}"
-            print(f"{key} = {_toml(value)}" + ("" if origins is None else f"   # {origins.get(key, 'default')}"))
+            print(
+                f"{key} = {redacted(_toml(value))}" + ("" if origins is None else f"   # {origins.get(key, 'default')}")
+            )
 
 
 def _init(path: Path) -> None:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from perpscope.app.replay import ReplayReport
 from perpscope.app.status import Status, read_status
-from perpscope.cli.feed_tables import feed_table
-from perpscope.stores.status import StoreKind
+from perpscope.cli.feed_tables import availability_table, feed_table, seen
+from perpscope.stores.status import EventCounts, StoreKind
 
 if TYPE_CHECKING:
     from perpscope.app.collect import Collector
@@ -32,7 +32,7 @@ def print_status(status: Status, *, json: bool, out: TextIO) -> None:
     if json:
         out.write(msgspec.json.encode(status).decode() + "\n")
     else:
-        _console(out).print(render(status))
+        _console(out).print(render(status, matrix=True))
 
 
 def print_replay(report: ReplayReport, recording: Path, *, out: TextIO) -> None:
@@ -52,12 +52,20 @@ def print_replay(report: ReplayReport, recording: Path, *, out: TextIO) -> None:
     _console(out).print(Group(Text(f"replayed {recording}"), table))
 
 
-def render(status: Status) -> Group:
-    """The status as 80 columns: a note on the data, feeds, liquidation counts, the database."""
+def render(status: Status, *, matrix: bool = False) -> Group:
+    """The status as 80 columns: a note on the data, feeds, liquidation counts, the database.
+
+    Args:
+        status: what to draw.
+        matrix: also how each venue tells what; it never changes, and would not fit a screen that is drawn anew.
+    """
     parts: list[Text | Table | Group] = []
     if (label := _LABELS.get(status.data)) is not None:
         parts.append(Text(label, style="bold magenta"))
-    parts += [feed_table(status.feeds), _counts(status)]
+    parts.append(feed_table(status.feeds))
+    if matrix and status.availability:
+        parts.append(availability_table(status.availability))
+    parts.append(_counts(status))
     size = f"{status.database.bytes / 1e6:,.2f} MB"
     parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))
     parts.append(Text(f"          {status.database.path}", style="dim", overflow="fold"))
@@ -130,10 +138,20 @@ def _counts(status: Status) -> Text:
     if len(most) > _MOST_SYMBOLS:
         shown.append(f"+{len(most) - _MOST_SYMBOLS} more")
     lines += [f"by symbol     {line}" if at == 0 else f"              {line}" for at, line in enumerate(_rows(shown))]
+    if events.has_holes_24h:
+        lines.append(f"not whole      {_least_seen(events)}")
     if events.watchlist:
         lines.append(f"watchlist     {events.watchlist:,} of followed accounts, in none of these counts")
     lines.append("─" * _WIDTH)
     return Text("\n".join(lines))
+
+
+def _least_seen(events: EventCounts) -> str:
+    """Of which venues the last 24 h were not seen whole: counts are short by what is missing."""
+    short = {name: of.coverage_24h for name, of in events.by_venue.items() if of.coverage_24h != 1.0}
+    return "last 24 h seen: " + ", ".join(
+        f"{name} {'not known' if share is None else seen(share)}" for name, share in short.items()
+    )
 
 
 def _rows(cells: list[str]) -> list[str]:

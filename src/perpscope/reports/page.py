@@ -94,7 +94,8 @@ def _header(title: str, report: Report) -> str:
 
 def _by_symbol(rows: Sequence[SymbolTotals]) -> str:
     """Every coin's totals."""
-    head = ["symbol", "venue", "events", "USD", "▼ long USD", "▲ short USD", "▼ long events", "▲ short events"]
+    sides = ["▼ long USD", "▲ short USD", "▼ long events", "▲ short events"]
+    head = ["symbol", "venue", "events", "USD", *sides, "published", "watched"]
     cells = [
         [
             row.symbol,
@@ -103,6 +104,8 @@ def _by_symbol(rows: Sequence[SymbolTotals]) -> str:
             *map(numerals.usd, (row.long_usd + row.short_usd, row.long_usd, row.short_usd)),
             f"{row.long_events:,}",
             f"{row.short_events:,}",
+            row.completeness.value,
+            numerals.share(row.covered),
         ]
         for row in rows
     ]

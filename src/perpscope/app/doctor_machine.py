@@ -1,0 +1,85 @@
+"""What of this machine decides whether a collection will do well: disk, open files, SQLite, the database itself."""
+
+import os
+import resource
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from perpscope.config import Settings
+from perpscope.errors import PerpscopeError
+from perpscope.stores.sqlite import SqliteReader
+
+#: Sockets, files and pipes of a collection of five venues, with room for reconnects.
+_OPEN_FILES = 256
+_DISK_WARN, _DISK_FAIL = 0.10, 0.05
+#: Before it, two connections that write or checkpoint at once may damage the log (sqlite.org/wal.html#walresetbug).
+_SQLITE_MENDED = (3, 51, 3)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One finding: its name, "ok", "warn" or "fail", what was found, and what to change."""
+
+    name: str
+    state: str
+    detail: str
+    fix: str | None = None
+
+
+def look(database: Path, settings: Settings) -> Iterator[Told]:
+    """Everything about this machine.
+
+    Args:
+        database: the file a collection would write.
+        settings: whose folders are looked at.
+    """
+    yield _open_files()
+    folders = {"disk": database.parent}
+    if settings.archive.folder:
+        folders["archive-disk"] = Path(settings.archive.folder).expanduser()
+    for name, folder in folders.items():
+        yield _disk(name, folder)
+    yield _sqlite()
+    if database.exists():
+        yield _database(database)
+
+
+def _open_files() -> Told:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    detail = f"a process may open {most}"
+    if most >= _OPEN_FILES:
+        return Told("open-files", "ok", detail)
+    return Told("open-files", "fail", detail, f"raise the limit: ulimit -n {4 * _OPEN_FILES}")
+
+
+def _disk(name: str, folder: Path) -> Told:
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    usage = shutil.disk_usage(there)
+    free = usage.free / usage.total
+    detail = f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB for {folder}"
+    if not os.access(there, os.W_OK):
+        return Told(name, "fail", f"{there} cannot be written to", "name another place: --db, or archive.folder")
+    if free < _DISK_FAIL:
+        return Told(name, "fail", detail, "free some, or set retention.days and archive.quota_gb")
+    if free < _DISK_WARN:
+        return Told(name, "warn", detail, "set retention.days and archive.quota_gb before it is full")
+    return Told(name, "ok", detail)
+
+
+def _sqlite() -> Told:
+    is_mended = sqlite3.sqlite_version_info >= _SQLITE_MENDED
+    why = "" if is_mended else ": older than 3.51.3, safe here because one process alone writes a database"
+    return Told("sqlite", "ok", f"SQLite {sqlite3.sqlite_version}{why}")
+
+
+def _database(path: Path) -> Told:
+    try:
+        with SqliteReader.open(path) as reader:
+            return Told("database", "ok", f"{path}: {reader.kind.value} data, {reader.bytes / 1e6:.1f} MB")
+    except PerpscopeError as error:
+        return Told("database", "fail", error.message, error.hint)
