@@ -45,7 +45,7 @@ def state(account: Account | None, mark: Callable[[str], float], now_ms: int) ->
     required = sum(_required(coin, position, mark(coin)) for coin, position in cross.items())
     rows = [
         _position(coin, position, mark(coin), cross_value - required, is_cross=coin in cross)
-        for coin, position in sorted(held.items(), key=lambda item: tuple(ASSETS).index(item[0]))
+        for coin, position in sorted(held.items(), key=lambda item: _place(item[0]))
     ]
     margins = {coin: abs(position.szi) * mark(coin) / position.leverage for coin, position in cross.items()}
     isolated = [(coin, position) for coin, position in held.items() if position.raw_usd is not None]
@@ -101,3 +101,8 @@ def _position(coin: str, held: Position, mark: float, available: float, *, is_cr
             "cumFunding": {"allTime": "0.0", "sinceOpen": "0.0", "sinceChange": "0.0"},
         },
     }
+
+
+def _place(coin: str) -> tuple[int, str]:
+    """Where a coin stands in the catalogue; made-up ones come last, by name."""
+    return (list(ASSETS).index(coin) if coin in ASSETS else len(ASSETS), coin)
