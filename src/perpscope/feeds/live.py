@@ -81,6 +81,7 @@ class LiveFeed:
         self._recorder = recorder
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not secrets
         self._inbox = Inbox()
+        self._is_over = False  # True once its tasks have been ended: a venue that joins late finds nobody
         self._books: dict[InstrumentId, tuple[Listening, Instrument]] = {}
         self._retry_at: dict[InstrumentId, tuple[float, float]] = {}  # (not before, next wait), real seconds
         self._fetching: dict[InstrumentId, asyncio.Task[None]] = {}
@@ -88,7 +89,9 @@ class LiveFeed:
         self._tasks: list[asyncio.Task[None]] = []
 
     def add(self, at: Listening) -> None:
-        """Listen to a venue from now on; the event loop must be running."""
+        """Listen to a venue from now on; the event loop must be running. Nothing happens once the feed is over."""
+        if self._is_over:
+            return
         if self._recorder is not None:
             self._recorder.instruments(at.venue.name, self._clock.now_ns(), at.instruments)
         self._books.update({instrument.id: (at, instrument) for instrument in at.instruments})
@@ -143,6 +146,7 @@ class LiveFeed:
             async for batch in self._inbox.batches():
                 yield batch
         finally:
+            self._is_over = True
             await self._cancel()
         self._inbox.end()
         async for batch in self._inbox.batches():
