@@ -12,6 +12,7 @@ from perpscope.cli import (
     coverage,
     doctor,
     importing,
+    margin,
     reading,
     symbols,
     upkeep,
@@ -42,6 +43,7 @@ app.command("db")(upkeep.db_)
 app.command("export")(upkeep.export)
 app.command("archive")(archiving.archive)
 app.command("symbols")(symbols.symbols)
+app.command("margin")(margin.margin)
 app.command("doctor")(doctor.doctor)
 app.command("config")(configuring.config)
 
