@@ -18,7 +18,7 @@ from perpscope.app.collect import Collector
 from perpscope.app.others import Others, venue_named
 from perpscope.app.replay import replay_tape
 from perpscope.app.status import judge_feeds, read_status
-from perpscope.config import Ccxt, Collect, Feed, Recording, Settings
+from perpscope.config import Backfill, Ccxt, Collect, Feed, Recording, Settings
 from perpscope.engine.engine import Engine
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
 from perpscope.feeds.ccxt_calls import CcxtCalls
@@ -327,6 +327,7 @@ async def test_a_heart_asks_through_ccxt_beside_its_venues(tmp_path: Path) -> No
             collect=Collect(venues=("binance",), symbols=("BTC",)),
             ccxt=Ccxt(venues=("binanceusdm",), symbols=("BTC",), options={"binanceusdm": own}),
             recording=Recording(folder=str(tmp_path)),
+            backfill=Backfill(days=0),
             venue={"binance": {**own, "websocket_url": lab.websocket_url, "weight_per_minute": 1e6}},
         )
         heart = Collector(settings, database=tmp_path / "c.db")

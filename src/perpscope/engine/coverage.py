@@ -210,9 +210,8 @@ class CoverageLedger:
     def mute(self, found: Finding, ts_recv: int) -> list[Gap]:
         """Open the gaps of streams found silent, beside whatever their connections cover; one finding counts once."""
         opened = _Grouped(found.venue, ts_recv)
-        lag = max((c.lag for c in self._connections.values() if c.venue == found.venue), default=0)
         for stream, since in found.since.items():
-            ts_from = since - max(0, lag)
+            ts_from = since - self._lag(found.venue, stream)
             self._mute[found.venue, stream] = ts_from
             opened.add(stream, _SILENT, ts_from, None)
         if found.is_alarm:
@@ -233,6 +232,11 @@ class CoverageLedger:
     def noted(self, gap: Gap) -> None:
         """Count a gap that somebody else found."""
         self._count([gap])
+
+    def _lag(self, venue: str, stream: Stream) -> int:
+        """How long a message of a stream takes to reach us, ns, >= 0."""
+        carrying = (c for c in self._connections.values() if c.venue == venue)
+        return max((c.lag for c in carrying if c.lag > 0 and any(stream in i.streams for i in c.intervals)), default=0)
 
     def _lead(self, venue: str) -> int:
         """How far a venue's clock is ahead of ours, ns: what was just missed there may be stamped so much later."""

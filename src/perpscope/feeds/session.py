@@ -21,7 +21,6 @@ from perpscope.feeds.subscriptions import Subscriptions
 from perpscope.model.market import (
     BookDelta,
     BookSnapshot,
-    Candle,
     Gap,
     MarketEvent,
     MarkPrice,
@@ -40,7 +39,7 @@ _OVERSLEPT_S = 1.0
 #: A stamp further from its receipt says nothing about the way: it is old news, or a clock that is wrong altogether.
 _MOST_LAG_NS = 60_000_000_000
 #: What is stamped when it happens, and told at once.
-_STAMPED = (Trade, Quote, BookDelta, BookSnapshot, MarkPrice, Candle)
+_STAMPED = (Trade, Quote, BookDelta, BookSnapshot, MarkPrice)
 
 _log = structlog.get_logger()
 
