@@ -1,6 +1,6 @@
 """A whole collection of five venues at real speed: events a second, share of a core, memory, venue's stamp → state.
 
-The lab sends from a process of its own. `PERPSCOPE_LOAD_S` sets the seconds measured (600 for the memory slope).
+The lab sends from a process of its own. `LOAD_S` sets the seconds measured (600 for the memory slope).
 """
 
 import asyncio

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_archive
 import bench_book
 import bench_latency
+import bench_load
 import bench_peers
 import bench_start
 import bench_store
@@ -30,6 +31,7 @@ def main() -> int:
         "upkeep": bench_upkeep.upkeep,
         "archive": bench_archive.archive,
         "latency": bench_latency.latency,
+        "load": bench_load.load,
         "help": bench_start.help_text,
     }
     wanted = sys.argv[1:] or list(benches)
