@@ -230,3 +230,11 @@ def test_what_is_told_of_followed_accounts_and_by_ccxt() -> None:
     assert lines["hyperliquid", Channel.LIQUIDATIONS] == "streamed"
     assert lines["ccxt-gate", Channel.OPEN_INTEREST] == "polled"
     assert lines["ccxt-gate", Channel.TAKER_VOLUME] == "not published"
+
+
+def test_a_ratio_nobody_publishes_is_not_called_streamed() -> None:
+    """Binance asks for three kinds of ratio; that there is a fourth elsewhere does not make it one of Binance's."""
+    lines = availability([("binance", Channel.ACCOUNT_RATIOS)])
+    how = {line.kind: line.how for line in lines if line.channel is Channel.ACCOUNT_RATIOS}
+    assert how.pop(RatioKind.ALL_POSITIONS) == "not published"
+    assert set(how.values()) == {"polled"}

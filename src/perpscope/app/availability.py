@@ -55,8 +55,11 @@ def availability(told: Collection[tuple[str, Channel]]) -> list[Availability]:
 
 
 def _heard(line: Availability, channels: Collection[Channel]) -> Availability:
-    """What a venue tells only of accounts it was told to follow is streamed where the store has a feed of it."""
-    if line.how in (STREAMED, POLLED) or line.channel not in channels:
+    """What a venue tells only of accounts it was told to follow is streamed where the store has a feed of it.
+
+    Not so a kind of ratio: that the store has another kind of it says nothing.
+    """
+    if line.how in (STREAMED, POLLED) or line.kind is not None or line.channel not in channels:
         return line
     return msgspec.structs.replace(line, how=STREAMED)
 
