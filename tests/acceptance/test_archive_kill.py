@@ -15,6 +15,7 @@ import pytest
 from perpscope.errors import PerpscopeError
 from perpscope.lab.run import Lab, serve_market
 from perpscope.model.instrument import InstrumentId
+from perpscope.model.market import Source
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.archive.ledger import Interval, ledger
 from perpscope.stores.archive.manifest import Manifest
@@ -61,16 +62,16 @@ async def _survive(folder: Path, eventually: Wait, seed: int, kills: int) -> Non
     async with await serve_market(seed, _RATE, symbols=("BTCUSDT", "ETHUSDT"), keep_rows=3_000_000) as lab:
         for _ in range(kills):
             async with heart(lab, database, **variables) as process:
-                before = _files(archive)
-                await eventually(lambda b=before: _files(archive) > b + 5)  # type: ignore[misc]  # bound now, on purpose
+                before = _seen_s(archive)
+                await eventually(lambda b=before: _seen_s(archive) > b + 3.0)  # type: ignore[misc]  # bound on purpose
                 await asyncio.sleep(rng.uniform(0.0, 0.6))
                 process.send_signal(signal.SIGKILL)
                 await process.wait()
             await eventually(lambda: lab.server.subscribed == 0)
             _assert_readable(archive)
         async with heart(lab, database, **variables) as process:
-            before = _files(archive)
-            await eventually(lambda: _files(archive) > before + 20)
+            before = _seen_s(archive)
+            await eventually(lambda: _seen_s(archive) > before + 10.0)
             process.send_signal(signal.SIGTERM)
             assert process.stdout is not None
             json.loads(await process.stdout.read())
@@ -78,13 +79,14 @@ async def _survive(folder: Path, eventually: Wait, seed: int, kills: int) -> Non
         _judge(lab, archive, kills)
 
 
-def _files(archive: Path) -> int:
-    """How many files the manifest names: what only lies there is nothing a reader would see."""
+def _seen_s(archive: Path) -> float:
+    """Market seconds of trades, heard as they came, that the manifest vouches for."""
     try:
         with closing(Manifest.reading(archive)) as manifest:
-            return len(manifest.entries())
+            heard = [row for row in manifest.covered() if row.stream == _STREAM and row.source is Source.STREAM]
     except PerpscopeError:
-        return 0
+        return 0.0
+    return sum(row.ts_to - row.ts_from for row in heard) / 1e9
 
 
 def _assert_readable(archive: Path) -> None:

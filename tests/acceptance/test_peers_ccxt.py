@@ -19,7 +19,8 @@ _START_MS = START_NS // 1_000_000
 #: a reply says when it was asked for; on a busy machine the market is told a little later than that, and REST answers
 #: with what has been told. So questions are asked of a slower market.
 _REST_RATE = 10.0
-_REST_WINDOW_MS, _STREAM_WINDOW_MS = 10_000, 1000
+#: A stream's first frame is dated by the clock as well.
+_REST_WINDOW_MS, _STREAM_WINDOW_MS = 10_000, 5000
 _LEAST_LEVELS = 5  # of each side; at most ten are compared
 # Peculiarities of ccxt 4.5.90, each with its source in docs/lab.md.
 #: it reads Bybit's `openInterest`, which is of both sides; `singleOpenInterest` is the one side
