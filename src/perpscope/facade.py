@@ -83,11 +83,16 @@ class Perpscope:
         return reader.liquidations(symbol, max(0, now_ns - round(hours * _HOUR_NS)), limit)
 
     def status(self) -> "Status":
-        """Feeds, counts and the file, as `perpscope status` shows them."""
+        """Feeds, counts and the file, as `perpscope status` shows them.
+
+        Raises:
+            ConfigError: a setting is wrong.
+            StoreError: the store cannot be read.
+        """
         from perpscope.app.status import read_status
 
         self._opened()
-        return read_status(self.path)
+        return read_status(self.path, load().settings)
 
     def coverage(
         self,

@@ -18,7 +18,7 @@ from perpscope.feeds.socket import PicowsConnector
 from perpscope.lab.run import Lab
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Gap, MarketEvent, Trade
-from perpscope.ports import Venue
+from perpscope.ports import Metered, Venue
 
 #: Impatient, so that a test is over before a real market would have noticed.
 QUICK = Feed(
@@ -38,6 +38,7 @@ class Listener:
         self, venue: Venue, instruments: list[Instrument], feed: LiveFeed, silent_after_s: float = FLOOR_S
     ) -> None:
         self.venue = venue
+        self.governor: Governor
         self.instruments = instruments
         self.feed = feed
         self.told: list[MarketEvent] = []
@@ -45,6 +46,7 @@ class Listener:
         known = [instrument.id for instrument in instruments]
         self.engine = Engine(sinks=[self], instruments=known, silent_after_s=silent_after_s)
         feed.snapshots_wanted = self.engine.snapshots_wanted
+        feed.depth_wanted = self.engine.depth_wanted
         feed.silent_streams = lambda: self.engine.silent_streams
 
     def accept(self, event: MarketEvent) -> None:
@@ -85,13 +87,16 @@ async def listening(
     *,
     settings: Feed = QUICK,
     recorder: Recorder | None = None,
+    per_minute: float = 1e9,
 ) -> AsyncIterator[Listener]:
     """Every channel of these coins, from a lab's catalogue on; stopped at the end."""
     venue = venues.find(name)
+    metered = venue if per_minute < 1e9 and isinstance(venue, Metered) else None
     clock = MarketClock()
     clock.follow(await market_clock(f"{lab.rest_url}/lab/clock"))
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(RestClient(name, lab.rest_url, Governor(name, 1e9)))
+        governor = Governor(name, per_minute, metered=metered)
+        http = await stack.enter_async_context(RestClient(name, lab.rest_url, governor))
         listed = venue.instruments(await http.get(venue.catalogue_request())).instruments
         chosen = [instrument for instrument in listed if instrument.asset in symbols and instrument.is_perpetual]
         feed = LiveFeed(
@@ -102,6 +107,7 @@ async def listening(
             rng=random.Random(1),
         )
         listener = Listener(venue, chosen, feed, settings.silent_after_s * clock.rate)
+        listener.governor = governor
         channels = sorted(venue.channels, key=lambda channel: channel.value)
         plans = tuple(venue.plan(chosen, channels))
         polls = tuple(venue.polls(chosen, sorted(venue.polled, key=lambda channel: channel.value)))

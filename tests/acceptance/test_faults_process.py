@@ -157,7 +157,7 @@ async def _cut_often(name: str, folder: Path, eventually: Wait, times: int) -> N
     assert min(files for _, files, _ in late) <= max(files for _, files, _ in early)
 
 
-@pytest.mark.parametrize("descriptors", [16, 20, 40])
+@pytest.mark.parametrize("descriptors", [12, 20, 40])
 async def test_too_few_descriptors_break_no_file(tmp_path: Path, descriptors: int) -> None:
     """`ulimit -n`: an error in words or a collection, never a traceback, and the file stays whole. RELIABILITY E8."""
     database = tmp_path / "d.db"
@@ -176,6 +176,9 @@ async def test_too_few_descriptors_break_no_file(tmp_path: Path, descriptors: in
     print(f"\n{descriptors} descriptors: exit {process.returncode}: {words.strip().splitlines()[-1:]}")
     assert "Traceback" not in words
     assert process.returncode in (0, 1, 3, 4)
+    if descriptors < 32:
+        assert f"error open-files: a process may open {descriptors} files here" in words
+        assert process.returncode == 1
     if database.exists():
         with sqlite3.connect(database) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

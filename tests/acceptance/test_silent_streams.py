@@ -137,7 +137,7 @@ async def test_a_topic_that_stays_silent_costs_its_connection_once(eventually: W
         assert (connected(lab), asked(lab, Moment.SUBSCRIBE, "aggTrade")) == (opened + 1, asks)
         lab.server.unmute_topic(topic)
         await eventually(lambda: silences(listener, Channel.TRADES)[-1].ts_to is not None)
-    assert {gap.cause for gap in listener.gaps} == {"silent"}
+    assert {gap.cause for gap in listener.gaps} == {"silent", "renewed"}
     assert len(silences(listener, Channel.TRADES)) == 2
     assert {stream.channel for gap in listener.gaps for stream in gap.streams} == {Channel.TRADES}
 

@@ -35,7 +35,20 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def collecting(tmp_path: Path, environment: dict[str, str]) -> Iterator[Path]:
     """The store of a demo that is collecting, with a few minutes of its market in it."""
     path = tmp_path / "market.db"
-    command = [sys.executable, "-m", "perpscope", "demo", "--speed", "60", "--headless", "--json", "--db", str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "perpscope",
+        "demo",
+        "--days",
+        "0",
+        "--speed",
+        "60",
+        "--headless",
+        "--json",
+        "--db",
+        str(path),
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, cwd=tmp_path, **pipes) as process:  # type: ignore[call-overload]
         wait_for_rows(path, 30)

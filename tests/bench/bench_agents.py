@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from measure import cpu_ns, interleaved, ratio, tell
 
-from perpscope.lab.agent_steps import Setting
-from perpscope.lab.headless import AgentMarket
+from perpscope.lab.agents.market import AgentMarket
+from perpscope.lab.agents.steps import Setting
 
 _STEPS = 2000
 _WARM_UP_S = 21_600.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from floors import Frame
 from measure import Figure, cpu_ns, interleaved, judge, ratio
-from venue_frames import SHARES, Tape
+from venue_frames import RECEIVED_NS, SHARES, Tape
 
 from perpscope.app.venues import find, names
 from perpscope.errors import PerpscopeError
@@ -70,7 +70,7 @@ def _figures(
 
     def ours() -> None:
         for frame in frames:
-            decode(frame, 1)
+            decode(frame, RECEIVED_NS)
 
     def bare() -> None:
         for frame in frames:

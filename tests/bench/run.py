@@ -12,6 +12,7 @@ import bench_book
 import bench_latency
 import bench_load
 import bench_peers
+import bench_saturation
 import bench_start
 import bench_store
 import bench_upkeep
@@ -32,6 +33,7 @@ def main() -> int:
         "archive": bench_archive.archive,
         "latency": bench_latency.latency,
         "load": bench_load.load,
+        "saturation": bench_saturation.saturation,
         "help": bench_start.help_text,
     }
     wanted = sys.argv[1:] or list(benches)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from perpscope.lab.dialect import Dialogue
-from perpscope.lab.rehearsal import Rehearsal
+from perpscope.lab.rehearsal import START_NS, Rehearsal
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import MarketEvent
 from perpscope.model.stream import Channel, Control, Ignored
@@ -26,6 +26,8 @@ SHARES = {
     "Ticker": 4,
     "Liquidation": 1,
 }
+#: A receipt after everything the frames are stamped with, and within a day of it: some decoders compare.
+RECEIVED_NS = START_NS + 7_200_000_000_000
 _CHANNELS = (
     Channel.TRADES,
     Channel.QUOTES,
@@ -70,7 +72,7 @@ class Tape:
         return self.venue.decoder(self.catalogue)
 
     def _sort(self, payload: bytes, decoder: Decoder) -> None:
-        decoded = decoder.decode(payload, 1)
+        decoded = decoder.decode(payload, RECEIVED_NS)
         if not isinstance(decoded, Control):
             self.frames[_kind(decoded)].append(payload)
 

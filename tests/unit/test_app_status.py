@@ -1,6 +1,7 @@
 """What is said of each feed, and what a reader makes of a heart that runs, has stopped, or has died."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -9,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from perpscope.app.status import judge_feeds, market_now, read_status
+from perpscope.cli.feed_tables import seen
+from perpscope.cli.main import run
 from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.errors import DataError
 from perpscope.feeds.clock import MarketClock, wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.inbox import Inbox
+from perpscope.feeds.limits import open_governor
 from perpscope.feeds.poll import Poller
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import (
@@ -272,7 +276,48 @@ def test_each_feed_says_how_much_of_the_day_was_seen(tmp_path: Path) -> None:
     status = read_status(tmp_path / "s.db")
     shares = {line.channel: line.coverage_24h for line in status.feeds}
     assert shares == {FORCED: 1.0, MARKS: pytest.approx(0.75, abs=1e-4)}
+    least = {line.channel: (line.least_24h, line.least_seen) for line in status.feeds}
+    assert least == {FORCED: (1.0, None), MARKS: (pytest.approx(0.5, abs=1e-4), "ETH-USDT-PERP.BINANCE")}
     assert not status.events.has_holes_24h
+
+
+def test_the_two_commands_tell_one_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keeps B6. What `status` says of a channel's day is what `coverage` says of its streams together."""
+    path = tmp_path / "s.db"
+    opened = store(path, StoreKind.DEMO, heart(999.0, rate=1.0))
+    day = NOW - 24 * 3600 * SECOND
+    for number in range(70):  # so many that a channel is one line
+        stream = Stream(MARKS, InstrumentId(f"C{number}-USDT-PERP.BINANCE"))
+        begin = day + number * 600 * SECOND
+        opened.sink().accept(Covered("binance", "c", (stream,), begin, NOW - 2 * SECOND, True, NOW))
+    opened.close()
+    (line,) = (line for line in read_status(path).feeds if line.channel is MARKS)
+    assert line.coverage_24h == pytest.approx(1.0 - 69 * 600 / 2 / 86_400, abs=1e-4)
+    assert line.least_seen == "C69-USDT-PERP.BINANCE"
+    assert line.least_24h == pytest.approx(1.0 - 41_400 / 86_400, abs=1e-4)
+    assert run(["coverage", "--db", str(path)]) == 0
+    whole, least = capsys.readouterr().out.splitlines()[1:3]
+    assert whole.split()[:4] == ["binance", "mark_prices", *seen(line.coverage_24h).split()]
+    assert least.split()[:4] == ["least", "C69-USDT-PERP.BINANCE", *seen(line.least_24h).split()]
+    assert run(["status", "--db", str(path)]) == 0
+    assert f"{seen(line.coverage_24h)}\n  least C69-USDT-PERP.BINANCE" in capsys.readouterr().out
+
+
+async def test_a_status_says_until_when_a_venue_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keeps B14. What any process of this machine has heard is told, with or without a heart; and when it is over."""
+    path, folder = tmp_path / "s.db", tmp_path / "budget"
+    store(path, StoreKind.OBSERVED, heart(999.0)).close()
+    config = tmp_path / "c.toml"
+    config.write_text(f'[limits]\nfolder = "{folder}"\n[venue.okx]\nproxy = "http://10.0.0.1:3128"\n')
+    words = ["status", "--db", str(path), "--config", str(config), "--json"]
+    assert run(words) == 0
+    assert json.loads(capsys.readouterr().out)["refused"] == []
+    governor = open_governor(VENUE, VENUE.rest_url, 80.0, folder=str(folder))
+    governor.shut(3600.0, "binance answered 418: banned")
+    assert run(words) == 0
+    (told,) = json.loads(capsys.readouterr().out)["refused"]
+    assert (told["venue"], told["why"]) == ("binance", "binance answered 418: banned")
+    assert told["until_ms"] == pytest.approx(wall_ns() // 10**6 + 3_600_000, abs=60_000)
 
 
 def test_a_store_that_was_closed_has_no_feeds_alive(tmp_path: Path) -> None:

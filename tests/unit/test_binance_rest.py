@@ -80,6 +80,7 @@ def test_requests_say_what_they_ask() -> None:
     instrument = instrument_named("BTCUSDT")
     assert instrument is not None
     assert VENUE.snapshot_request(instrument) == rest.depth_request("BTCUSDT", 1000)
+    assert Binance().top_request(instrument) == rest.depth_request("BTCUSDT", 100)
     assert VENUE.catalogue_request() == HttpRequest(path="/fapi/v1/exchangeInfo")
     assert VENUE.turnover_request() == HttpRequest(path="/fapi/v1/ticker/24hr", weight=40)
     assert Binance().funding_request().path == "/fapi/v1/fundingInfo"
@@ -103,6 +104,21 @@ def test_a_snapshot_is_dated_by_the_match(times: dict[str, int], ts_event: int) 
     instrument = instrument_named("BTCUSDT")
     assert instrument is not None
     assert VENUE.snapshot(body(reply), instrument, TS_RECV) == expected
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "is_top"), [(100, 100, True), (7, 100, True), (100, 3, True), (99, 98, False)]
+)
+def test_a_copy_of_just_so_many_levels_is_the_top_of_a_book(bids: int, asks: int, is_top: bool) -> None:
+    """Keeps B5. How the book goes on is not told, on either side; one that ends before is whole."""
+    reply = {
+        "lastUpdateId": 5,
+        "bids": [[str(1000 - n), "1"] for n in range(bids)],
+        "asks": [[str(1001 + n), "1"] for n in range(asks)],
+    }
+    assert rest.snapshot(body(reply), BTC, TS_RECV).is_top is is_top
+    whole = reply | {"asks": [[str(1001 + n), "1"] for n in range(1000)]}
+    assert not rest.snapshot(body(whole), BTC, TS_RECV).is_top
 
 
 @pytest.mark.parametrize("side", [{"bids": [["9", "1"], ["10", "1"]]}, {"asks": [["12", "1"], ["11", "1"]]}])

@@ -15,7 +15,7 @@ from rich.console import Console
 from perpscope.app.availability import availability
 from perpscope.app.collect import Collector
 from perpscope.app.replay import BookReport, ReplayReport
-from perpscope.app.status import Database, FeedLine, Status
+from perpscope.app.status import Database, FeedLine, Refusal, Status
 from perpscope.cli import screen
 from perpscope.cli.feed_tables import age, feed_table
 from perpscope.cli.screen import Screen, print_replay, print_status
@@ -238,7 +238,10 @@ def test_a_sum_over_a_hole_says_so() -> None:
     events = msgspec.structs.replace(whole.events, by_venue=short, has_holes_24h=True)
     assert not any("not whole" in line for line in drawn(whole))
     (line,) = (line for line in drawn(msgspec.structs.replace(whole, events=events)) if "not whole" in line)
-    assert line == "not whole      last 24 h seen: binance 99.00 %, okx not known"
+    assert line == "not whole     last 24 h seen: binance 99.00 %, okx not known"
+    many = {f"{name}-with-a-long-name": VenueCoverage(0.99, 1.0, Completeness.SAMPLED) for name in short}
+    events = msgspec.structs.replace(events, by_venue=many)
+    assert max(map(len, drawn(msgspec.structs.replace(whole, events=events)))) <= 80
 
 
 def test_how_venues_tell_what_fits_eighty_columns() -> None:
@@ -253,18 +256,29 @@ def test_how_venues_tell_what_fits_eighty_columns() -> None:
 
 
 def test_the_day_that_was_seen_stands_beside_each_feed() -> None:
-    """A share, rounded down; of several venues the least of each."""
-    one = [FeedLine("binance", Channel.TRADES, FeedState.LIVE, 1, 1, 0, 0.99999)]
+    """A share, rounded down, and below it the stream seen least; of several venues the least of each. Keeps B6."""
+    one = [FeedLine("binance", Channel.TRADES, FeedState.LIVE, 1, 1, 0, 0.99999, 0.98, "SOL-USDT-PERP.BINANCE")]
     two = [
         *one,
         FeedLine("okx", Channel.TRADES, FeedState.LIVE, 1, 1, 0),
-        FeedLine("okx", Channel.BOOK, FeedState.LIVE, 1, 1, 0, 0.5),
+        FeedLine("okx", Channel.BOOK, FeedState.LIVE, 1, 1, 0, 0.5, 0.5),
     ]
-    for feeds, expected in ((one, ["99.99 %"]), (two, ["24 h, least", "99.99 %", "50.00 %"])):
+    alone = ["99.99 %", "  least SOL-USDT-PERP.BINANCE", "98.00 %"]
+    for feeds, expected in ((one, alone), (two, ["24 h, least", "98.00 %", "50.00 %"])):
         out = io.StringIO()
         Console(file=out, width=80).print(feed_table(feeds))
         for word in expected:
             assert word in out.getvalue()
+
+
+def test_who_refuses_is_told_with_the_time() -> None:
+    """Keeps B14. Until when nothing is sent, in UTC, and the venue's words; a wide reason does not tear the table."""
+    refused = [Refusal("binance", 1_790_757_203_016, "binance answered 418: Way too many requests; banned")]
+    lines = drawn(msgspec.structs.replace(status(), refused=refused))
+    assert max(map(len, lines)) <= 80
+    at = next(at for at, line in enumerate(lines) if line.startswith("binance refuses"))
+    assert lines[at].startswith("binance refuses until 2026-09-30 08:33:23 UTC: binance answered 418: Way too")
+    assert not any("refuses" in line for line in drawn(status()))
 
 
 def test_a_venue_without_liquidations_is_not_said_to_tell_any() -> None:

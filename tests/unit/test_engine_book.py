@@ -1,7 +1,9 @@
 """The order book: every venue's rules, one by one, and reads refused while it is not known to be right."""
 
 import math
+import random
 
+import msgspec
 import pytest
 
 from perpscope.engine.book import BookChange, OrderBook, Top
@@ -404,3 +406,133 @@ def test_a_venue_without_deltas_never_wants_a_snapshot() -> None:
     book.invalidate()
     assert not book.wants_snapshot
     assert book.restore(streamed(1_200)) is BookChange.LIVE
+
+
+def top(last: int, bids: list[Level] | None = None, asks: list[Level] | None = None) -> BookSnapshot:
+    """A copy of few levels: 100, 99 / 101, 102 unless told otherwise."""
+    known = snapshot(last, bids or [(100.0, 1.0), (99.0, 2.0)], asks or [(101.0, 1.0), (102.0, 2.0)])
+    return msgspec.structs.replace(known, is_top=True)
+
+
+@pytest.fixture
+def shallow() -> OrderBook:
+    """A book at update 20 that is known from 99 to 102."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9, [(95.0, 7.0)]))
+    assert book.restore(top(15)) is BookChange.LIVE
+    return book
+
+
+def test_a_copy_of_few_levels_is_read_as_far_as_it_reaches(shallow: OrderBook) -> None:
+    """Keeps B5. What lies beyond is no part of the book, though some of it was told; no order is filled there."""
+    assert (shallow.is_readable, shallow.is_whole, shallow.wants_depth) == (True, False, True)
+    assert not shallow.wants_snapshot
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0)]
+    assert shallow.apply(delta(21, 30, 20, [(96.0, 3.0)], [(102.0, 0.0), (103.0, 9.0)])) is BookChange.APPLIED
+    assert shallow.asks(5) == [(101.0, 1.0)]
+    assert shallow.best() == Top(100.0, 1.0, 101.0, 1.0)
+    bought = shallow.slippage(Side.BUY, 2.0)
+    assert bought is not None
+    assert (bought.filled, bought.is_complete) == (1.0, False)
+
+
+def test_a_deeper_copy_tells_what_was_not_told_since(shallow: OrderBook) -> None:
+    """Keeps B5. Told sizes are newer than the copy's, removals too; at the other prices nothing has happened."""
+    shallow.apply(delta(21, 30, 20, [(96.0, 3.0), (97.0, 0.0)], [(101.0, 4.0)]))
+    bids, asks = (100.0, 99.0, 98.0, 97.0, 96.0), (101.0, 102.0, 104.0)
+    deeper = snapshot(25, [(price, 10.0) for price in bids], [(price, 10.0) for price in asks])
+    assert shallow.restore(deeper) is BookChange.HELD
+    assert (shallow.is_whole, shallow.wants_depth) == (False, False)
+    assert shallow.apply(delta(31, 40, 30, [], [(105.0, 6.0)])) is BookChange.APPLIED
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0), (98.0, 10.0), (96.0, 3.0), (95.0, 7.0)]
+    assert shallow.asks() == [(101.0, 4.0), (102.0, 2.0), (104.0, 10.0), (105.0, 6.0)]
+    assert shallow.restore(deeper) is BookChange.IGNORED, "it is whole"
+
+
+def test_a_deeper_copy_waits_for_the_stream(shallow: OrderBook) -> None:
+    """It is taken over with the delta that reaches it, not before: until then it knows what the book does not."""
+    assert shallow.restore(snapshot(35, [(98.0, 5.0)])) is BookChange.HELD
+    shallow.apply(delta(21, 30, 20))
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0)]
+    shallow.apply(delta(31, 40, 30, [(98.0, 0.0)]))
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0), (95.0, 7.0)]
+
+
+def test_a_copy_from_before_the_first_one_deepens_nothing(shallow: OrderBook) -> None:
+    """Of what happened between the two nothing is known."""
+    assert shallow.restore(snapshot(14)) is BookChange.IGNORED
+    assert shallow.wants_depth
+
+
+def test_a_second_copy_of_few_levels_widens_the_reach(shallow: OrderBook) -> None:
+    """A book of just so many levels looks like the top of a deeper one: it is asked for again, and never wrong."""
+    shallow.restore(top(20, [(98.0, 4.0)], [(101.5, 1.0)]))
+    shallow.apply(delta(21, 30, 20))
+    assert (shallow.is_whole, shallow.wants_depth) == (False, True)
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0), (98.0, 4.0)]
+    assert shallow.restore(snapshot(16, [(95.0, 1.0), (94.0, 1.0)])) is BookChange.HELD
+    shallow.apply(delta(31, 40, 30))
+    assert shallow.bids() == [(100.0, 1.0), (99.0, 2.0), (98.0, 4.0), (95.0, 7.0), (94.0, 1.0)]
+
+
+def test_the_market_may_leave_the_reach(shallow: OrderBook) -> None:
+    """The touch is told by deltas; what may be bought at is not known then, and no price is made up."""
+    shallow.apply(delta(21, 30, 20, [], [(101.0, 0.0), (102.0, 0.0), (107.0, 1.0)]))
+    assert shallow.best() == Top(100.0, 1.0, 107.0, 1.0)
+    assert shallow.asks() == []
+    assert shallow.slippage(Side.BUY, 1.0) is None
+    assert shallow.slippage(Side.SELL, 1.0) is not None
+
+
+def test_a_deeper_copy_that_crosses_is_the_end_of_the_book(shallow: OrderBook) -> None:
+    """Both cannot be true: another copy is asked for."""
+    shallow.apply(delta(21, 30, 20, [(100.0, 0.0), (99.0, 0.0)], [(97.0, 1.0)]))
+    shallow.restore(snapshot(30, [(98.0, 5.0)], [(97.0, 1.0)]))
+    assert shallow.apply(delta(31, 40, 30)) is BookChange.CROSSED
+    assert (shallow.is_readable, shallow.is_whole, shallow.wants_snapshot) == (False, True, True)
+
+
+def test_a_copy_with_an_empty_side_reaches_as_far_as_prices_go() -> None:
+    """Nobody bids: there is no level beyond which anything might be hidden."""
+    book = OrderBook(BTC)
+    book.apply(delta(11, 20, 9, [(90.0, 1.0)]))
+    book.restore(msgspec.structs.replace(snapshot(15, []), is_top=True))
+    assert book.bids() == [(90.0, 1.0)]
+
+
+def _told(rng: random.Random, truth: tuple[dict[float, float], dict[float, float]]) -> list[list[Level]]:
+    """A few changes of either side, made in the truth as well."""
+    changes: list[list[Level]] = [[], []]
+    for side, prices in enumerate((range(70, 100), range(101, 131))):
+        for price in map(float, rng.sample(prices, 3)):
+            size = float(rng.choice((0, 0, rng.randrange(1, 9))))
+            changes[side].append((price, size))
+            truth[side].pop(price, None)
+            if size:
+                truth[side][price] = size
+    return changes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_book_made_whole_is_the_book_that_always_was(seed: int) -> None:
+    """Keeps B5. Whenever the two copies are taken, the levels are those of a book that never missed anything."""
+    rng = random.Random(seed)
+    truth = ({float(n): 1.0 for n in range(70, 100)}, {float(n): 1.0 for n in range(101, 131)})
+    first, second, late = rng.randrange(1, 20), rng.randrange(20, 60), rng.randrange(10)
+    coming: dict[int, BookSnapshot] = {}
+    book = OrderBook(BTC)
+    for number in range(80):
+        told_bids, told_asks = _told(rng, truth)
+        book.apply(delta(10 * number + 1, 10 * number + 10, 10 * number, told_bids, told_asks))
+        bids, asks = sorted(truth[0].items(), reverse=True), sorted(truth[1].items())
+        if number in (first, second):
+            levels = 5 if number == first else 40
+            copy = snapshot(10 * number + 10, bids[:levels], asks[:levels])
+            coming[number + (late if levels > 5 else 0)] = msgspec.structs.replace(copy, is_top=levels == 5)
+        if number in coming:
+            book.restore(coming[number])
+        if number >= first:
+            ours = book.bids() or [], book.asks() or []
+            assert ours == (bids[: len(ours[0])], asks[: len(ours[1])])
+            assert book.is_whole is (number > second + late)
+    assert book.bids() == sorted(truth[0].items(), reverse=True)

@@ -256,6 +256,15 @@ def test_a_streamed_book_is_lost_and_found_without_a_copy(sink: Kept) -> None:
     assert engine.snapshots_wanted() == []
 
 
+def test_a_book_of_few_levels_is_to_be_deepened(sink: Kept) -> None:
+    """Keeps B5. It is readable, so no gap; the feed is told that more is wanted, until a deeper copy has come."""
+    engine = Engine(sinks=[sink])
+    run(engine, delta(1, 5, 0), msgspec.structs.replace(snapshot(3), is_top=True))
+    assert (engine.snapshots_wanted(), engine.depth_wanted()) == ([], [BTC])
+    run(engine, snapshot(5), delta(6, 9, 5))
+    assert (engine.depth_wanted(), sink.events) == ([], [])
+
+
 def test_a_book_whose_stream_is_refused_is_not_read(sink: Kept) -> None:
     """The connection goes on, the book does not; unless another connection carries it."""
     engine = Engine(sinks=[sink])

@@ -16,7 +16,7 @@ from perpscope.feeds.connection import Connection, full_jitter
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.recording import Header, Kind, Recorder, mark_of
 from perpscope.feeds.tape import Tape
-from perpscope.model.market import Connected, Disconnected, MarketEvent, Subscribed, Trade, Unheard
+from perpscope.model.market import Connected, Disconnected, Gap, MarketEvent, Subscribed, Trade, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
 from perpscope.ports import Dialogue, OnFrame, Socket
 from perpscope.venues.binance import VENUE, Binance
@@ -227,6 +227,21 @@ async def test_refused_connections_are_tried_again(eventually: Wait) -> None:
         assert bench.connection.silent_s is not None
 
 
+async def test_what_a_bad_frame_held_was_published_after_the_last_good_one(eventually: Wait) -> None:
+    """Keeps S1-03. On a line that lags by five seconds the gap begins at the venue's stamp, not a second before."""
+    stamp_ns = 1_790_757_203_001_000_000
+    async with Bench() as bench:
+        await eventually(lambda: bool(bench.connector.sockets) and bool(bench.socket.sent))
+        bench.socket.receive(ACK)
+        bench.socket._on_frame(memoryview(TRADE % 1), stamp_ns + 5_000_000_000)
+        for late_s in (6, 7):
+            list(bench.connection.pulses(stamp_ns + late_s * 1_000_000_000))
+        bench.socket._on_frame(memoryview(b"{"), stamp_ns + 7_500_000_000)
+        await eventually(lambda: any(isinstance(event, Gap) for event in bench.events))
+        gap = next(event for event in bench.events if isinstance(event, Gap))
+    assert (gap.cause, gap.ts_from, gap.ts_to) == ("bad-frames", stamp_ns, stamp_ns + 7_500_000_000)
+
+
 async def test_bad_frames_are_counted_and_sampled(eventually: Wait) -> None:
     """One bad frame costs that frame: the stream goes on. Keeps S2-22, S4-33, S4-44."""
     async with Bench() as bench:
@@ -325,6 +340,31 @@ async def test_a_book_is_subscribed_anew_on_the_same_socket(eventually: Wait) ->
         assert bench.connection.renew(_BOOK)
         await eventually(lambda: len(bench.socket.sent) == 3)
         assert bench.socket.sent[1:] == [b"-2 btcusdt@depth", b"+3 btcusdt@depth"]
+
+
+@pytest.mark.parametrize("is_rejoined", [True, False])
+async def test_what_is_said_while_a_topic_is_begun_anew_is_missing(eventually: Wait, *, is_rejoined: bool) -> None:
+    """Keeps B5. It may have spoken again by the time it is left: from leaving to rejoining, or the end, is a gap."""
+    async with Bench(plan=TWO) as bench:
+        await eventually(lambda: bool(bench.connector.sockets) and len(bench.socket.sent) == 1)
+        bench.connection.lead_ns = 2_000_000_000
+        bench.socket.receive(ACK)
+        before = bench.connection._clock.now_ns()
+        assert bench.connection.renew(_TRADES)
+        assert bench.connection.renew(_BOOK)
+        await eventually(lambda: len(bench.socket.sent) == 3)
+        assert not [event for event in bench.events if isinstance(event, Gap)]
+        if is_rejoined:
+            bench.socket.receive(ACK.replace(b"1", b"3"))
+        else:
+            bench.socket.close()
+        await eventually(lambda: any(isinstance(event, Gap) for event in bench.events))
+        gaps = [event for event in bench.events if isinstance(event, Gap)]
+        after = bench.connection._clock.now_ns()
+    assert [(gap.streams, gap.cause) for gap in gaps] == [((_TRADES,), "renewed")], "a book has a gap of its own"
+    assert gaps[0].ts_to is not None
+    assert before <= gaps[0].ts_from < gaps[0].ts_to <= after + 2_000_000_000
+    assert gaps[0].ts_to >= before + 2_000_000_000, "the venue's clock is ahead"
 
 
 async def test_a_connection_is_replaced_before_its_time_is_over(eventually: Wait) -> None:

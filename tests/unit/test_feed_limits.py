@@ -10,8 +10,9 @@ import pytest
 
 from perpscope.errors import RateLimited
 from perpscope.feeds import bans, budget, budget_page, governor, limits
-from perpscope.feeds.bans import BanNote
+from perpscope.feeds.bans import BanNote, state_folder
 from perpscope.feeds.budget_page import OwnCells, Page, SharedCells, budget_file, own_folder, throw_out_forgotten
+from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.governor import Governor
 from perpscope.feeds.limits import PacedConnector, closed_until, open_governor
 from perpscope.feeds.rest import RestClient
@@ -341,6 +342,21 @@ async def test_anybody_can_look_until_when_a_venue_is_shut(folder: Path) -> None
     assert closed is not None
     assert "banned" in str(closed)
     assert closed_until("binance", url, way_out="http://10.0.0.1:1") is None
+
+
+async def test_a_ban_can_be_seen_after_the_machine_has_started_anew(folder: Path) -> None:
+    """Keeps B14. The session's folder is empty then, and the note is all there is; a ban that is over is not told."""
+    url = "https://fapi.binance.com"
+    open_governor(BINANCE, url, 80.0).shut(3600.0, "binance answered 418: banned")
+    for page in folder.iterdir():
+        page.unlink()
+    closed = closed_until("binance", url)
+    assert closed is not None
+    assert closed.until_ns == pytest.approx(wall_ns() + 3600 * 10**9, abs=60 * 10**9)
+    assert not list(folder.iterdir())
+    (note,) = state_folder().iterdir()
+    note.write_bytes(note.read_bytes().replace(b'"until_wall_s":1', b'"until_wall_s":0'))
+    assert closed_until("binance", url) is None
 
 
 async def test_a_torn_file_is_begun_anew(hand: HandTime, tmp_path: Path, warnings: list[str]) -> None:

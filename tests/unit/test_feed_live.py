@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from perpscope.feeds.recording import Header, Kind, Recorder, instruments_of, ma
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, BookSnapshot, Connected, Disconnected, MarketEvent, Subscribed, Tick, Trade
-from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic, Urgency
 from perpscope.ports import OnFrame, Socket
 from perpscope.venues.binance import VENUE
 
@@ -214,6 +215,89 @@ async def test_snapshots_are_fetched_for_the_books_that_want_one(eventually: Wai
     snapshot = next(event for event in bench.events if isinstance(event, BookSnapshot))
     assert (snapshot.instrument, snapshot.last_update_id) == (IDS[0], 7)
     assert bench.http.waiting == {}, "calls under way are given up with the feed"
+
+
+async def test_books_are_mended_in_the_order_of_the_symbols(eventually: Wait) -> None:
+    """Keeps B5. After a mass disconnect the majors come first, in whatever order the engine says what it misses."""
+    async with Bench() as bench:
+        bench.wanted = IDS[::-1]
+        for number, coin in enumerate(COINS[:3]):
+            await bench.ticked(eventually)
+            await eventually(lambda n=number: len(bench.http.asked) == 4 + n)  # type: ignore[misc]  # bound now, on purpose
+            bench.http.answer(coin)
+            await eventually(lambda n=number: bench.seen(BookSnapshot) == n + 1)  # type: ignore[misc]  # as above
+            bench.wanted.remove(IDS[number])
+        assert bench.http.asked == [f"{coin}USDT" for coin in COINS]
+
+
+async def test_where_many_books_wait_each_gets_few_levels_first(
+    eventually: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeps B5. A copy of 100 levels costs a quarter; books are made whole afterwards, behind everything urgent."""
+    monkeypatch.setattr(live, "_MANY", 3)
+    asked: list[tuple[str, str, int, Urgency]] = []
+    async with Bench() as bench:
+        get = bench.http.get
+
+        async def noted(request: HttpRequest) -> bytes:
+            told = dict(request.params)
+            asked.append((told["symbol"], told["limit"], request.weight, request.urgency))
+            return await get(request)
+
+        monkeypatch.setattr(bench.http, "get", noted)
+        shallow: list[InstrumentId] = []
+        bench.feed.depth_wanted = lambda: shallow
+        bench.wanted = IDS[:4]
+        await bench.ticked(eventually)
+        await eventually(lambda: len(asked) == 4)
+        assert set(asked) == {(f"{coin}USDT", "100", 5, Urgency.DATA) for coin in COINS[:4]}
+        shallow += IDS[:4]
+        bench.wanted = IDS[4:5]
+        bench.http.answer("BTC")
+        await eventually(lambda: len(asked) == 5)
+        assert asked[4] == ("BNBUSDT", "100", 5, Urgency.DATA), "the urgent goes first, in haste until none waits"
+        bench.wanted = []
+        for coin in (*COINS[1:4], "BNB"):
+            bench.http.answer(coin)
+        await eventually(lambda: bench.seen(BookSnapshot) == 5)
+        now_s = time.monotonic() + 1.1
+        monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: now_s))
+        await bench.ticked(eventually)
+        await eventually(lambda: len(asked) == 6)
+        assert asked[5] == ("BTCUSDT", "1000", 20, Urgency.PAST), "one at a time, the majors first"
+        bench.http.answer("BTC")
+        shallow.remove(IDS[0])
+        await eventually(lambda: len(asked) == 7)
+        assert asked[6] == ("ETHUSDT", "1000", 20, Urgency.PAST)
+        shallow.remove(IDS[1])
+        bench.wanted, now_s = IDS[1:2], now_s + 2.0  # it has a hole while it is asked for at leisure
+        await bench.ticked(eventually)
+        await eventually(lambda: len(asked) >= 8)
+        assert ("ETHUSDT", "1000", 20, Urgency.DATA) in asked[7:]
+
+
+async def test_a_book_that_was_readable_in_between_waits_no_longer_than_the_first_time(
+    eventually: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault B3: the waits for one hole have no say in the next, where a snapshot is asked for by subscribing anew."""
+    now_s = 1000.0
+    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: now_s))
+    renewed: list[float] = []
+    async with Bench() as bench:
+        monkeypatch.setattr(bench.feed, "_renew", lambda *_: renewed.append(now_s))
+        monkeypatch.setattr(type(VENUE), "snapshot_request", lambda *_: None)
+        bench.wanted = IDS[:1]
+        for _ in range(80):
+            await bench.ticked(eventually)
+            now_s += 0.1
+        assert renewed == pytest.approx([1000.0, 1001.0, 1003.0, 1007.0])
+        bench.wanted = []
+        await bench.ticked(eventually)  # readable for a moment
+        bench.wanted = IDS[:1]
+        for _ in range(40):
+            await bench.ticked(eventually)
+            now_s += 0.1
+    assert renewed[4:] == pytest.approx([1009.0, 1010.0], abs=0.11)
 
 
 async def test_a_failed_snapshot_is_asked_for_again_later(eventually: Wait, monkeypatch: pytest.MonkeyPatch) -> None:

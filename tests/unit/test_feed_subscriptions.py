@@ -211,7 +211,29 @@ def test_a_book_is_renewed_by_leaving_and_joining_its_topic() -> None:
     assert len(subscriptions.take_heard()) == 2
     assert subscriptions.renew(stream(1))
     assert subscriptions.renew(stream(1))
+    assert subscriptions.away == set()
     assert said(subscriptions) == [["-", 2, "t1"], ["+", 3, "t1"]]
+    assert subscriptions.away == {stream(1)}
     assert subscriptions.answered(Control(3, None), 0.0)
+    assert subscriptions.away == set()
     assert subscriptions.take_heard() == ()
     assert not subscriptions.renew(stream(7))
+
+
+def test_many_books_are_renewed_by_as_few_messages_as_the_venue_takes() -> None:
+    """Keeps B3. A hole in every book costs two messages a run of topics; each is rejoined before the next is left."""
+    subscriptions = made(*plain(6))
+    said(subscriptions)
+    for number in (1, 2):
+        subscriptions.answered(Control(number, None), 0.0)
+    for number in range(6):
+        assert subscriptions.renew(stream(number))
+    first, second = ["t0", "t1", "t2", "t3"], ["t4", "t5"]
+    assert json.loads(subscriptions.next_message(0.0) or b"null") == ["-", 3, *first]
+    assert subscriptions.renew(stream(0)), "it is on its way"
+    assert not subscriptions.is_answered
+    assert said(subscriptions) == [["+", 4, *first], ["-", 5, *second], ["+", 6, *second]]
+    for number in (4, 6):
+        subscriptions.answered(Control(number, None), 0.0)
+    assert subscriptions.unanswered == []
+    assert subscriptions.take_lost() == []

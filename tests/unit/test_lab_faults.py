@@ -353,6 +353,20 @@ async def test_a_stalled_connection_stays_half_open(lab: Lab, client: Client, ev
     assert (len(client.heard), client.ended) == (heard, 0)
 
 
+@pytest.mark.parametrize("kind", [FaultKind.CUT_MID_FRAME, FaultKind.CLOSE])
+async def test_a_lab_with_a_half_open_connection_can_be_closed(
+    lab: Lab, client: Client, eventually: Wait, kind: FaultKind
+) -> None:
+    """What would end a connection passes a half-open one by; the lab's end cuts it, and does not wait for ever."""
+    await eventually(lambda: len(client.heard) > 3)
+    nemesis = lab.suffer(FaultScript.of([Fault(FaultKind.STALL, 0.0, 5.0), Fault(kind, 1.0, 3.0)]))
+    await eventually(nemesis.is_over.is_set)
+    assert client.ended == 0
+    async with asyncio.timeout(20.0):
+        await lab.aclose()
+    await eventually(lambda: client.ended == 1)
+
+
 async def test_one_frame_too_long_and_a_second_snapshot(lab: Lab, client: Client, eventually: Wait) -> None:
     """Sent once, to whoever subscribed."""
     await eventually(lambda: len(client.heard) > 3)

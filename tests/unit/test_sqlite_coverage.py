@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.store_events import (
     BTC,
@@ -22,7 +23,7 @@ from tests.contract.store_events import (
     tick,
 )
 
-from perpscope.model.market import Interval, Source
+from perpscope.model.market import Candle, Interval, Source
 from perpscope.model.stream import Channel
 from perpscope.stores import export, schema
 from perpscope.stores.export import rows_of
@@ -102,6 +103,41 @@ def test_rows_that_were_asked_for_are_marked(tmp_path: Path) -> None:
     with SqliteReader.open(path) as reader:
         assert reader.candles(BTC.id, Interval.M1) == [candle(0), candle(1)]
         assert len(reader.liquidations()) == 1
+
+
+def bar(volume: float, trades: int | None) -> Candle:
+    """The first minute, as far as it was heard."""
+    return msgspec.structs.replace(candle(0), high=2.0 + volume, volume=volume, trades=trades)
+
+
+@pytest.mark.parametrize("is_live_first", [True, False])
+@pytest.mark.parametrize(
+    ("live", "asked", "kept", "is_backfilled"),
+    [
+        pytest.param(bar(4.0, 3), bar(10.0, None), bar(10.0, None), 1, id="heard in part"),
+        pytest.param(bar(10.0, 7), bar(10.0 + 1e-12, None), bar(10.0, 7), 0, id="heard whole"),
+        pytest.param(bar(10.0, None), bar(10.0, 7), bar(10.0, None), 0, id="heard whole, untold numbers"),
+        pytest.param(bar(10.0, 7), bar(9.0, 6), bar(10.0, 7), 0, id="asked for too early"),
+    ],
+)
+def test_the_fuller_of_two_bars_stays(
+    tmp_path: Path, live: Candle, asked: Candle, kept: Candle, is_backfilled: int, *, is_live_first: bool
+) -> None:
+    """Keeps B6. A minute that ended within a gap was stored as far as heard; asked for, it is whole, and says so."""
+    path = tmp_path / "market.db"
+    with closing(open_store(path)) as store:
+        store.register([BTC])
+        doors = [(store.sink(), live), (store.backfill_sink(), asked)]
+        for sink, event in doors if is_live_first else doors[::-1]:
+            sink.accept(event)
+            store.flush()
+    with SqliteReader.open(path) as reader:
+        (found,) = reader.candles(BTC.id, Interval.M1)
+    names, rows = rows_of(path, "candles_1m")
+    if not is_live_first and live.trades is None:  # the one asked for lends what the live one does not tell
+        kept = msgspec.structs.replace(kept, trades=asked.trades)
+    assert found == kept
+    assert [dict(zip(names, row, strict=True))["is_backfilled"] for row in rows] == [is_backfilled]
 
 
 def test_payments_grow_old_and_are_measured(tmp_path: Path) -> None:

@@ -105,12 +105,12 @@ class Archiving:
 
 
 def states(market: MarketState, now_ns: int) -> list[BookSnapshot]:
-    """Every readable book as it stands, at the time of its last change but not before the UTC day that has begun."""
+    """Every book that is known whole, at the time of its last change but not before the UTC day that has begun."""
     midnight = now_ns // DAY_NS * DAY_NS
     found = []
     for state in market:
         bids, asks, last_id = state.book.bids(), state.book.asks(), state.book.last_update_id
-        if bids is not None and asks is not None and last_id is not None:
+        if bids is not None and asks is not None and last_id is not None and state.book.is_whole:
             ts = max(state.book.ts_last, midnight)
             found.append(BookSnapshot(state.instrument, ts, ts, last_id, bids, asks, is_stream=True))
     return found

@@ -18,6 +18,7 @@ from perpscope.app import places, venues
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill import Backfilling, PastTicks
 from perpscope.app.joining import Joining
+from perpscope.app.market_time import MarketTime
 from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.upkeep import Upkeep
@@ -101,7 +102,7 @@ class Collector:
 
     def status(self) -> Status:
         """What is stored and how the feeds are doing, as any reader of the store would see it."""
-        return read_status(self.database)
+        return read_status(self.database, self._settings)
 
     def stop(self) -> None:
         """Finish what has been received and return from `run`."""
@@ -159,10 +160,12 @@ class Collector:
             rng=self._rng,
         )
         feed.snapshots_wanted = engine.snapshots_wanted
+        feed.depth_wanted = engine.depth_wanted
         feed.silent_streams = lambda: engine.silent_streams
         parts = _Parts(engine, feed, store, archive, past, Upkeep(store, self._settings.retention.days))
         joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
         joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
+        joining += [asyncio.create_task(MarketTime(url, self._clock, self._announce).run()) for url in self._labs[-1:]]
         ending = asyncio.create_task(self._end_after(duration_s, feed, joining))
         try:
             await self._process(parts, on_tick)

@@ -11,10 +11,13 @@ import msgspec
 
 from perpscope.config import Settings
 from perpscope.errors import PerpscopeError
+from perpscope.stores.access import too_few_open_files
 from perpscope.stores.sqlite import SqliteReader
 
 #: Sockets, files and pipes of a collection of five venues, with room for reconnects.
 _OPEN_FILES = 256
+#: Below, not even the event loop, the database and one socket fit (tried with `ulimit -n`).
+_LEAST_OPEN_FILES = 32
 _DISK_WARN, _DISK_FAIL = 0.10, 0.05
 #: Before it, two connections that write or checkpoint at once may damage the log (sqlite.org/wal.html#walresetbug).
 _SQLITE_MENDED = (3, 51, 3)
@@ -45,6 +48,17 @@ def look(database: Path, settings: Settings) -> Iterator[Told]:
     yield _sqlite()
     if database.exists():
         yield _database(database)
+
+
+def refuse_too_few_open_files() -> None:
+    """Say so before anything is opened, where a collection cannot even begin.
+
+    Raises:
+        StoreError: "open-files".
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < _LEAST_OPEN_FILES:
+        raise too_few_open_files(f"a process may open {most} files here, a collection needs {_LEAST_OPEN_FILES}")
 
 
 def _open_files() -> Told:

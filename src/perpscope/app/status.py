@@ -9,13 +9,15 @@ from pathlib import Path
 
 import msgspec
 
+from perpscope.app import venues
 from perpscope.app.availability import Availability, availability
+from perpscope.config import Settings
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
 from perpscope.model.stream import Channel
-from perpscope.stores.ledger import Vouching
+from perpscope.stores.ledger import Seen, Vouching, seen_together
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind
 
@@ -45,7 +47,17 @@ class FeedLine(msgspec.Struct, frozen=True):
     age_ms: int | None  #: market time since its last event; None if there was none
     events: int  #: since the heart started
     gaps: int  #: since the heart started
-    coverage_24h: float | None = None  #: share of the last 24 h that was seen or filled since, over all its streams
+    coverage_24h: float | None = None  #: share of the last 24 h of all its streams that was seen, or filled since
+    least_24h: float | None = None  #: the same of its stream that was seen least
+    least_seen: str | None = None  #: whose stream that is, where it was seen less than the others
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A venue that has shut its door to this address; nothing is sent to it before then."""
+
+    venue: str
+    until_ms: int  #: ms UTC, real time
+    why: str
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -63,6 +75,7 @@ class Status(msgspec.Struct, frozen=True):
     database: Database
     data: StoreKind  #: observed, demo or replay
     availability: list[Availability] = []  #: how each venue tells what
+    refused: list[Refusal] = []  #: by whom nothing is answered for now
 
 
 def judge_feeds(
@@ -120,10 +133,15 @@ def _polled_state(channel: Channel, pollers: Collection[Poller], ts_last: int, n
     return FeedState.STALE if now_ns - ts_last > bound_s * 1e9 else FeedState.LIVE
 
 
-def read_status(path: Path) -> Status:
+def read_status(path: Path, settings: Settings | None = None) -> Status:
     """The status of a store, read beside whoever writes it.
 
+    Args:
+        path: the store.
+        settings: by which way its venues are asked, and where the budget is kept; None = who refuses is not looked up.
+
     Raises:
+        ConfigError: a venue's settings are wrong.
         DataError: there is no such store.
         StoreError: it cannot be read.
     """
@@ -139,19 +157,26 @@ def read_status(path: Path) -> Status:
             database=Database(str(path), reader.bytes),
             data=reader.kind,
             availability=availability([(feed.venue, feed.channel) for feed in feeds]),
+            refused=[] if settings is None else _refused(dict.fromkeys(feed.venue for feed in feeds), settings),
         )
 
 
-def _seen(reader: SqliteReader, now_ns: int, rate: float) -> dict[tuple[str, Channel], float]:
-    """Share of the last 24 h that was seen of each venue's channels, on average over the streams known of."""
+def _refused(told: Collection[str], settings: Settings) -> list[Refusal]:
+    """Until when those of a store's venues that refuse this address do so, as any process of this machine heard."""
+    known = venues.names()
+    found = [(name, venues.closed(name, settings)) for name in told if name in known]
+    return [Refusal(name, shut.until_ns // _MS_NS, shut.why) for name, shut in found if shut is not None]
+
+
+def _seen(reader: SqliteReader, now_ns: int, rate: float) -> dict[tuple[str, Channel], Seen]:
+    """How much of the last 24 h was seen of each venue's channels."""
     day = now_ns - _DAY_NS
     vouching = Vouching(reader.coverage(since_ns=day, until_ns=now_ns), day, now_ns)
-    shares: dict[tuple[str, Channel], list[float]] = {}
+    shares: dict[tuple[str, Channel], list[tuple[str | None, float | None]]] = {}
     for stream in vouching.streams:
         share = vouching.share_until_now(stream, day, now_ns, rate)
-        if share is not None:
-            shares.setdefault(stream[:2], []).append(share)
-    return {feed: sum(found) / len(found) for feed, found in shares.items()}
+        shares.setdefault(stream[:2], []).append((stream[2], share))
+    return {feed: seen for feed, found in shares.items() if (seen := seen_together(found)) is not None}
 
 
 def market_now(heart: HeartStatus | None, kind: StoreKind) -> int:
@@ -171,7 +196,11 @@ def _is_heard(heart: HeartStatus) -> bool:
     return wall_ns() - heart.ts_wall < _HEART_LOST_S * 1e9
 
 
-def _line(feed: FeedStatus, now_ns: int, seen: float | None, *, running: bool) -> FeedLine:
+def _line(feed: FeedStatus, now_ns: int, seen: Seen | None, *, running: bool) -> FeedLine:
     age_ms = None if feed.ts_last is None else max(0, now_ns - feed.ts_last) // _MS_NS
     state = feed.state if running or feed.state is FeedState.REPLAY else FeedState.DOWN
-    return FeedLine(feed.venue, feed.channel, state, age_ms, feed.events, feed.gaps, seen)
+    line = FeedLine(feed.venue, feed.channel, state, age_ms, feed.events, feed.gaps)
+    if seen is None:
+        return line
+    least_seen = seen.least_instrument if seen.least < seen.share else None
+    return msgspec.structs.replace(line, coverage_24h=seen.share, least_24h=seen.least, least_seen=least_seen)

@@ -12,8 +12,10 @@ from perpscope import venues
 from perpscope.config import Settings, Table, convert, nearest
 from perpscope.errors import ConfigError
 from perpscope.ports import Venue, Watching, venue_of
+from perpscope.stores.access import too_few_open_files
 
 if TYPE_CHECKING:
+    from perpscope.feeds.bans import Closed
     from perpscope.feeds.rest import RestClient
 
 
@@ -38,10 +40,14 @@ def find(name: str) -> Venue:
 
     Raises:
         ConfigError: there is none.
+        StoreError: no more files may be opened ("open-files").
     """
-    if name not in names():
-        like = nearest(name, names())
-        hint = f"did you mean {like!r}?" if like else f"known: {', '.join(names())}"
+    known = names()
+    if not known:  # what lists the folder says nothing when it may not open it
+        raise too_few_open_files(f"not one venue can be looked up in {venues.__path__[0]}")
+    if name not in known:
+        like = nearest(name, known)
+        hint = f"did you mean {like!r}?" if like else f"known: {', '.join(known)}"
         raise ConfigError("venue-unknown", f"unknown venue {name!r}", hint=hint)
     return venue_of(importlib.import_module(f"perpscope.venues.{name}"))
 
@@ -86,6 +92,22 @@ def rest_client(venue: Venue, own: VenueSettings, settings: Settings) -> "RestCl
     per_minute, folder = own.weight_per_minute, settings.limits.folder
     governor = limits.open_governor(venue, url, per_minute, way_out=proxy, folder=folder)
     return RestClient(venue.name, url, governor, proxy=proxy)
+
+
+def closed(name: str, settings: Settings) -> "Closed | None":
+    """Until when a venue refuses this address, as any process of this machine has heard; None if it does not.
+
+    A lab's own budget (no `limits.folder`) is known to its process alone.
+
+    Raises:
+        ConfigError: the venue's settings or the proxy are wrong.
+    """
+    from perpscope.feeds import limits, way_out  # noqa: PLC0415 -- `config` and `--help` need no network
+
+    own = convert(settings.venue.get(name, {}), VenueSettings, f"venue.{name}")
+    proxy = way_out.chosen(own.proxy, settings.proxy.url)
+    url = own.rest_url or find(name).rest_url
+    return limits.closed_until(name, url, way_out=proxy, folder=settings.limits.folder)
 
 
 def proxies(own: Mapping[str, VenueSettings], settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`demo`, `live` and `collect`: run the heart until the time is up or Ctrl-C."""
+"""`live` and `collect`: run the heart until the time is up or Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -7,39 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from perpscope.cli.options import Config, Db, Duration, Headless, Json, Record, Symbols, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from perpscope.app.collect import Collector, Outcome
-    from perpscope.app.demo import DemoMarket
     from perpscope.app.status import Status
-    from perpscope.config import Settings
+    from perpscope.cli.screen import Screen
 
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market.")]
 Venues = Annotated[str | None, typer.Option("--venues", help="Venues, comma-separated.")]
-
-
-def demo(
-    seed: Seed = 7,
-    speed: Annotated[str, typer.Option("--speed", help="Market seconds per real second.")] = "60x",
-    duration: Duration = None,
-    headless: Headless = False,
-    db: Db = None,
-    symbols: Symbols = None,
-    record: Record = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Collect a generated market from the lab over a real WebSocket. DEMO DATA, kept apart from the real store."""
-    import uvloop
-
-    from perpscope.app.demo import DemoMarket, rate_of
-
-    loaded = settings(config=config, symbols=symbols, record=record)
-    market = DemoMarket(seed=seed, rate=rate_of(speed), database=db, duration_s=duration)
-    raise typer.Exit(uvloop.run(_demo(market, loaded.settings, duration, headless=headless, json=json)))
 
 
 def live(
@@ -70,7 +50,10 @@ def collect(
 ) -> None:
     """Collect without drawing, until Ctrl-C."""
     if mock:
-        demo(duration=duration, headless=True, db=db, symbols=symbols, record=record, config=config, json=json)
+        from perpscope.cli.demo import show
+
+        tree = settings(config=config, symbols=symbols, record=record).settings
+        show(tree, duration=duration, db=db, headless=True, json=json, is_witnessed=False)
     _observe(config, db, symbols, venues, record, duration, headless=True, json=json)
 
 
@@ -87,45 +70,74 @@ def _observe(
 ) -> None:
     import uvloop
 
-    from perpscope.app import places
+    from perpscope.app import doctor_machine, places
     from perpscope.app.collect import Collector
 
+    doctor_machine.refuse_too_few_open_files()
     loaded = settings(config=config, db=db, symbols=symbols, venues=venues, record=record)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
     _say(f"database {path} ({why})")
 
     async def heart() -> int:
         collector = Collector(loaded.settings, database=path, announce=_say)
-        return await _run(collector, duration, headless=headless, json=json)
+        return await run_collector(collector, duration, headless=headless, json=json)
 
     raise typer.Exit(uvloop.run(heart()))
 
 
-async def _demo(market: "DemoMarket", tree: "Settings", duration: float | None, *, headless: bool, json: bool) -> int:
-    async with market:
-        _say(f"DEMO DATA, never the real store: {market.database}")
-        collector = market.collector(tree, announce=_say)
-        return await _run(collector, duration, headless=headless, json=json)
+async def run_collector(
+    collector: "Collector",
+    duration: float | None,
+    *,
+    headless: bool,
+    json: bool,
+    on_tick: "Callable[[Collector], None]" = lambda _: None,
+    more: "Callable[[bool], Awaitable[Mapping[str, object]]] | None" = None,
+) -> int:
+    """Collect until the time is up or somebody says so; draw the status, or print it at the end.
 
+    Args:
+        collector: not running yet.
+        duration: real seconds; None = until told to stop.
+        headless: draw nothing.
+        json: print one JSON object.
+        on_tick: called after each Tick.
+        more: asked, once all is collected, what stands in the JSON object beside the status; told whether a signal
+            ended it, so that it must not take long.
 
-async def _run(collector: "Collector", duration: float | None, *, headless: bool, json: bool) -> int:
+    Returns:
+        The exit code.
+    """
     from perpscope.cli.screen import Screen
 
     loop = asyncio.get_running_loop()
-    interrupted = False
+    caught: list[int] = []
 
     def stop(number: int) -> None:
-        nonlocal interrupted
-        interrupted = number == signal.SIGINT
+        caught.append(number)
         collector.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     last: list[Status] = []
     with Screen(shown=not (headless or json)) as screen:
-        outcome = await collector.run(duration, on_tick=screen.draw, before_close=lambda c: last.append(c.status()))
-        screen.finish(last[0], json=json, out=sys.stdout)
-    return 130 if interrupted else _exit_code(outcome)
+
+        def tick(running: "Collector") -> None:
+            screen.draw(running)
+            on_tick(running)
+
+        outcome = await collector.run(duration, on_tick=tick, before_close=lambda c: last.append(c.status()))
+        told = {} if more is None or not json else await more(bool(caught))
+        _finish(screen, last[0], told, json=json)
+    return 130 if signal.SIGINT in caught else _exit_code(outcome)
+
+
+def _finish(screen: "Screen", status: "Status", told: "Mapping[str, object]", *, json: bool) -> None:
+    """Leave the last status standing, or print it with whatever else is told."""
+    if told:
+        sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(status), **told}).decode() + "\n")
+    else:
+        screen.finish(status, json=json, out=sys.stdout)
 
 
 def _exit_code(outcome: "Outcome") -> int:

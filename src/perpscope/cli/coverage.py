@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from perpscope.app.coverage import CoverageReport, StreamCoverage
+    from perpscope.stores.ledger import Seen
 
 #: With more streams than this, a line is a channel of a venue.
 _MOST_LINES = 60
@@ -65,24 +66,44 @@ def _stream_table(found: "CoverageReport", hours: float) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    from perpscope.cli.feed_tables import seen
+    from perpscope.stores.ledger import seen_together
+
     spans = ["24 h"] if hours == 24.0 else ["24 h", f"{hours:g} h"]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("stream", *spans, "gaps", "longest", "repaired", "lost"):
         table.add_column(name, justify="left" if name == "stream" else "right", no_wrap=True, overflow="ellipsis")
     room = _NAME_COLUMNS[len(spans)]
     for name, streams in _lines(found.streams).items():
-        shares = [_percent([s.share_24h for s in streams])]
+        wholes = [seen_together((s.instrument, s.share_24h) for s in streams)]
         if len(spans) > 1:
-            shares.append(_percent([s.share for s in streams]))
+            wholes.append(seen_together((s.instrument, s.share) for s in streams))
         table.add_row(
-            name if len(name) <= room else f"{name[: room - 1]}…",
-            *shares,
+            _fitting(name, room),
+            *(seen(None if whole is None else whole.share) for whole in wholes),
             f"{sum(s.gaps for s in streams):,}",
             _length(max(s.longest_gap_ms for s in streams)),
             _length(sum(s.repaired_ms for s in streams)),
             Text(_length(sum(s.lost_ms for s in streams)), style="red"),
         )
+        for least, cells in _least(wholes).items():
+            table.add_row(_fitting(f"  least {least}", room), *cells, style="dim")
     return table
+
+
+def _least(wholes: "list[Seen | None]") -> dict[str | None, list[str]]:
+    """The streams seen less than the others of their line, each with its share in the column of the span."""
+    from perpscope.cli.feed_tables import seen
+
+    found: dict[str | None, list[str]] = {}
+    for at, whole in enumerate(wholes):
+        if whole is not None and whole.least < whole.share:
+            found.setdefault(whole.least_instrument, [""] * len(wholes))[at] = seen(whole.least)
+    return found
+
+
+def _fitting(name: str, room: int) -> str:
+    return name if len(name) <= room else f"{name[: room - 1]}…"
 
 
 def _lines(streams: "list[StreamCoverage]") -> "dict[str, list[StreamCoverage]]":
@@ -113,13 +134,6 @@ def _gap_table(found: "CoverageReport") -> "Table":
             f"{gap.channel.value} {gap.instrument or gap.venue}",
         )
     return table
-
-
-def _percent(shares: list[float | None]) -> str:
-    """The least of some shares."""
-    from perpscope.cli.feed_tables import seen
-
-    return seen(min((share for share in shares if share is not None), default=None))
 
 
 def _length(ms: int) -> str:

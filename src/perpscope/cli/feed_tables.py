@@ -69,6 +69,9 @@ def _lines(feeds: Sequence[FeedLine]) -> Table:
             f"{feed.gaps:,}",
             seen(feed.coverage_24h),
         )
+    least = min((feed for feed in feeds if feed.least_seen), key=lambda feed: feed.least_24h or 0.0, default=None)
+    if least is not None:
+        table.add_row(f"  least {least.least_seen}", "", "", "", "", seen(least.least_24h), style="dim")
     return table
 
 
@@ -85,7 +88,7 @@ def _grid(feeds: Sequence[FeedLine], venues: Sequence[str]) -> Table:
     for name in ("events", "gaps"):
         sums = {venue: sum(getattr(feed, name) for feed in feeds if feed.venue == venue) for venue in venues}
         table.add_row(Text(name, style="dim"), *(f"{sums[venue]:,}" for venue in venues))
-    least = {venue: [f.coverage_24h for f in feeds if f.venue == venue] for venue in venues}
+    least = {venue: [f.least_24h for f in feeds if f.venue == venue] for venue in venues}
     if any(share is not None for shares in least.values() for share in shares):
         worst = [min((share for share in least[venue] if share is not None), default=None) for venue in venues]
         table.add_row(Text("24 h, least", style="dim"), *map(seen, worst))

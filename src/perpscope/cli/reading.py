@@ -24,8 +24,8 @@ def status(
     loaded = settings(config=config, db=db)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
     if watch and not json:
-        watch_status(path)
-    found = read_status(path)
+        watch_status(path, loaded.settings)
+    found = read_status(path, loaded.settings)
     print(f"database {path} ({why})", file=sys.stderr)
     print_status(found, json=json, out=sys.stdout)
 

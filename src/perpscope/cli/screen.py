@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from textwrap import wrap
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -13,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from perpscope.app.replay import ReplayReport
-from perpscope.app.status import Status, read_status
+from perpscope.app.status import Refusal, Status, read_status
 from perpscope.cli.feed_tables import availability_table, feed_table, seen
+from perpscope.config import Settings
+from perpscope.stores.rows import text_of
 from perpscope.stores.status import EventCounts, StoreKind
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ def render(status: Status, *, matrix: bool = False) -> Group:
     parts.append(feed_table(status.feeds))
     if matrix and status.availability:
         parts.append(availability_table(status.availability))
+    parts += [_refusal(refusal) for refusal in status.refused]
     parts.append(_counts(status))
     size = f"{status.database.bytes / 1e6:,.2f} MB"
     parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))
@@ -72,12 +76,12 @@ def render(status: Status, *, matrix: bool = False) -> Group:
     return Group(*parts)
 
 
-def watch_status(path: Path) -> NoReturn:
+def watch_status(path: Path, settings: Settings) -> NoReturn:
     """Draw the status of a store each second until Ctrl-C."""
-    with Live(render(read_status(path)), console=_console(sys.stdout), auto_refresh=False) as screen:
+    with Live(render(read_status(path, settings)), console=_console(sys.stdout), auto_refresh=False) as screen:
         while True:
             time.sleep(1.0)
-            screen.update(render(read_status(path)), refresh=True)
+            screen.update(render(read_status(path, settings)), refresh=True)
 
 
 class Screen:
@@ -139,11 +143,18 @@ def _counts(status: Status) -> Text:
         shown.append(f"+{len(most) - _MOST_SYMBOLS} more")
     lines += [f"by symbol     {line}" if at == 0 else f"              {line}" for at, line in enumerate(_rows(shown))]
     if events.has_holes_24h:
-        lines.append(f"not whole      {_least_seen(events)}")
+        told = f"not whole     {_least_seen(events)}"
+        lines += wrap(told, _WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False)
     if events.watchlist:
         lines.append(f"watchlist     {events.watchlist:,} of followed accounts, in none of these counts")
     lines.append("─" * _WIDTH)
     return Text("\n".join(lines))
+
+
+def _refusal(refusal: Refusal) -> Text:
+    """Until when a venue is not asked, and its words."""
+    until = text_of(refusal.until_ms * 1_000_000)[:19]
+    return Text(f"{refusal.venue} refuses until {until} UTC: {refusal.why}", style="red", overflow="fold")
 
 
 def _least_seen(events: EventCounts) -> str:

@@ -4,14 +4,17 @@ In: deltas and snapshots, in the order of receipt. Out: what became of each, as 
 and slippage while the book is readable, `None` otherwise. Binance streams deltas alone, and a copy asked for by REST is
 bridged to them. The other venues stream snapshots (`is_stream`) in their place among the deltas: one replaces whatever
 is there, the next delta chains to it, and after a hole the topic is subscribed anew. Both families' rules stand below.
+A copy of few levels (`is_top`) makes a book readable as far as it reaches, until a deeper one tells the rest.
 """
 
 import enum
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from perpscope.engine.ladder import Ladder
+from perpscope.engine.reach import Reach
 from perpscope.engine.slippage import Slippage, walk
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import BookDelta, BookSnapshot, Level, Side
@@ -58,7 +61,7 @@ class BookChange(enum.Enum):
     LIVE = "live"  #: the book has become readable
     HOLE = "hole"  #: a delta is missing: the book is unreadable from now on
     CROSSED = "crossed"  #: bid >= ask: the book is wrong and unreadable from now on
-    HELD = "held"  #: a snapshot ahead of every delta seen; kept until the stream reaches it
+    HELD = "held"  #: a snapshot ahead of every delta seen, or deeper than the book; kept until the stream reaches it
     STALE_SNAPSHOT = "stale_snapshot"  #: the stream begins after the snapshot: another one is needed
     DUPLICATE = "duplicate"  #: contained in what is already there; harmless
     IGNORED = "ignored"  #: a snapshot nobody asked for
@@ -87,6 +90,17 @@ class OrderBook:
         self._may_bridge = False  # the last thing applied is a streamed snapshot
         self._buffer: deque[BookDelta] = deque(maxlen=buffer_deltas)  # always one unbroken chain
         self._held: BookSnapshot | None = None
+        self._reach: Reach | None = None  # of a copy of few levels; None where every level is known
+
+    @property
+    def is_whole(self) -> bool:
+        """False while levels are known no further than a copy of few levels reaches; they alone are read."""
+        return self._reach is None
+
+    @property
+    def wants_depth(self) -> bool:
+        """True if a deeper copy taken from now on could tell how a readable book goes on."""
+        return self.is_readable and self._reach is not None and self._reach.deeper is None
 
     @property
     def wants_snapshot(self) -> bool:
@@ -115,7 +129,7 @@ class OrderBook:
         if snapshot.is_stream:
             return self._replace(snapshot)
         if self.is_readable:
-            return BookChange.IGNORED
+            return BookChange.HELD if self._reach is not None and self._reach.hold(snapshot) else BookChange.IGNORED
         # Rule 3: drop any event where `u` < `lastUpdateId`.
         while self._buffer and self._buffer[0].last_update_id < snapshot.last_update_id:
             self._buffer.popleft()
@@ -146,15 +160,17 @@ class OrderBook:
         return Top(bids.touch, bids.size_at(bids.touch), asks.touch, asks.size_at(asks.touch))
 
     def bids(self, levels: int | None = None) -> list[Level] | None:
-        """The best `levels` bids, or all, highest first; None while unreadable."""
-        return self._bids.top(levels) if self.is_readable else None
+        """The best `levels` bids, or all that are known, highest first; None while unreadable."""
+        return self._known(self._bids, levels) if self.is_readable else None
 
     def asks(self, levels: int | None = None) -> list[Level] | None:
-        """The best `levels` asks, or all, lowest first; None while unreadable."""
-        return self._asks.top(levels) if self.is_readable else None
+        """The best `levels` asks, or all that are known, lowest first; None while unreadable."""
+        return self._known(self._asks, levels) if self.is_readable else None
 
     def slippage(self, side: Side, size: float) -> Slippage | None:
         """Estimate what taking `size` base units would cost now; None while unreadable or if a side is empty.
+
+        Of a book that is not whole what is known is taken, and no more: the estimate may then not be complete.
 
         Raises:
             ValueError: size is not > 0.
@@ -165,7 +181,8 @@ class OrderBook:
         if best is None:
             return None
         ladder = self._asks if side is Side.BUY else self._bids
-        return walk(side, size, ladder.top(size=size), best.mid)
+        levels = self._known(ladder, None, size)
+        return walk(side, size, levels, best.mid) if levels else None
 
     def _await(self, delta: BookDelta) -> BookChange:
         """Rule 1: buffer the events of the stream until a snapshot fits."""
@@ -191,6 +208,7 @@ class OrderBook:
         if not self._load(snapshot):
             return BookChange.CROSSED
         self.is_readable = True
+        self._reach = Reach(snapshot) if snapshot.is_top else None
         waiting = list(self._buffer)
         self._buffer.clear()
         for n, delta in enumerate(waiting):
@@ -229,6 +247,8 @@ class OrderBook:
         """Rule 6: sizes are absolute and 0 removes a level."""
         self._bids.update(delta.bids)
         self._asks.update(delta.asks)
+        if self._reach is not None:
+            self._reach_out(self._reach, delta)
         if self._bids.touch >= self._asks.touch:
             self._lose(delta)
             return BookChange.CROSSED
@@ -236,6 +256,21 @@ class OrderBook:
         self._may_bridge = False
         self._moved(delta)
         return BookChange.APPLIED
+
+    def _reach_out(self, reach: Reach, delta: BookDelta) -> None:
+        """Note what is told; once it has reached the deeper copy, take over from that what lies beyond the reach."""
+        reach.note(delta)
+        deeper = reach.deeper
+        if deeper is None or deeper.last_update_id > delta.last_update_id:
+            return
+        self._bids.update(reach.beyond(deeper.bids, is_bid=True))
+        self._asks.update(reach.beyond(deeper.asks, is_bid=False))
+        self._reach = Reach(deeper, reach) if deeper.is_top else None
+
+    def _known(self, ladder: Ladder, levels: int | None, size: float = inf) -> list[Level]:
+        """The best levels of a side, as far as every one of them is known."""
+        found = ladder.top(levels, size)
+        return found if self._reach is None else self._reach.within(found, is_bid=ladder is self._bids)
 
     def _moved(self, event: BookDelta | BookSnapshot) -> None:
         self._last_event = event.ts_event
@@ -259,6 +294,7 @@ class OrderBook:
         self._last_event = delta.ts_event
 
     def _clear(self) -> None:
+        self._reach = None
         self._bids.clear()
         self._asks.clear()
 

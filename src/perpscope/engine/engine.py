@@ -147,6 +147,10 @@ class Engine:
         """Instruments whose book has begun to buffer and awaits a snapshot."""
         return [state.instrument for state in self.market if state.book.wants_snapshot]
 
+    def depth_wanted(self) -> list[InstrumentId]:
+        """Instruments whose book is readable, and known no further than a copy of few levels reaches."""
+        return [state.instrument for state in self.market if state.book.wants_depth]
+
     def book_check(self) -> tuple[int, int]:
         """How many book tops were compared with the venue's quotes, and how many were equal.
 

@@ -55,6 +55,14 @@ class BanNote:
         except (OSError, msgspec.MsgspecError):
             return None
 
+    def closed(self, door: Door) -> Closed | None:
+        """What is left of the last ban noted; None if there is nothing, or the door has known of it and is open."""
+        banned = self.read()
+        if banned is None or (door.why and door.closed_wall_s == banned.until_wall_s):
+            return None
+        left_s = min(banned.until_wall_s - wall_ns() / SECOND_NS, banned.for_s)
+        return Closed(wall_ns() + int(left_s * SECOND_NS), banned.why) if left_s > 0.0 else None
+
     def write(self, door: Door) -> None:
         """Note a door that is shut for long."""
         if door.closed_for_s < _WORTH_NOTING_S:

@@ -29,6 +29,7 @@ class Anchor(msgspec.Struct, frozen=True):
     market_ns: int  #: ns UTC
     wall_ns: int  #: ns UTC
     rate: float  #: market seconds per real second
+    asked_rate: float | None = None  #: what it should be, where that is told: more if the lab cannot keep up
 
 
 class MarketClock:

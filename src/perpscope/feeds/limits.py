@@ -5,6 +5,7 @@ in this user's session folder. A lab on loopback has a budget of the process alo
 """
 
 import asyncio
+import contextlib
 import os
 import tempfile
 import time
@@ -16,7 +17,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from perpscope.feeds.bans import BanNote, Closed, closed_of, state_folder
-from perpscope.feeds.budget_page import OwnCells, Page, SharedCells, budget_file, own_folder, throw_out_forgotten
+from perpscope.feeds.budget import believed_door
+from perpscope.feeds.budget_page import Door, OwnCells, Page, SharedCells, budget_file, own_folder, throw_out_forgotten
 from perpscope.feeds.clock import SECOND_NS, wall_ns
 from perpscope.feeds.governor import Governor
 from perpscope.ports import Connector, OnFrame, Socket, Venue
@@ -46,7 +48,7 @@ def open_governor(venue: Venue, base_url: str, per_minute: float, *, way_out: st
     except OSError as error:
         path = budget_file(_folder(folder), venue.name, host, way_out)
         _log.warning("request budget is not shared with other processes", venue=venue.name, why=str(error))
-    note = BanNote((_folder(folder) if folder else state_folder()) / f"{path.stem}.ban")
+    note = _note(path, folder)
     connects: tuple[int, float] | None = getattr(venue, "connects", None)
     return Governor(venue.name, per_minute, page=page, metered=venue, note=note, connects=connects)
 
@@ -57,10 +59,15 @@ def closed_until(venue: str, base_url: str, *, way_out: str = "", folder: str = 
     For a process that does not ask itself: nothing is made or changed.
     """
     path = budget_file(_folder(folder), venue, urlsplit(base_url).netloc.rpartition("@")[2], way_out)
-    try:
-        return closed_of(Page(OwnCells(path.read_bytes())).door())
-    except OSError:
-        return None
+    door = Door()
+    with contextlib.suppress(OSError):
+        door = believed_door(Page(OwnCells(path.read_bytes())).door(), time.monotonic())
+    return closed_of(door) or _note(path, folder).closed(door)
+
+
+def _note(budget: Path, folder: str) -> BanNote:
+    """Where a long ban of a budget is noted."""
+    return BanNote((_folder(folder) if folder else state_folder()) / f"{budget.stem}.ban")
 
 
 def _folder(named: str) -> Path:

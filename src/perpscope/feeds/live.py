@@ -2,14 +2,17 @@
 
 In: venues with what to listen to. Out: one stream of events in the order of receipt. The engine says which books
 await a snapshot; start, reconnect and a hole in the numbering are all healed alike: by a REST call where the venue
-wants one, else by subscribing the book anew. It says as well which streams are silent; see `remedies`.
+wants one (of few levels first where many books wait), else by subscribing the book anew. It says as well which streams
+are silent; see `remedies`.
 """
 
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -27,16 +30,27 @@ from perpscope.feeds.recording import Recorder
 from perpscope.feeds.remedies import Remedies
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
-from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream
+from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream, Urgency
 from perpscope.ports import Connector, Http, Venue
 
 #: REST snapshots under way at once, and the real seconds between two tries for one book.
 _SNAPSHOTS_AT_ONCE = 4
 _RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
+#: Where more books of a venue than this wait for a snapshot, all get one of few levels first (chosen by hand).
+_MANY = 10
 #: Real seconds a Tick may be late before that is worth a word.
 _LAG_S = 1.0
 
 _log = structlog.get_logger()
+
+
+@runtime_checkable
+class TellsTops(Protocol):
+    """A venue whose REST copies cost less of its limits the fewer levels they have."""
+
+    def top_request(self, instrument: Instrument) -> HttpRequest:
+        """Ask for the best levels of a book."""
+        ...
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -72,6 +86,7 @@ class LiveFeed:
         rng: random.Random | None = None,
     ) -> None:
         self.snapshots_wanted: Callable[[], list[InstrumentId]] = list
+        self.depth_wanted: Callable[[], list[InstrumentId]] = list
         self.silent_streams: Callable[[], list[Silent]] = list
         self.connections: list[Connection] = []
         self.pollers: list[Poller] = []
@@ -85,6 +100,8 @@ class LiveFeed:
         self._books: dict[InstrumentId, tuple[Listening, Instrument]] = {}
         self._retry_at: dict[InstrumentId, tuple[float, float]] = {}  # (not before, next wait), real seconds
         self._fetching: dict[InstrumentId, asyncio.Task[None]] = {}
+        self._deepening: InstrumentId | None = None  # of these, the one that only makes a readable book whole
+        self._hasty: set[str] = set()  # venues of which many books wait, until none does
         self._remedies = Remedies(clock.rate)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -198,31 +215,60 @@ class LiveFeed:
         self._inbox.put(event)
 
     def _mend_books(self) -> None:
-        """Ask for the snapshots that are wanted, in the order the instruments were named: majors come first."""
+        """Ask for the snapshots that are wanted, in the order the instruments were named: majors come first.
+
+        What there is room for besides makes books whole of which few levels are known.
+        Each failure doubles the wait for the next try; a book that was readable in between has waited enough.
+        """
         now = time.monotonic()
-        wanted = set(self.snapshots_wanted())
-        for instrument in [known for known in self._books if known in wanted]:
-            not_before, wait_s = self._retry_at.get(instrument, (0.0, _RETRY_FIRST_S))
-            if instrument in self._fetching or now < not_before:
-                continue
+        wanted, shallow = set(self.snapshots_wanted()), set(self.depth_wanted())
+        for instrument in self._retry_at.keys() - wanted - shallow - self._fetching.keys():
+            not_before, _ = self._retry_at[instrument]
+            self._retry_at[instrument] = (min(not_before, now + _RETRY_FIRST_S), _RETRY_FIRST_S)
+        waiting = [known for known in self._books if known in wanted]
+        many = Counter(self._books[instrument][0].venue.name for instrument in waiting)
+        self._hasty = {name for name, count in many.items() if count > _MANY or name in self._hasty}
+        for instrument in waiting:
             at, record = self._books[instrument]
             request = at.venue.snapshot_request(record)
-            if request is None:
-                self._renew(Stream(Channel.BOOK, instrument))
-            elif len(self._fetching) >= _SNAPSHOTS_AT_ONCE:
-                continue
-            else:
-                task = asyncio.create_task(self._fetch(at, record, request), name=f"snapshot {instrument}")
-                self._fetching[instrument] = task
-                task.add_done_callback(partial(self._fetched, instrument))
-            self._retry_at[instrument] = (now + wait_s, min(2 * wait_s, _RETRY_MAX_S))
+            if request is not None and at.venue.name in self._hasty and isinstance(at.venue, TellsTops):
+                request = at.venue.top_request(record)
+            if instrument == self._deepening:
+                self._fetching[instrument].cancel()  # it is in no hurry, and this is
+            elif request is None or len(self._fetching) - (self._deepening is not None) < _SNAPSHOTS_AT_ONCE:
+                self._mend(instrument, request, now)
+        for instrument in [known for known in self._books if known in shallow]:
+            at, record = self._books[instrument]
+            request = at.venue.snapshot_request(record)
+            if request is not None and self._deepening is None:
+                self._mend(instrument, msgspec.structs.replace(request, urgency=Urgency.PAST), now)
+                self._deepening = instrument if instrument in self._fetching else None
+
+    def _mend(self, instrument: InstrumentId, request: HttpRequest | None, now: float) -> None:
+        """Do something about one book, if it is time."""
+        not_before, wait_s = self._retry_at.get(instrument, (0.0, _RETRY_FIRST_S))
+        if instrument in self._fetching or now < not_before:
+            return
+        if request is None:
+            self._renew(Stream(Channel.BOOK, instrument))
+        else:
+            at, record = self._books[instrument]
+            task = asyncio.create_task(self._fetch(at, record, request), name=f"snapshot {instrument}")
+            self._fetching[instrument] = task
+            task.add_done_callback(partial(self._fetched, instrument))
+        self._retry_at[instrument] = (now + wait_s, min(2 * wait_s, _RETRY_MAX_S))
 
     def _renew(self, stream: Stream) -> None:
         for connection in self.connections:
             connection.renew(stream)
 
     def _fetched(self, instrument: InstrumentId, _: "asyncio.Task[None]") -> None:
+        """The next one's turn comes at once: the venue's budget sets the pace, not the Ticks."""
         self._fetching.pop(instrument, None)
+        if instrument == self._deepening:
+            self._deepening = None
+        if not self._is_over:
+            self._mend_books()
 
     async def _fetch(self, at: Listening, record: Instrument, request: HttpRequest) -> None:
         try:

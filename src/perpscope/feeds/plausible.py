@@ -55,7 +55,8 @@ class Spoilt:
 
         Args:
             raw: its bytes.
-            ts_last: ns UTC, receipt of the last good one before the last Tick; 0 without any.
+            ts_last: ns UTC, receipt of the last good one before the last Tick, or what the newest good one was stamped
+                with if that is earlier: whatever was lost was published after it; 0 without any.
             ts_recv: ns UTC, its own receipt.
         """
         frame = bytes(raw)

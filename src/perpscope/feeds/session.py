@@ -29,7 +29,7 @@ from perpscope.model.market import (
     Trade,
     Unheard,
 )
-from perpscope.model.stream import ConnectionPlan, Control, Ignored, Stream
+from perpscope.model.stream import Channel, ConnectionPlan, Control, Ignored, Stream
 from perpscope.ports import Decoder, Dialogue, Socket
 
 #: Real seconds between two looks for something to send.
@@ -40,6 +40,9 @@ _OVERSLEPT_S = 1.0
 _MOST_LAG_NS = 60_000_000_000
 #: What is stamped when it happens, and told at once.
 _STAMPED = (Trade, Quote, BookDelta, BookSnapshot, MarkPrice)
+
+#: Cause of the gap of a stream that is left and joined anew.
+_RENEWED = "renewed"
 
 _log = structlog.get_logger()
 
@@ -79,6 +82,7 @@ class Session:
     __slots__ = (
         *("_ahead", "_bad", "_bad_since", "_behind", "_decode", "_fault", "_first_heard_at", "_now_ns", "_of"),
         *(
+            "_away",
             "_newest",
             "_ping_due",
             "_pinged_at",
@@ -126,6 +130,7 @@ class Session:
         self._ahead, self._behind = owner.lead_ns + AHEAD_NS, owner.lead_ns - BEHIND_NS
         self._newest: list[MarketEvent] = []
         self._ts_stamped = 0
+        self._away: dict[Stream, int] = {}  # left to be joined anew: since when, ns UTC
         self._spoilt = Spoilt(venue, owner.plan.topics)
         self._ts_answered = 0
         self._ping_due = now + owner.dialogue.ping_every_s
@@ -202,6 +207,7 @@ class Session:
             closed.cancel()
             await asyncio.gather(talking, closed, return_exceptions=True)
             self._tell_spoilt()
+            self._tell_rejoined(set(self._away))
 
     def retire(self, cause: str = "rotated") -> None:
         """End it: another connection has taken its place."""
@@ -224,6 +230,8 @@ class Session:
                     self._pinged_at = now
             if message is not None:
                 socket.send(message)
+                for stream in self._subscriptions.away:
+                    self._away.setdefault(stream, self._now_ns())
             await asyncio.sleep(_IDLE_S if message is None else dialogue.between_requests_s)
 
     async def _watch(self, closed: "asyncio.Future[None]") -> str:
@@ -309,15 +317,25 @@ class Session:
             )
             self._of.tell(Unheard(self._venue, self.name, lost.streams, lost.cause, self._now_ns()))
         self._tell_spoilt()
+        self._tell_rejoined(self._away.keys() - self._subscriptions.away)
 
     def _tell_spoilt(self) -> None:
         """What was in frames that could not be used is missing."""
         for gap in self._spoilt.gaps(self._now_ns()):
             self._of.tell(gap)
 
+    def _tell_rejoined(self, streams: Collection[Stream]) -> None:
+        """What was said between leaving a topic and joining it anew is missing; a book's own snapshot says so."""
+        lead_ns, now_ns = self._of.lead_ns, self._now_ns()
+        for stream in streams:
+            ts_from = self._away.pop(stream)
+            if stream.channel is not Channel.BOOK:
+                span = ts_from + min(0, lead_ns), now_ns + max(0, lead_ns)
+                self._of.tell(Gap(self._venue, (stream,), *span, _RENEWED, now_ns))
+
     def _reject(self, why: str, raw: bytes | memoryview, ts_recv: int) -> None:
         self.counts.reject(why, raw)
-        self._spoilt.note(raw, self.ts_pulsed, ts_recv)
+        self._spoilt.note(raw, min(self.ts_pulsed, self.ts_last - max(0, self.lag())), ts_recv)
         now = time.monotonic()
         if now - self._bad_since > 60.0:
             self._bad_since, self._bad = now, 0

@@ -64,7 +64,9 @@ class Subscriptions:
         self._retry_s = retry_s
         wanted = [name for name in self._topics if name not in suspects]
         self._queue: deque[list[str]] = deque(_runs(wanted, dialogue.topics_per_request))
-        self._leaving: deque[str] = deque()
+        self._leaving: list[str] = []
+        self._left: list[str] = []  # to be asked for anew before anything else: nobody listens to them
+        self._away: set[str] = set()  # left, and not acknowledged anew so far
         self._asked: dict[int, _Asked] = {}
         self._next_id = 1
         self._acknowledged: set[str] = set()
@@ -79,10 +81,14 @@ class Subscriptions:
 
     def next_message(self, now: float) -> bytes | None:
         """The next message to send, if there is one; `now` in real seconds."""
-        if self._leaving:
-            name = self._leaving.popleft()
-            self._queue.append([name])
-            return self._dialogue.unsubscribe([name], self._new_id())
+        if self._leaving and not self._left:
+            most = self._dialogue.topics_per_request
+            self._left, self._leaving = self._leaving[:most], self._leaving[most:]
+            self._away.update(self._left)
+            return self._dialogue.unsubscribe(self._left, self._new_id())
+        if self._left:
+            self._queue.appendleft(self._left)
+            self._left = []
         if not self._queue:
             self._take_up_again(now)
         if not self._queue:
@@ -93,9 +99,12 @@ class Subscriptions:
         return self._dialogue.subscribe(names, request_id)
 
     def renew(self, stream: Stream) -> bool:
-        """Leave and rejoin the topics of a stream, so that the venue begins it anew; False if it is not listened to."""
+        """Leave and rejoin the topics of a stream, so that the venue begins it anew; False if it is not listened to.
+
+        Many at once go by as few messages as the venue takes, each run of topics rejoined as soon as it was left.
+        """
         names = [name for name, topic in self._topics.items() if stream in topic.streams and name in self._acknowledged]
-        self._leaving.extend(name for name in names if name not in self._leaving)
+        self._leaving.extend(name for name in names if name not in self._leaving and name not in self._left)
         return bool(names)
 
     # what came -----------------------------------------------------------------------------------------------------
@@ -110,6 +119,7 @@ class Subscriptions:
             self._ask_again([name for name in asked.names if name != control.topic])
         if control.error is None:
             self._acknowledged.update(names)
+            self._away.difference_update(names)
             for name in names:
                 self._aside.pop(name, None)
         elif len(names) > 1:
@@ -142,12 +152,17 @@ class Subscriptions:
     @property
     def is_answered(self) -> bool:
         """True if everything has been asked for and every ask was answered; what is set aside does not count."""
-        return not (self._queue or self._asked or self._leaving)
+        return not (self._queue or self._asked or self._leaving or self._left)
 
     @property
     def unanswered(self) -> list[str]:
         """Topics of the messages under way."""
         return [name for asked in self._asked.values() for name in asked.names]
+
+    @property
+    def away(self) -> set[Stream]:
+        """Streams nobody listens to for a moment, because their topics are being begun anew."""
+        return {stream for name in self._away for stream in self._topics[name].streams}
 
     @property
     def has_any(self) -> bool:
@@ -213,6 +228,7 @@ class Subscriptions:
         _, wait_s = self._aside.get(name, (0.0, self._retry_s))
         self._aside[name] = (now + wait_s, min(2 * wait_s, _MOST_PATIENCE * self._retry_s))
         self._acknowledged.discard(name)
+        self._away.discard(name)
         streams = self._topics[name].streams
         self._announced.difference_update(streams)
         self._lost.append(Lost(streams, cause, why))

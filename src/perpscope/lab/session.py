@@ -66,7 +66,8 @@ class Session(WSListener):
         self._transport: WSTransport
         self._is_open = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._messages = None if rules.messages is None else Allowance(rules.messages)
+        is_free = rules.messages is None or dialogue.path in rules.unmetered
+        self._messages = None if is_free or rules.messages is None else Allowance(rules.messages)
         self._ponged_s = self._received_s = self._sent_s = 0.0
         self._cause = "client"
 
@@ -166,19 +167,19 @@ class Session(WSListener):
             self._transport.underlying_transport.pause_reading()
 
     def abort(self, cause: str) -> None:
-        """Cut the TCP connection without a word."""
-        if self._stop(cause):
-            self._transport.underlying_transport.abort()
+        """Cut the TCP connection without a word, also one that is being closed and whose client does not read."""
+        self._stop(cause)
+        self._transport.underlying_transport.abort()
 
     def cut(self, payload: bytes, cause: str) -> None:
-        """End the TCP connection after half a frame of this payload."""
-        if self._stop(cause) and not self._is_stalled:
+        """End the TCP connection after half a frame of this payload; one that is half open stays so."""
+        if not self._is_stalled and self._stop(cause):
             head = bytes((0x81, 126)) + len(payload).to_bytes(2, "big")  # final text frame, length in two bytes
             self._transport.underlying_transport.write(head + payload[: len(payload) // 2])
             self._transport.underlying_transport.close()
 
     def _close(self, cause: str, goodbye: Goodbye) -> None:
-        if self._stop(cause) and not self._is_stalled:
+        if not self._is_stalled and self._stop(cause):
             self._transport.send_close(WSCloseCode(goodbye.code), goodbye.reason)
             self._transport.disconnect()
 

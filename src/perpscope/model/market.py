@@ -95,6 +95,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, tag=True, omit_default
     bids: list[Level]
     asks: list[Level]
     is_stream: bool = False  #: sent in its place among the deltas: it replaces the book; False = a REST copy to bridge
+    is_top: bool = False  #: a REST copy of few levels, for haste: how the book goes on beyond them is not told
 
 
 class Interval(enum.Enum):

@@ -4,6 +4,7 @@ A path comes in; a connection that is known to be to one of our files, intact an
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,10 @@ CACHE_KIB = 64 * 1024  #: of the writer; keeps the indexes' pages at hand
 _MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
 _LEAST_FREE_BYTES = 65_536  #: below, a write-ahead log and its index cannot even begin
 _PRIMARY_CODE = 0xFF  # the low byte of an extended result code, https://www.sqlite.org/rescode.html
+_DATABASE_FILES = 4  # the file, its log, the log's index, and a folder to sync
+#: Stores this process writes. SQLite's locks on a file go with the first descriptor of it that the process closes,
+#: whoever opened that (https://www.sqlite.org/howtocorrupt.html, 2.2).
+_WRITTEN_HERE: set[Path] = set()
 _HINT_OTHER = "choose another file with --db"
 
 
@@ -36,6 +41,7 @@ class StoreLock:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
+            _refuse_if_out_of_files(path)
             raise _bad_folder(path, f"{self._path.name} cannot be made there: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,9 +55,15 @@ class StoreLock:
             ) from error
         os.truncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        self._store = path.resolve()
+
+    def note_open(self) -> None:
+        """The store is open for writing: from here on its bytes are SQLite's alone to look at in this process."""
+        _WRITTEN_HERE.add(self._store)
 
     def release(self) -> None:
         """Let others write. Once only."""
+        _WRITTEN_HERE.discard(self._store)
         os.close(self._file)
 
 
@@ -180,12 +192,15 @@ def check_header(path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         raise corrupt(path, "is not a regular file")
+    if path.resolve() in _WRITTEN_HERE:
+        return
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
     except FileNotFoundError:
         return
     except OSError as error:
+        _refuse_if_out_of_files(path)
         raise corrupt(path, f"cannot be read: {error.strerror}") from error
     if head not in (b"", _MAGIC):
         raise corrupt(path, "is not a SQLite database")
@@ -225,7 +240,8 @@ def trusting(path: Path) -> Iterator[None]:
 
     Raises:
         StoreError: the file is held by another, cannot be read or written ("store-busy"), has no room ("disk-full"),
-            may not be written ("store-readonly"), its disk fails ("store-io"), or it is damaged.
+            may not be written ("store-readonly"), its disk fails ("store-io"), no more files may be opened
+            ("open-files"), or it is damaged.
     """
     try:
         yield
@@ -247,11 +263,35 @@ def trusting(path: Path) -> Iterator[None]:
                 f"{path}: the disk fails: {error}",
                 hint="look at the system's log; back up what can be read",
             ) from error
+        _refuse_if_out_of_files(path)
         raise StoreError(
             "store-busy", f"{path} cannot be used: {error}", hint=f"end what holds it open, or {_HINT_OTHER}"
         ) from error
     except sqlite3.DatabaseError as error:
         raise corrupt(path, f"is damaged: {error}") from error
+
+
+def too_few_open_files(why: str) -> StoreError:
+    """The error for a process that may open too few files."""
+    return StoreError("open-files", why, hint="raise the limit: ulimit -n 1024, or LimitNOFILE of its service")
+
+
+def _refuse_if_out_of_files(path: Path) -> None:
+    """Opening a database takes a few descriptors at once; SQLite says no more than that it could not.
+
+    Raises:
+        StoreError: "open-files".
+    """
+    opened: list[int] = []
+    try:
+        while len(opened) < _DATABASE_FILES:
+            opened.append(os.open(path.parent, os.O_RDONLY))
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise too_few_open_files(f"{path} cannot be opened: {error.strerror}") from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def _is_full(path: Path) -> bool:

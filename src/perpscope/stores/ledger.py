@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from perpscope.analytics.watching import Watched, watched, whole_share
 from perpscope.model.market import Completeness, Source
 from perpscope.model.stream import Channel
@@ -132,6 +134,31 @@ def _judged_until(row: CoverageRow, now_ns: int, rate: float) -> int:
     if row.kind == "covered" and row.ts_to is not None and now_ns - row.ts_to <= tail_s * 1e9:
         return min(row.ts_to, now_ns)
     return now_ns
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """How much of the time of several streams was seen, taken together."""
+
+    share: float  #: of the time of all of them, in [0, 1]
+    least: float  #: of the one seen least, in [0, 1]
+    least_instrument: str | None  #: whose stream that is; None = every instrument of the channel
+    streams: int  #: of which anything is known
+
+
+def seen_together(shares: Iterable[tuple[str | None, float | None]]) -> Seen | None:
+    """What was seen of the streams of a channel, by one stretch of time; None if nothing is known of any.
+
+    Args:
+        shares: each stream's instrument and share, None where nothing is known of it.
+
+    >>> seen_together([("BTC-USDT-PERP.OKX", 1.0), ("ETH-USDT-PERP.OKX", 0.5), ("SOL-USDT-PERP.OKX", None)])
+    Seen(share=0.75, least=0.5, least_instrument='ETH-USDT-PERP.OKX', streams=2)
+    """
+    known = [(share, instrument) for instrument, share in shares if share is not None]
+    if not known:
+        return None
+    least, instrument = min(known, key=lambda pair: pair[0])
+    return Seen(sum(share for share, _ in known) / len(known), least, instrument, len(known))
 
 
 class Sums:

@@ -96,6 +96,7 @@ class SqliteStore:
                 with trusting(path):
                     _check_kind(connection, path, kind)
                     last_covered = _prepare(connection, kind)
+                lock.note_open()
             except BaseException:
                 connection.close()
                 raise

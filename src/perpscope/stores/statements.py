@@ -28,22 +28,27 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, venue_key) DO NOTHING
 """
 
+_LAST_DIGITS = 1e-9
 LAST_ID = "SELECT coalesce(max(id), 0) FROM liquidation_events"
 
-#: The first word stays; but what came live takes the place of what was asked for afterwards, which lends it what it
-#: does not tell.
+#: A bar of less volume was not heard to its end, e.g. one that closed within a gap: the fuller one stays. Otherwise the
+#: first word does; but what came live takes the place of what was asked for afterwards, which lends it what it does not
+#: tell. The last digits of a sum are the venue's own.
 INSERT_CANDLE = {
     interval: f"""
 INSERT INTO candles_{interval.value} (venue, symbol, instrument, timestamp, ts_open, open, high, low, close, volume,
     quote_volume, trades, taker_buy_volume, taker_buy_quote_volume, ts_event, ts_recv, is_backfilled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (venue, symbol, ts_open) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
-    close = excluded.close, volume = excluded.volume, quote_volume = coalesce(excluded.quote_volume, quote_volume),
-    trades = coalesce(excluded.trades, trades),
-    taker_buy_volume = coalesce(excluded.taker_buy_volume, taker_buy_volume),
-    taker_buy_quote_volume = coalesce(excluded.taker_buy_quote_volume, taker_buy_quote_volume),
-    ts_event = excluded.ts_event, ts_recv = excluded.ts_recv, is_backfilled = 0
-WHERE is_backfilled AND NOT excluded.is_backfilled
+    close = excluded.close, volume = excluded.volume,
+    quote_volume = coalesce(excluded.quote_volume, iif(is_backfilled, quote_volume, NULL)),
+    trades = coalesce(excluded.trades, iif(is_backfilled, trades, NULL)),
+    taker_buy_volume = coalesce(excluded.taker_buy_volume, iif(is_backfilled, taker_buy_volume, NULL)),
+    taker_buy_quote_volume = coalesce(excluded.taker_buy_quote_volume,
+        iif(is_backfilled, taker_buy_quote_volume, NULL)),
+    ts_event = excluded.ts_event, ts_recv = excluded.ts_recv, is_backfilled = excluded.is_backfilled
+WHERE iif(is_backfilled, NOT excluded.is_backfilled AND excluded.volume >= volume * (1 - {_LAST_DIGITS}),
+    excluded.is_backfilled AND excluded.volume > volume * (1 + {_LAST_DIGITS}))
 """  # noqa: S608 -- the tables are ours
     for interval in Interval
 }

@@ -132,8 +132,12 @@ class Binance:
         """Ask for 1,000 levels of an instrument's book."""
         return rest.depth_request(instrument.symbol)
 
+    def top_request(self, instrument: Instrument) -> HttpRequest:
+        """Ask for the best 100 levels, at a quarter of the weight."""
+        return rest.depth_request(instrument.symbol, rest.TOP_LEVELS)
+
     def snapshot(self, raw: bytes, instrument: Instrument, ts_recv: int) -> BookSnapshot:
-        """Decode the answer to `snapshot_request`; raises FrameError."""
+        """Decode the answer to `snapshot_request` or `top_request`; raises FrameError."""
         return rest.snapshot(raw, instrument.id, ts_recv)
 
     def instrument_named(self, symbol: str) -> Instrument | None:

@@ -23,6 +23,7 @@ from perpscope.venues.binance.wire import MS, TRADING, Count, Millis, NotNegativ
 WEIGHT_PER_MINUTE = 1_920.0
 #: Levels → weight.
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+TOP_LEVELS = 100  #: of a copy in haste
 #: `fundingInfo` and `fundingRate` weigh nothing, but share 500 calls in 5 minutes and address. 1,920 / 24 = 80 a
 #: minute, 400 in 5 minutes, and a full quarter of a minute's weight on top (20) keeps within.
 FUNDING_WEIGHT = 24
@@ -195,10 +196,15 @@ def depth_request(symbol: str, limit: int = 1000) -> HttpRequest:
 def snapshot(raw: bytes, instrument: InstrumentId, ts_recv: int) -> BookSnapshot:
     """Decode a depth reply; its time is the match's, else the message's, else `ts_recv` (ns UTC).
 
+    A reply does not say how many levels were asked for: one of exactly `TOP_LEVELS` is taken for the top of a book that
+    goes on. A book that ends there is asked for once more, and no harm done.
+
     Raises:
         FrameError: a refusal, or not the documented shape.
     """
     depth = read(_depth, raw)
     published = depth.T or depth.E
     ts_event = published * MS if published else ts_recv
-    return BookSnapshot(instrument, ts_event, ts_recv, depth.lastUpdateId, [*depth.bids], [*depth.asks])
+    is_top = max(len(depth.bids), len(depth.asks)) == TOP_LEVELS
+    levels = [*depth.bids], [*depth.asks]
+    return BookSnapshot(instrument, ts_event, ts_recv, depth.lastUpdateId, *levels, is_top=is_top)
