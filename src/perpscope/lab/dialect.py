@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from perpscope.errors import ConfigError
+from perpscope.lab.accounts.desk import Accounts
 from perpscope.lab.allowance import Rate
 from perpscope.lab.happening import Happening
 from perpscope.lab.listing import Listing
@@ -45,6 +46,8 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None  #: open at once
     connects: Rate | None = None  #: new connections
     buffer_bytes: int = 8 * 1024 * 1024  #: unsent bytes after which a slow client is dropped
+    unmetered: frozenset[str] = frozenset()  #: short names of paths whose messages are not counted
+    legacy_routes: bool = False  #: Binance's un-routed paths carry everything, as before 2026-04-23
 
 
 class Goodbye(msgspec.Struct, frozen=True):
@@ -102,8 +105,17 @@ class Floor(Protocol):
         """True if a test wants subscriptions to this topic refused."""
         ...
 
+    @property
+    def wall_ms(self) -> int:
+        """The machine's clock."""
+        ...
+
     def opening(self, topic: str) -> Sequence[bytes]:
         """The frames a new subscriber gets right after the acknowledgement (the teller's `opening`)."""
+        ...
+
+    def ask(self, call: "Call") -> "Answer":
+        """What the venue's REST side replies to a request."""
         ...
 
 
@@ -181,19 +193,27 @@ class Teller(Protocol):
 class Call(msgspec.Struct, frozen=True):
     """One REST request."""
 
-    method: str  #: "GET" or "POST"
+    method: str  #: "GET", "POST", "PUT" or "DELETE"
     path: str
     query: Mapping[str, str]
     body: bytes
     now_s: float  #: real seconds since some moment, for the venue's limits
+    raw_query: str = ""  #: as sent, for signatures
+    headers: Mapping[str, str] = {}
+    wall_ms: int = 0  #: the machine's clock, for signed times
+    session_key: str = ""  #: the key a WebSocket API session is logged on with: nothing more need be signed
 
 
 class Answer(msgspec.Struct, frozen=True):
     """One REST reply; JSON."""
 
     body: bytes
-    status: int = 200
+    status: int = 200  #: 0: nothing is answered, the connection ends
     headers: Mapping[str, str] = {}
+
+
+#: A reply that never comes.
+SILENCE = Answer(b"", 0)
 
 
 class Budget(Protocol):
@@ -219,6 +239,20 @@ class RestSide(Protocol):
         ...
 
 
+class PrivateSide(RestSide, Protocol):
+    """The venue's accounts: they hear what is published, and answer what is signed; the rest is the public side's."""
+
+    accounts: Accounts  #: to open some, and to let things go wrong
+
+    def hear(self, stand: Stand, event: Happening) -> None:
+        """Something has just been told; `stand` knows it already."""
+        ...
+
+    def pass_time(self, ts_ns: int) -> None:
+        """Market time has come to a tick."""
+        ...
+
+
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """A venue's wire. `lab/wire/<venue>/__init__.py` holds one, named DIALECT."""
 
@@ -230,6 +264,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     dialogue: Callable[[str, Floor], Dialogue | None]  #: from the request's path and query; None: no such path (404)
     teller: Callable[[Quotations, Outlet], Teller]
     rest: Callable[[Quotations], RestSide]
+    private: Callable[[Quotations, Outlet], PrivateSide] | None = None  #: instead of `rest`; None: nobody trades there
     funding_interval_h: int = 8
 
 

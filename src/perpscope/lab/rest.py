@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from perpscope.lab.clock import LabClock, real_seconds
+from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds, wall_ns
 from perpscope.lab.dialect import Answer, Call, RestSide
 from perpscope.lab.ledger import Ledger
 
@@ -36,6 +36,7 @@ class LabRest:
     """
 
     def __init__(self, clock: LabClock, side: RestSide, ledger: Ledger) -> None:
+        self.haste = 1.0  #: seconds that the venue's limits count in a real one
         self._clock = clock
         self._ledger = ledger
         self.side = side
@@ -94,28 +95,43 @@ class LabRest:
         return _written(Answer(msgspec.json.encode(self._clock.anchor())))
 
     async def _serve(self, request: web.Request) -> web.Response:
+        answer = await self._replied(request)
+        if not answer.status and request.transport is not None:
+            request.transport.abort()
+        return _written(answer)
+
+    async def _replied(self, request: web.Request) -> Answer:
         self._ledger.requests[request.path] += 1
         body = await request.read()
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
         if self._failure is not None:
-            return _written(Answer(self._failure[1], self._failure[0]))
+            return Answer(self._failure[1], self._failure[0])
         if self._throttled > 0:
             self._throttled -= 1
-            return _written(self.side.throttled(_THROTTLED_S))
-        call = Call(request.method, request.path, dict(request.query), body, real_seconds())
+            return self.side.throttled(_THROTTLED_S)
+        call = Call(
+            request.method,
+            request.path,
+            dict(request.query),
+            body,
+            real_seconds() * self.haste,
+            raw_query=request.raw_path.partition("?")[2],
+            headers=request.headers,
+            wall_ms=wall_ns() // NS_PER_MS,
+        )
         question = (request.path, request.query_string, body)
         for disturbance in tuple(self._disturbances):
             disturbed = await disturbance.answer(self.side, call, self._answers.get(question))
             if disturbed is not None:
-                return _written(disturbed)
+                return disturbed
         answer = self._answers[question] = self.side.answer(call)
         if len(self._answers) > _REMEMBERED:
             del self._answers[next(iter(self._answers))]
-        return _written(answer)
+        return answer
 
 
 def _written(answer: Answer) -> web.Response:
     return web.Response(
-        body=answer.body, status=answer.status, content_type="application/json", headers=dict(answer.headers)
+        body=answer.body, status=answer.status or 500, content_type="application/json", headers=dict(answer.headers)
     )

@@ -12,8 +12,8 @@ from typing import Protocol
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
 from perpscope.lab.allowance import Allowance
-from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds
-from perpscope.lab.dialect import Dialect, SessionRules
+from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds, wall_ns
+from perpscope.lab.dialect import SILENCE, Answer, Call, Dialect, RestSide, SessionRules
 from perpscope.lab.interference import Hand
 from perpscope.lab.ledger import Ledger
 from perpscope.lab.listing import Listing
@@ -50,6 +50,7 @@ class LabServer:
         self.ledger = ledger
         self.rules = wire.rules if rules is None else rules
         self.offer: Offer | None = None  #: the market, once there is one
+        self.side: RestSide | None = None  #: what replies to requests, likewise
         self.waits_for_slow = False  #: hold the tape for a slow client instead of dropping it
         self.changed = asyncio.Event()  #: set at every subscription, for whoever waits for some
         self.venue = wire.venue
@@ -178,6 +179,15 @@ class LabServer:
     def opening(self, topic: str) -> Sequence[bytes]:
         """The frames a new subscriber gets right after the acknowledgement."""
         return () if self.offer is None else self.offer.opening(topic)
+
+    @property
+    def wall_ms(self) -> int:
+        """The machine's clock."""
+        return wall_ns() // NS_PER_MS
+
+    def ask(self, call: Call) -> Answer:
+        """What the REST side replies to a request."""
+        return SILENCE if self.side is None else self.side.answer(call)
 
     # publishing ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ Topics are the stream names themselves: `btcusdt@aggTrade`, `!forceOrder@arr`. P
 from perpscope.lab.dialect import Dialect
 from perpscope.lab.wire.binance.dialogue import RULES, dialogue
 from perpscope.lab.wire.binance.listings import instrument
+from perpscope.lab.wire.binance.private import BinancePrivate
 from perpscope.lab.wire.binance.rest import BinanceRest
 from perpscope.lab.wire.binance.telling import BinanceTeller
 
@@ -18,4 +19,5 @@ DIALECT = Dialect(
     dialogue=dialogue,
     teller=BinanceTeller,
     rest=BinanceRest,
+    private=BinancePrivate,
 )

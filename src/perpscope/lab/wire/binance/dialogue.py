@@ -5,8 +5,9 @@ answered with an error, in the words of a request that makes no sense: Binance i
 """
 
 from perpscope.lab.allowance import Rate
-from perpscope.lab.dialect import Floor, Frame, Goodbye, Heard, SessionRules
+from perpscope.lab.dialect import Dialogue, Floor, Frame, Goodbye, Heard, SessionRules
 from perpscope.lab.wire.binance import streams as wire
+from perpscope.lab.wire.binance import user_data, ws_api
 
 RULES = SessionRules(
     ping_interval_s=180.0,
@@ -15,14 +16,9 @@ RULES = SessionRules(
     messages=Rate(10, 1.0),
     topics=1024,
     connects=Rate(300, 300.0),
+    unmetered=frozenset({ws_api.PATH}),
 )
 _COMBINED = "combined"
-_GOODBYES = {
-    "no-pong": Goodbye(1008, b"Pong timeout"),
-    "too-many-messages": Goodbye(1008, b"Too many requests"),
-    "unsupported-frame": Goodbye(1003),
-}
-_GOING_AWAY = Goodbye(1001)
 
 
 class BinanceDialogue:
@@ -36,7 +32,9 @@ class BinanceDialogue:
         self.form = _COMBINED if asked.is_combined else ""
 
     def carries(self, topic: str) -> bool:
-        """True if the stream stands on this connection's route."""
+        """True if the stream stands on this connection's route, or on any where an un-routed one still has all."""
+        if self._route is wire.Route.UNROUTED and self._floor.rules.legacy_routes:
+            return wire.route_of(topic) is not None
         return wire.is_carried(topic, self._route)
 
     def wrapped(self, topic: str, payload: bytes) -> bytes:
@@ -49,7 +47,7 @@ class BinanceDialogue:
 
     def goodbye(self, cause: str) -> Goodbye:
         """The close frame."""
-        return _GOODBYES.get(cause, _GOING_AWAY)
+        return wire.GOODBYES.get(cause, wire.GOING_AWAY)
 
     def hear(self, message: bytes, now_s: float) -> Heard:  # noqa: ARG002 (no limit beyond the session's)
         """Answer a request."""
@@ -80,8 +78,11 @@ class BinanceDialogue:
         return Heard((Frame(done),), subscribed=asked)
 
 
-def dialogue(target: str, floor: Floor) -> BinanceDialogue | None:
-    """A connection to `/<route>/ws[/<stream>…]` or `/<route>/stream[?streams=a/b]`; None for any other path."""
+def dialogue(target: str, floor: Floor) -> Dialogue | None:
+    """A connection to `/<route>/ws[/<stream>…]`, `/<route>/stream[?streams=a/b]` or `/ws-fapi/v1`; else None."""
+    own = user_data.dialogue(target, floor) or ws_api.dialogue(target, floor)
+    if own is not None:
+        return own
     asked = wire.opening(target)
     if asked is None or len(asked.streams) > floor.rules.topics:
         return None

@@ -8,6 +8,13 @@ FUNDING_RATE = Rate(500, 300.0)
 #: everything under /futures/data
 STATISTICS_RATE = Rate(1000, 300.0)
 
+#: orders of one account
+ORDERS_10S, ORDERS_1M = Rate(300, 10.0), Rate(1200, 60.0)
+ORDER_LIMITS = (
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": ORDERS_10S.limit},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": ORDERS_1M.limit},
+)
+
 OK, TOO_MANY, BANNED = 200, 429, 418
 _PATIENCE = 10  # requests after a 429 that are still answered 429; chosen by hand
 _BAN_S = 120

@@ -17,7 +17,7 @@ NEVER_DELIVERED_MS = 4_133_404_800_000  #: the venue's own "no expiry": 2100-12-
 ONBOARDED_MS = 1_569_398_400_000
 #: notional floor and cap, maintenance margin, deduction, least and most leverage; made up, and consistent with itself:
 #: each deduction is the one before plus floor × the step in maintenance margin
-_BRACKETS = (
+BRACKETS = (
     (0, 50_000, 0.004, 0, 51, 125),
     (50_000, 500_000, 0.005, 50, 26, 100),
     (500_000, 8_000_000, 0.01, 2_550, 21, 50),
@@ -135,7 +135,7 @@ def contract_info(listing: Listing, published_ms: int) -> bytes:
     """`contractInfo`: status and leverage brackets, which Binance publishes nowhere else without a key."""
     brackets = ",".join(
         f'{{"bs":{number},"bnf":{floor},"bnc":{cap},"mmr":{mmr},"cf":{deduction},"mi":{least},"ma":{most}}}'
-        for number, (floor, cap, mmr, deduction, least, most) in enumerate(_BRACKETS, start=1)
+        for number, (floor, cap, mmr, deduction, least, most) in enumerate(BRACKETS, start=1)
     )
     status = "TRADING" if listing.instrument.is_trading else "SETTLING"
     return (

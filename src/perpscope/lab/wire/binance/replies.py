@@ -10,12 +10,14 @@ import msgspec
 from perpscope.lab.book import LabBook
 from perpscope.lab.listing import Listing
 from perpscope.lab.quotations import Bar
-from perpscope.lab.wire.binance.limits import WEIGHT_LIMIT_1M
+from perpscope.lab.wire.binance.limits import ORDER_LIMITS, WEIGHT_LIMIT_1M
 from perpscope.lab.wire.binance.payloads import NEVER_DELIVERED_MS, ONBOARDED_MS, levels
 from perpscope.model.market import Candle, MarkPrice, Quote, Side, Trade
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
+
+_ORDER_TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 
 EMPTY = b"{}"
 #: what `/fapi/v1/depth` says while the exchange does not know its own book
@@ -36,7 +38,7 @@ def exchange_info(listings: Iterable[Listing], now_ms: int, weight_limit: int = 
     """`/fapi/v1/exchangeInfo`."""
     limits = [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight_limit},
-        {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
+        *ORDER_LIMITS,
     ]
     return msgspec.json.encode(
         {
@@ -70,13 +72,15 @@ def _symbol(listing: Listing) -> dict[str, object]:
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
-        "underlyingSubType": [],
+        "underlyingSubType": ["PoW"],
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
         "marketTakeBound": "0.05",
+        "maxMoveOrderLimit": 10_000,
         "filters": _filters(listing),
-        "orderTypes": ["LIMIT", "MARKET"],
+        "orderTypes": list(_ORDER_TYPES),
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
+        "permissionSets": ["GRID", "COPY"],
     }
 
 
@@ -88,8 +92,10 @@ def _filters(listing: Listing) -> list[dict[str, object]]:
         {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "100000000", "stepSize": step},
         {"filterType": "MARKET_LOT_SIZE", "minQty": step, "maxQty": "10000000", "stepSize": step},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
         {"filterType": "MIN_NOTIONAL", "notional": str(listing.instrument.min_notional or 5)},
         {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500", "multiplierDecimal": "4"},
+        {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
     ]
 
 
@@ -158,6 +164,7 @@ def trades(listing: Listing, events: Sequence[Trade]) -> bytes:
                 "quoteQty": listing.quote(event.price * event.size),
                 "time": event.ts_event // _NS_PER_MS,
                 "isBuyerMaker": event.side is Side.SELL,
+                "isRPITrade": False,
             }
             for event in events
         ]
@@ -192,7 +199,6 @@ def book_ticker(listing: Listing, quote: Quote) -> dict[str, str | int]:
         "askPrice": listing.price(quote.ask),
         "askQty": listing.size(quote.ask_size),
         "time": quote.ts_event // _NS_PER_MS,
-        "lastUpdateId": quote.update_id,
     }
 
 

@@ -9,8 +9,10 @@ import msgspec
 
 from perpscope.lab.listing import Listing
 from perpscope.lab.quotations import Census, Funding, Stand
+from perpscope.lab.wire.binance.payloads import ONBOARDED_MS
 
 _NS_PER_MS = 1_000_000
+_SUPPLY = "20000000.00000000"  # of every coin alike; made up
 
 
 def open_interest(stand: Stand, now_ms: int) -> bytes:
@@ -27,6 +29,7 @@ def open_interest_history(listing: Listing, rows: Sequence[Census]) -> bytes:
                 "symbol": listing.symbol,
                 "sumOpenInterest": f"{row.open_interest:.8f}",
                 "sumOpenInterestValue": f"{row.open_interest * row.mark:.8f}",
+                "CMCCirculatingSupply": _SUPPLY,
                 "timestamp": row.ts // _NS_PER_MS,
             }
             for row in rows
@@ -81,6 +84,7 @@ def funding_rates(rows: Sequence[tuple[Listing, Funding]]) -> bytes:
                 "fundingRate": f"{row.rate:.8f}",
                 "fundingTime": row.ts // _NS_PER_MS,
                 "markPrice": f"{row.mark:.8f}",
+                "rateType": "Regular",
             }
             for listing, row in rows
         ]
@@ -97,7 +101,7 @@ def funding_info(listings: Sequence[Listing]) -> bytes:
                 "adjustedFundingRateFloor": "-0.02000000",
                 "fundingIntervalHours": int(listing.instrument.funding_interval_h or 8),
                 "disclaimer": False,
-                "rateType": "Regular",
+                "updateTime": ONBOARDED_MS,
             }
             for listing in listings
         ]

@@ -11,7 +11,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from perpscope.lab.dialect import Goodbye
+
 RequestId = int | str
+#: How the venue closes a connection, by cause; GOING_AWAY for any other.
+GOODBYES = {
+    "no-pong": Goodbye(1008, b"Pong timeout"),
+    "too-many-messages": Goodbye(1008, b"Too many requests"),
+    "unsupported-frame": Goodbye(1003),
+}
+GOING_AWAY = Goodbye(1001)
 
 
 class Route(enum.StrEnum):

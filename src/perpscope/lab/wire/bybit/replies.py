@@ -99,7 +99,7 @@ def ticker(symbol: str, fields: Mapping[str, str]) -> Json:
     """One row of `tickers`: the topic's fields without the direction, and those of dated contracts, empty."""
     told = {name: value for name, value in fields.items() if name != "tickDirection"}
     dated = {"predictedDeliveryPrice": "", "basisRate": "", "deliveryFeeRate": "", "deliveryTime": "0", "basis": ""}
-    return {"symbol": symbol, **told, **dated, "preOpenPrice": "", "preQty": "", "curPreListingPhase": ""}
+    return {"symbol": symbol, **told, **dated}
 
 
 def kline(listing: Listing, candle: Candle) -> list[str]:

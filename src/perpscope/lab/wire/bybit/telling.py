@@ -90,6 +90,7 @@ class BybitTeller:
                 desk.liquidations.append(event)
                 self._liquidated[symbol] = desk
             case BookSnapshot():
+                desk.repush_ms = self._quotations.now_ms
                 for depth in DEPTHS:
                     for frame in self._book_opening(depth, symbol):
                         self._outlet.publish(f"orderbook.{depth}.{symbol}", frame)
@@ -145,8 +146,6 @@ class BybitTeller:
 
     def _snapshot(self, depth: int, symbol: str, desk: Desk, now_ms: int) -> bytes:
         told = desk.stand.told[depth]
-        if depth == 1:
-            desk.repush_ms = now_ms
         levels = told.bids, told.asks
         return payloads.book(f"orderbook.{depth}.{symbol}", "snapshot", desk.stand.listing, told, levels, now_ms)
 
@@ -159,6 +158,8 @@ class BybitTeller:
         told.begin(desk.stand.book)
         if is_begun and changed is None:
             return
+        if depth == 1:
+            desk.repush_ms = now_ms
         if depth == 1 or changed is None:
             self._outlet.publish(topic, self._snapshot(depth, symbol, desk, now_ms))
         else:
@@ -170,6 +171,7 @@ class BybitTeller:
             topic = f"orderbook.1.{symbol}"
             is_due = now_ms - desk.repush_ms >= _REPUSH_MS
             if is_due and desk.stand.told[1].is_begun and self._outlet.is_wanted(topic):
+                desk.repush_ms = now_ms
                 self._outlet.publish(topic, self._snapshot(1, symbol, desk, now_ms))
 
     # the rest ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from perpscope.model.market import Candle, Interval
 
 _NS_PER_MS = 1_000_000
 _DAY_MINUTES, _HOUR_MINUTES = 1440, 60
+_BEFORE_LISTING = ("preOpenPrice", "preQty", "curPreListingPhase")  # empty once a contract trades
 
 
 class Day:
@@ -74,4 +75,4 @@ def fields(stand: Stand, day: Day, direction: str) -> dict[str, str]:
             "ask1Price": price(quote.ask),
             "ask1Size": size(quote.ask_size),
         }
-    return told
+    return told | dict.fromkeys(_BEFORE_LISTING, "")

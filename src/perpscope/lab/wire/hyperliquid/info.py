@@ -50,7 +50,7 @@ class InfoDesk:
         self._quotations = quotations
         self.house = Clearinghouse()
         self.budget = Allowance(_LIMIT)
-        self._days: dict[str, tuple[int, Day]] = {}
+        self._days: dict[str, tuple[tuple[int, bool], Day]] = {}
 
     def ask(self, body: bytes, now_s: float) -> Reply:
         """Reply, or refuse; never raises."""
@@ -144,10 +144,11 @@ class InfoDesk:
 
     def day(self, coin: str) -> Day:
         """The last 24 hours of a coin."""
-        minute = self.now_ms // 60_000
+        minute = self._quotations.stand(coin).forming.get(Interval.M1)
+        as_of = (0, False) if minute is None else (minute.ts_open, minute.is_closed)  # of what is told, however late
         known = self._days.get(coin)
-        if known is None or known[0] != minute:
-            known = self._days[coin] = minute, Day(self._quotations.candles(coin, Interval.M1))
+        if known is None or known[0] != as_of:
+            known = self._days[coin] = as_of, Day(self._quotations.candles(coin, Interval.M1))
         return known[1]
 
     def contexts(self) -> list[Context]:
