@@ -65,18 +65,26 @@ def test_bitcoins_first_tiers_are_binances() -> None:
 
 
 @pytest.mark.parametrize(
-    ("instrument", "leverage"),
+    ("instrument", "rate", "leverage"),
     [
-        (perpetual("binance", "NEWUSDT", 25.0), 25.0),
-        (perpetual("binance", "NEWUSDT"), 100.0),
-        (perpetual("okx", "BTCUSDT"), 100.0),
+        (perpetual("binance", "NEWUSDT", 25.0), 0.005, 25.0),
+        (perpetual("binance", "NEWUSDT"), 0.005, 100.0),
+        (perpetual("okx", "BTCUSDT"), 0.005, 100.0),
+        (perpetual("hyperliquid", "BTC", 40.0), 0.0125, 40.0),
+        (perpetual("hyperliquid", "DOGE", 10.0), 0.05, 10.0),
+        (perpetual("hyperliquid", "BTC"), 0.005, 100.0),
     ],
-    ids=["unknown", "unknown-leverage", "no-table"],
+    ids=["unknown", "unknown-leverage", "no-table", "half-of-1/40", "half-of-1/10", "half-of-nothing-known"],
 )
-def test_an_unknown_symbol_gets_one_tier_that_says_it_is_assumed(instrument: Instrument, leverage: float) -> None:
-    """0.5 % for any size, nothing deducted, never silently; another venue's symbol of that name is not Binance's."""
+def test_an_unknown_symbol_gets_one_tier_that_says_it_is_assumed(
+    instrument: Instrument, rate: float, leverage: float
+) -> None:
+    """0.5 % for any size, nothing deducted, never silently; another venue's symbol of that name is not Binance's.
+
+    Hyperliquid asks half of the initial margin at the highest leverage: 1 ÷ (2 × leverage), where that is known.
+    """
     table = tiers_for(instrument)
-    assert table.tiers == (MarginTier(0.0, None, 0.005, leverage, 0.0),)
+    assert table.tiers == (MarginTier(0.0, None, rate, leverage, 0.0),)
     assert (table.quality, table.as_of) == (Quality.ASSUMED, None)
     assert "assumed" in table.source
 

@@ -237,7 +237,8 @@ def _formula(formula: str, instrument: Instrument) -> dict[str, str]:
 def _notes(instrument: Instrument, told: MarginTable, table: TierTable, *, hedged: bool) -> Sequence[str]:
     notes = ["an estimate: every mark but this one stands still, and the table is the one of its date"]
     if told.quality is Quality.ASSUMED:
-        notes.append(f"the tiers of {instrument.symbol} on {instrument.venue} are not known: 0.5 % is assumed")
+        rate = f"{table.rates[0] * 100:.4g} %"
+        notes.append(f"the tiers of {instrument.symbol} on {instrument.venue} are not known: {rate} is assumed")
     if hedged:
         notes.append("the legs share one margin, and so their prices")
     if not table.is_continuous:

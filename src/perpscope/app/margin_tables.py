@@ -15,7 +15,7 @@ from typing import TypeAlias
 import msgspec
 
 from perpscope.analytics.margin_tiers import TierTable, tier_table
-from perpscope.app.margin_tiers import MarginTable, Quality, tiers_for
+from perpscope.app.margin_tiers import MarginTable, Quality, TierFile, tiers_for
 from perpscope.errors import ConfigError
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.stores.reader import SqliteReader
@@ -27,25 +27,6 @@ _DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 #: Sources of the store that are a venue's own word; the others are what perpscope came with.
 _TOLD = {Quality.PUBLISHED.value: "told by the venue", "stream": "told by the venue's stream"}
 _LARGEST_FILE = 20_000_000  #: bytes
-
-
-class _Row(msgspec.Struct, array_like=True):
-    floor: float
-    cap: float | None
-    mmr: float
-    max_leverage: float
-    deduction: float
-
-
-class _Shared(msgspec.Struct):
-    symbols: str
-    tiers: list[_Row]
-
-
-class _Shipped(msgspec.Struct):
-    source: str
-    as_of: str
-    tables: list[_Shared]
 
 
 class _Bracket(msgspec.Struct):
@@ -67,9 +48,9 @@ class _Unified(msgspec.Struct):
 
 #: As perpscope ships them; one contract's; Binance's leverageBracket, of one contract or all; those as ccxt keeps them.
 _Form: TypeAlias = (
-    type[_Shipped] | type[list[MarginTier]] | type[_Symbol] | type[list[_Symbol]] | type[dict[str, list[_Unified]]]
+    type[TierFile] | type[list[MarginTier]] | type[_Symbol] | type[list[_Symbol]] | type[dict[str, list[_Unified]]]
 )
-_FORMS: tuple[_Form, ...] = (_Shipped, list[MarginTier], _Symbol, list[_Symbol], dict[str, list[_Unified]])
+_FORMS: tuple[_Form, ...] = (TierFile, list[MarginTier], _Symbol, list[_Symbol], dict[str, list[_Unified]])
 
 
 def find_table(instrument: Instrument, asked: str | None, database: Path | None) -> tuple[MarginTable, TierTable]:
@@ -124,8 +105,8 @@ def _shipped(instrument: Instrument) -> list[MarginTable]:
     tables = [] if newest.quality is Quality.ASSUMED else [newest]
     for name in _DATED.get(instrument.venue, ()):
         raw = importlib.resources.files("perpscope.app").joinpath("tables", name).read_bytes()
-        file = msgspec.json.decode(raw, type=_Shipped)
-        tiers = _of_shipped(file, instrument.symbol)
+        file = msgspec.json.decode(raw, type=TierFile)
+        tiers = file.of(instrument.symbol)
         if tiers:
             tables.append(MarginTable(tiers, file.source, file.as_of, Quality.DATED))
     return tables
@@ -178,8 +159,8 @@ def _read(path: Path, symbol: str) -> MarginTable:
 def _tiers_in(file: object, symbol: str) -> tuple[tuple[MarginTier, ...], str | None]:
     """The tiers of a symbol in a decoded file, and the file's own date."""
     match file:
-        case _Shipped():
-            return _of_shipped(file, symbol), file.as_of
+        case TierFile():
+            return file.of(symbol), file.as_of
         case _Symbol():
             return _of_brackets(file.brackets if file.symbol == symbol else []), None
         case list() if all(isinstance(tier, MarginTier) for tier in file):
@@ -191,11 +172,6 @@ def _tiers_in(file: object, symbol: str) -> tuple[tuple[MarginTier, ...], str | 
             named = {_symbol(name): [row.info for row in rows] for name, rows in file.items()}
             return _of_brackets(named.get(symbol, [])), None
     raise AssertionError(file)
-
-
-def _of_shipped(file: _Shipped, symbol: str) -> tuple[MarginTier, ...]:
-    rows = next((shared.tiers for shared in file.tables if symbol in shared.symbols.split()), [])
-    return tuple(MarginTier(row.floor, row.cap, row.mmr, row.max_leverage, row.deduction) for row in rows)
 
 
 def _of_brackets(rows: list[_Bracket]) -> tuple[MarginTier, ...]:

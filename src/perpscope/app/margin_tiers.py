@@ -18,6 +18,8 @@ _FILES = {"binance": "binance_margin_tiers.json"}
 ASSUMED_MMR = 0.005
 #: Leverage that goes with it where the catalogue tells none: maintenance is half of the initial margin.
 _ASSUMED_LEVERAGE = 100.0
+#: Venues that ask half of the initial margin at the highest leverage (METHOD 1.1): known wherever that leverage is.
+_HALF_OF_INITIAL = ("hyperliquid",)
 
 
 class Quality(enum.Enum):
@@ -25,7 +27,7 @@ class Quality(enum.Enum):
 
     PUBLISHED = "published"  #: the venue said so when it was asked
     DATED = "dated"  #: the venue's own, as they were at `as_of`
-    ASSUMED = "assumed"  #: one tier of 0.5 % for everything
+    ASSUMED = "assumed"  #: one tier for everything: 0.5 %, or what follows from the highest leverage
 
 
 class MarginTable(msgspec.Struct, frozen=True):
@@ -37,48 +39,60 @@ class MarginTable(msgspec.Struct, frozen=True):
     quality: Quality
 
 
-class _Row(msgspec.Struct, frozen=True, array_like=True):
+class TierRow(msgspec.Struct, frozen=True, array_like=True):
+    """One tier, as it stands in a file."""
+
     floor: float  #: quote units
-    cap: float  #: quote units; of the last row: the largest position there may be
+    cap: float | None  #: quote units; of the last row: the largest position there may be
     mmr: float
     max_leverage: float
     deduction: float  #: quote units
 
 
-class _Shared(msgspec.Struct, frozen=True):
+class SharedTiers(msgspec.Struct, frozen=True):
+    """Tiers that several contracts have."""
+
     symbols: str  #: separated by spaces
-    tiers: list[_Row]
+    tiers: list[TierRow]
 
 
-class _File(msgspec.Struct, frozen=True):
+class TierFile(msgspec.Struct, frozen=True):
+    """The form in which tables ship."""
+
     source: str
     as_of: str
-    columns: list[str]
-    tables: list[_Shared]
+    tables: list[SharedTiers]
+
+    def of(self, symbol: str) -> tuple[MarginTier, ...]:
+        """The tiers of a symbol; none if it is not in it."""
+        rows = next((shared.tiers for shared in self.tables if symbol in shared.symbols.split()), [])
+        return tuple(MarginTier(row.floor, row.cap, row.mmr, row.max_leverage, row.deduction) for row in rows)
 
 
 def tiers_for(instrument: Instrument) -> MarginTable:
     """The tiers that ship for an instrument; a single assumed one where none do."""
-    source, as_of, tables = _shipped(instrument.venue)
-    rows = tables.get(instrument.symbol)
-    if rows is None:
-        leverage = instrument.max_leverage or _ASSUMED_LEVERAGE
-        only = MarginTier(0.0, None, ASSUMED_MMR, leverage)
+    file = _shipped(instrument.venue)
+    tiers = () if file is None else file.of(instrument.symbol)
+    if file is None or not tiers:
+        only = MarginTier(0.0, None, *_assumed(instrument))
         return MarginTable((only,), "assumed: the venue's tiers are not known", None, Quality.ASSUMED)
-    last = len(rows) - 1
-    tiers = tuple(
-        MarginTier(row.floor, None if at == last else row.cap, row.mmr, row.max_leverage, row.deduction)
-        for at, row in enumerate(rows)
-    )
-    return MarginTable(tiers, source, as_of, Quality.DATED)
+    endless = msgspec.structs.replace(tiers[-1], cap=None)
+    return MarginTable((*tiers[:-1], endless), file.source, file.as_of, Quality.DATED)
+
+
+def _assumed(instrument: Instrument) -> tuple[float, float]:
+    """Maintenance rate and highest leverage of a contract whose tiers are not known."""
+    if instrument.max_leverage is None:
+        return ASSUMED_MMR, _ASSUMED_LEVERAGE
+    if instrument.venue in _HALF_OF_INITIAL:
+        return 0.5 / instrument.max_leverage, instrument.max_leverage
+    return ASSUMED_MMR, instrument.max_leverage
 
 
 @functools.cache
-def _shipped(venue: str) -> tuple[str, str, dict[str, list[_Row]]]:
-    """Source, date and symbol → rows of the table that ships for a venue; nothing where none does."""
+def _shipped(venue: str) -> TierFile | None:
+    """The table that ships for a venue; None where none does."""
     if venue not in _FILES:
-        return "", "", {}
+        return None
     raw = importlib.resources.files("perpscope.app").joinpath(_FILES[venue]).read_bytes()
-    file = msgspec.json.decode(raw, type=_File)
-    by_symbol = {symbol: shared.tiers for shared in file.tables for symbol in shared.symbols.split()}
-    return file.source, file.as_of, by_symbol
+    return msgspec.json.decode(raw, type=TierFile)
