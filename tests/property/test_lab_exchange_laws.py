@@ -8,14 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpscope.analytics.margin_arrays import bankruptcy_prices, liquidation_prices
+from perpscope.analytics.margin_linear import LinearTiers, linear_bankruptcy_prices
 from perpscope.analytics.margin_tiers import TierTable
-from perpscope.lab.agent_book import Footprints, Walk
-from perpscope.lab.agent_margin import DEDUCTIONS, FLOORS, LEVERAGES, RATES, bankruptcy_price, liquidation_price
-from perpscope.lab.agent_steps import Setting
-from perpscope.lab.agent_world import Shock
-from perpscope.lab.headless import AgentMarket
+from perpscope.lab.agents.book import SHADING, Footprints, Walk
+from perpscope.lab.agents.market import AgentMarket
+from perpscope.lab.agents.steps import Setting
+from perpscope.lab.agents.tiers import BTCUSDT_2024_10
+from perpscope.lab.agents.world import Shock
+from perpscope.model.instrument import TierBasis
 
-_TABLE = TierTable(tuple(FLOORS), tuple(RATES), tuple(DEDUCTIONS), tuple(LEVERAGES))
+_TABLE = BTCUSDT_2024_10
+_TIERS = LinearTiers(_TABLE)
 
 
 @pytest.mark.parametrize("move", [-0.12, 0.12], ids=["crash", "squeeze"])
@@ -48,9 +51,9 @@ def test_liquidation_prices_are_those_of_the_margin_engine(
     is_long: bool, usd: float, entry: float, share: float
 ) -> None:
     """The quick formula of the lab and the checked one of analytics say the same for any position they both know."""
-    size, margin = usd / entry, usd * max(share, 1.1 / float(LEVERAGES[np.searchsorted(FLOORS, usd, "right") - 1]))
+    size, margin = usd / entry, usd * max(share, 1.1 / float(_TIERS.greatest_leverage(np.array([usd]))[0]))
     signed = np.array([size if is_long else -size])
-    ours = liquidation_price(signed, np.array([entry]), np.array([margin]))[0]
+    ours = _TIERS.liquidation_prices(signed, np.array([entry]), np.array([margin]))[0]
     theirs = liquidation_prices([is_long], [size], [entry], [margin], _TABLE)[0]
     if math.isnan(theirs):
         assert ours <= 1e-6 * entry
@@ -58,8 +61,21 @@ def test_liquidation_prices_are_those_of_the_margin_engine(
         assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9 * entry)
     bankrupt = bankruptcy_prices([is_long], [size], [entry], [margin])[0]
     if not math.isnan(bankrupt):
-        quick = bankruptcy_price(signed, np.array([entry]), np.array([margin]))[0]
+        quick = linear_bankruptcy_prices(signed, np.array([entry]), np.array([margin]))[0]
         assert quick == pytest.approx(bankrupt, rel=1e-9, abs=1e-9 * entry)
+
+
+def test_the_quick_form_refuses_what_it_cannot_do() -> None:
+    """Tiers that jump, or count sizes, are not climbed in turn; no positions have no prices; the last tier has one."""
+    jumps = TierTable((0.0, 1000.0), (0.01, 0.02), (0.0, 0.0), (50.0, 20.0))
+    sizes = TierTable((0.0, 1000.0), (0.01, 0.02), (0.0, 10.0), (50.0, 20.0), TierBasis.SIZE)
+    for table in (jumps, sizes):
+        with pytest.raises(ValueError, match="does not jump"):
+            LinearTiers(table)
+    nothing = np.empty(0)
+    assert _TIERS.liquidation_prices(nothing, nothing, nothing).size == 0
+    (price,) = _TIERS.liquidation_prices(np.array([-30_000.0]), np.array([60_000.0]), np.array([1.2e9]))
+    assert price == pytest.approx((1.2e9 + 1.8e9 + 421_481_450) / (30_000 * 1.5))
 
 
 @given(
@@ -80,10 +96,12 @@ def test_a_book_gives_the_same_for_an_order_in_parts(scale: float, kappa: float,
 
 @given(pushes=st.lists(st.floats(-0.02, 0.02), min_size=1, max_size=6), seconds=st.floats(0.1, 600.0))
 def test_footprints_fade_towards_nothing(pushes: list[float], seconds: float) -> None:
-    """What a trade displaced never grows by itself, and what stays is the stated share."""
+    """What a trade displaced never grows by itself; all but the share that stays while it is held is to fade."""
     prints = Footprints()
-    kept = [prints.press(push) for push in pushes]
-    assert sum(kept) + prints.displacement == pytest.approx(sum(pushes), abs=1e-12)
-    before = prints.displacement
+    for push in pushes:
+        prints.press(push)
+    assert prints.displacement == pytest.approx((1 - SHADING) * sum(pushes), abs=1e-12)
+    before, spread = prints.displacement, Footprints()
+    spread.press(sum(pushes), over_s=seconds)
     prints.fade(seconds)
-    assert abs(prints.displacement) <= abs(before)
+    assert abs(prints.displacement) <= abs(spread.displacement) + 1e-15 <= abs(before) + 2e-15

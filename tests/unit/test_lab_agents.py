@@ -1,13 +1,17 @@
 """The crowd of the agent market and its virtual time: habits from stated ranges, the same bytes for the same seed."""
 
+import json
 import math
+import pickle
+from importlib import resources
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 import pytest
 
-from perpscope.lab.agent_facts import (
+from perpscope.lab.agents.exchange import LOT
+from perpscope.lab.agents.facts import (
     ROWS,
     branching,
     correlation,
@@ -18,12 +22,12 @@ from perpscope.lab.agent_facts import (
     quiet_facts,
     told_falls,
 )
-from perpscope.lab.agent_steps import Setting, Step
-from perpscope.lab.agent_world import Shock, World, october
-from perpscope.lab.agents import LADDER, LADDER_WEIGHTS, RANGES, draw_habits, mean_size_usd
-from perpscope.lab.exchange import LOT
-from perpscope.lab.headless import AgentMarket, record, run
-from perpscope.lab.truth import OPEN
+from perpscope.lab.agents.habits import LADDER, LADDER_WEIGHTS, RANGES, draw_habits, mean_size_usd
+from perpscope.lab.agents.market import AgentMarket, record, run
+from perpscope.lab.agents.steps import Setting, Step
+from perpscope.lab.agents.tiers import BTCUSDT_2024_10
+from perpscope.lab.agents.truth import OPEN
+from perpscope.lab.agents.world import Shock, World, october
 
 _SMALL = Setting(7, agents=600, dt_s=30.0)
 
@@ -63,6 +67,44 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     first, second = (record(_SMALL, 0.4, map_every_s=3600).hash() for _ in range(2))
     assert first == second
     assert record(msgspec.structs.replace(_SMALL, seed=8), 0.4, map_every_s=3600).hash() != first
+
+
+def test_a_pickled_market_goes_on_as_it_would_have() -> None:
+    """A market that went through a pickle in mid-run steps as the one that stayed does, at another pace too."""
+    stayed = AgentMarket(msgspec.structs.replace(_SMALL, shocks=october(20_000.0)))
+    for _ in range(700):
+        stayed.step()
+    went = pickle.loads(pickle.dumps(stayed))
+    for market in (stayed, went):
+        market.pace(1.0)
+    assert [stayed.step() for _ in range(900)] == [went.step() for _ in range(900)]
+    assert stayed.ts == _SMALL.ts_start + (700 * 30 + 900) * 1_000_000_000
+    for table in (AgentMarket.positions, AgentMarket.liquidations):
+        for name, values in table(stayed).items():
+            np.testing.assert_array_equal(values, table(went)[name])
+    assert stayed.chronicle.forced
+
+
+@pytest.mark.parametrize(
+    ("price", "lot"),
+    [(60_000.0, 0.0001), (3_000.0, 0.001), (150.0, 0.01), (0.2, 10.0)],
+    ids=["btc", "eth", "sol", "doge"],
+)
+def test_a_coin_of_any_price_has_a_lot_of_a_few_dollars(price: float, lot: float) -> None:
+    """Lots are powers of ten worth at most six dollars, and the open interest is what was asked for."""
+    setting = Setting(7, agents=600, dt_s=60.0, price=price, typical_usd=3e8)
+    assert setting.lot == lot
+    step = last(setting, 1.0)
+    assert 0.3 < sum(step.open_interest) * lot * step.price / 3e8 < 3.0
+    assert price / 1.5 < step.price < price * 1.5
+
+
+def test_the_lab_has_the_tiers_that_ship() -> None:
+    """BTCUSDT of October 2024 in the lab is the dated table of the package, figure by figure."""
+    shipped = json.loads((resources.files("perpscope.app") / "tables" / "binance_btcusdt_2024_10.json").read_text())
+    floors, _, rates, leverages, deductions = zip(*shipped["tables"][0]["tiers"], strict=True)
+    assert (BTCUSDT_2024_10.floors, BTCUSDT_2024_10.rates, BTCUSDT_2024_10.leverages) == (floors, rates, leverages)
+    assert BTCUSDT_2024_10.deductions == pytest.approx(deductions)
 
 
 def test_steps_come_one_by_one_at_their_times() -> None:
@@ -130,10 +172,28 @@ def test_an_ablation_leaves_its_part_out(left_out: str) -> None:
         assert {step.depth for step in steps} == {1.0}
 
 
+def test_the_wildest_crowd_does_not_pull_the_price_along_behind_itself() -> None:
+    """With every habit at its wilder end, the price keeps to the news, and funding to its range. Keeps B13."""
+    ends = {"depth_share": 0, "unlevered": 0, "half_life_d": 0, "daily_volatility": 1, "leverage_tilt": 1}
+    ends |= {"trend_strength": 1, "stop_share": 1, "withdrawal": 1, "long_bias": 1}
+    wild = {name: RANGES[name][end] for name, end in ends.items()}
+    habits = msgspec.structs.replace(draw_habits(np.random.default_rng(5)), **wild)
+    market = AgentMarket(Setting(5, agents=1000, dt_s=30.0, habits=habits))
+    apart, funding = [], []
+    for _ in range(2880):
+        step = market.step()
+        apart.append(abs(market.log_price - market.world.index))
+        funding.append(max(map(abs, step.funding_rate)))
+    assert max(apart) < 0.08
+    assert np.median(apart) < 0.01
+    assert max(funding) < 0.004
+
+
 def test_venues_stay_together_and_have_their_share() -> None:
     """Prices of venues differ by basis points, open interest by their shares."""
-    step = last(_SMALL, 0.5)
-    assert max(step.last) / min(step.last) < 1.005
+    steps = list(run(_SMALL, 0.5))
+    step = steps[-1]
+    assert np.median([max(one.last) / min(one.last) for one in steps[-720:]]) < 1.003
     assert step.open_interest[0] > step.open_interest[-1]
     assert sum(step.bought) > 0
 

@@ -80,3 +80,38 @@ def test_rate_must_be_positive(rate: float) -> None:
     """Protects against a market that stands or runs backwards."""
     with pytest.raises(ValueError, match="rate must be > 0"):
         LabClock(_START, rate)
+
+
+def test_the_pace_changes_from_where_time_stands() -> None:
+    """Protects followers of a slowed clock: no jump, never back, no faster than asked; the anchor tells both."""
+    clock = LabClock(_START, rate=60.0)
+    clock.start()
+    before = clock.now_ns()
+    clock.pace(6.0)
+    assert before <= clock.now_ns() < before + 60 * NS_PER_S
+    anchor = clock.anchor()
+    assert (anchor.rate, anchor.asked_rate) == (6.0, 60.0)
+    clock.pace(1000.0)
+    assert clock.rate == 60.0 == clock.asked_rate
+
+
+def test_a_held_clock_can_be_paced() -> None:
+    """Protects a market that waits: it stands still, and then goes at the new rate."""
+    clock = LabClock(_START, rate=60.0)
+    clock.pace(2.0)
+    assert clock.now_ns() == _START
+    assert clock.seconds_until(_START + 4 * NS_PER_S) == pytest.approx(2.0)
+
+
+def test_an_unpaced_clock_has_no_pace() -> None:
+    """Protects playbacks at full speed from being slowed."""
+    clock = LabClock(_START, rate=math.inf)
+    clock.pace(1.0)
+    assert not clock.is_paced
+    assert clock.anchor().asked_rate is None
+
+
+def test_a_pace_must_be_positive() -> None:
+    """Protects against a market that stands or runs backwards."""
+    with pytest.raises(ValueError, match="rate must be > 0"):
+        LabClock(_START).pace(0.0)

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from perpscope.lab.agent_book import Walk
-from perpscope.lab.agent_liquidation import FEE, Liquidator
-from perpscope.lab.agent_margin import Floats
-from perpscope.lab.agent_steps import Setting
-from perpscope.lab.exchange import LOT, MAKER_FEE, PLACES, TAKER_FEE, Exchange, Place
-from perpscope.lab.headless import record
-from perpscope.lab.truth import CLOSED, DELEVERAGED, LIQUIDATED, Chronicle, Table, told, true_map
+from perpscope.analytics.margin_linear import Floats
+from perpscope.lab.agents.book import Walk
+from perpscope.lab.agents.exchange import LOT, MAKER_FEE, PLACES, TAKER_FEE, Exchange, Place
+from perpscope.lab.agents.liquidation import FEE, Liquidator
+from perpscope.lab.agents.market import record
+from perpscope.lab.agents.steps import Setting
+from perpscope.lab.agents.truth import CLOSED, DELEVERAGED, LIQUIDATED, Chronicle, Table, told, true_map
 from perpscope.model.market import Completeness, Sampling
 
 _ONE = (Place("binance", 1.0, 1.0, Completeness.SAMPLED, Sampling.LARGEST_1S, 1.0),)

@@ -1,5 +1,6 @@
 """What the wire makes of the market: windows of the diff streams, sampled liquidations, cadences, the ledger."""
 
+import asyncio
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from perpscope.lab.clock import LabClock
+from perpscope.lab.dialect import dialect
 from perpscope.lab.ledger import Ledger, Moment
 from perpscope.lab.market import Market
 from perpscope.lab.publisher import Publisher
@@ -142,3 +144,37 @@ def test_ledger_is_bounded() -> None:
     assert [(row.connection, row.payload) for row in some.rows] == [("a", b"2"), ("b", b"2")]
     assert [(mark.moment, mark.detail) for mark in some.marks] == [(Moment.CLOSE, "client")]
     assert some.closed["client"] == 1
+
+
+async def test_a_market_that_follows_is_told_in_order_while_the_leader_goes_on() -> None:
+    """Protects frames from coming too late for their window: no tick passes before what happened ahead of it is told.
+
+    The leading market gets ahead while the follower is in the middle of its telling; what is told is as if it had not.
+    """
+    symbols = ("BTC", "ETH", "SOL")
+    told = []
+    for is_interrupted in (False, True):
+        clock, wire = LabClock(_START, 1e6), dialect("okx")
+        leader = Market(7, _START, symbols)
+        stage = Rehearsal("okx", 7, symbols, _START)
+        topics = {f"{channel}:{symbol}-USDT-SWAP" for channel in ("trades", "bbo-tbt", "books") for symbol in symbols}
+        stage.wants(*topics)
+        publisher = Publisher(Market(7, _START, symbols, wire=wire, leader=leader), clock, stage, wire.teller)
+        lead = [_START + second * _S for second in (30, 60)]
+        list(leader.events(lead[0]))
+        if is_interrupted:
+            clock.start()
+            running = asyncio.create_task(publisher.run())
+            while not stage.heard:
+                await asyncio.sleep(0)
+            list(leader.events(lead[1]))  # the follower stands at its first pause
+            while publisher.ts_reached < lead[1]:
+                await asyncio.sleep(0)
+            running.cancel()
+        else:
+            publisher.tell_until(lead[1])
+            list(leader.events(lead[1]))
+            publisher.tell_until(lead[1])
+        told.append(stage.heard)
+    assert told[0] == told[1]
+    assert len(told[0]) > 1000

@@ -20,6 +20,7 @@ class Anchor(msgspec.Struct, frozen=True):
     wall_ns: int  #: ns UTC, the machine's clock at the same instant
     rate: float | None  #: market seconds per real second; None if unpaced: market time is where the tape is
     is_running: bool  #: False while held: market time stands still
+    asked_rate: float | None  #: what was asked for; more than `rate` where the exchange cannot keep up
 
 
 class LabClock:
@@ -37,7 +38,7 @@ class LabClock:
         if not rate > 0:
             raise ValueError(f"rate must be > 0, was {rate}")
         self._position_ns = start_ns
-        self._rate = rate
+        self._asked_rate = self._rate = rate
         self._started_at_ns: int | None = None
 
     @property
@@ -54,6 +55,26 @@ class LabClock:
     def rate(self) -> float:
         """Market seconds per real second; infinite if unpaced."""
         return self._rate
+
+    @property
+    def asked_rate(self) -> float:
+        """What the rate should be; it is less where the exchange cannot keep up."""
+        return self._asked_rate
+
+    def pace(self, rate: float) -> None:
+        """Go on at another rate from here, no faster than was asked for; without effect on an unpaced clock.
+
+        Raises:
+            ValueError: the rate is not positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"rate must be > 0, was {rate}")
+        if not self.is_paced:
+            return
+        self._position_ns, now_ns = self.now_ns(), time.monotonic_ns()
+        if self._started_at_ns is not None:
+            self._started_at_ns = now_ns
+        self._rate = min(rate, self._asked_rate)
 
     def start(self) -> None:
         """Let market time run; without effect if it runs already."""
@@ -82,7 +103,8 @@ class LabClock:
 
     def anchor(self) -> Anchor:
         """The two times of this instant."""
-        return Anchor(self.now_ns(), time.time_ns(), self._rate if self.is_paced else None, self.is_running)
+        rates = (self._rate, self._asked_rate) if self.is_paced else (None, None)
+        return Anchor(self.now_ns(), time.time_ns(), rates[0], self.is_running, rates[1])
 
 
 def real_seconds() -> float:

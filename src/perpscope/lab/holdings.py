@@ -1,8 +1,8 @@
 """Who holds what of one symbol: open interest, how accounts stand, fundings, and bars of the reference prices.
 
-In: trades, liquidations, marks, the passing of seconds. Out: what a venue's statistics are made of, invented and
-seeded: open interest moves with trades and falls with liquidations, long fractions wander about levels set by hand.
-What was before the start is the prehistory's, which it goes on from.
+In: trades, liquidations, marks, the passing of seconds. Out: what a venue's statistics are made of. Without a crowd
+they are invented and seeded: open interest moves with trades and falls with liquidations, long fractions wander about
+levels set by hand. With one they are what it counts. What was before the start is the history's, which it goes on from.
 """
 
 import random
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from perpscope.lab.prehistory import HOUR_NS, LONG_LEVELS, MINUTE_NS, PERIOD_NS, Prehistory
+from perpscope.lab.prehistory import HOUR_NS, LONG_LEVELS, MINUTE_NS, PERIOD_NS, History
 from perpscope.lab.quotations import Bar, Census, Funding
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Liquidation, MarkPrice, OpenInterest, Side, Trade
@@ -41,7 +41,7 @@ class Holdings:
         funding_ns: length of a funding interval.
     """
 
-    def __init__(self, instrument: InstrumentId, seed: str, ts_start: int, past: Prehistory, funding_ns: int) -> None:
+    def __init__(self, instrument: InstrumentId, seed: str, ts_start: int, past: History, funding_ns: int) -> None:
         self._rng = random.Random(f"{seed}/holdings")  # noqa: S311 (repeatable chance)
         self._instrument = instrument
         self._past = past
@@ -53,6 +53,7 @@ class Holdings:
         self._bought, self._sold = past.taken(self._ts_counted, past.ts_end)
         self.open_interest = last.open_interest  #: base units, one side; > 0
         self._least = self.open_interest * _LEAST
+        self._is_counted = False
         self._censuses: deque[Census] = deque(maxlen=_KEPT_PERIODS)
         self._fundings: deque[Funding] = deque(maxlen=_KEPT_FUNDINGS)
         self._minutes: dict[str, deque[Bar]] = {
@@ -67,11 +68,26 @@ class Holdings:
             self._bought += trade.size
         else:
             self._sold += trade.size
+        if self._is_counted:
+            return
         self.open_interest = max(self._least, self.open_interest + trade.size * self._rng.uniform(*_OPENED))
 
     def liquidation(self, liquidation: Liquidation) -> None:
         """A position is gone."""
-        self.open_interest = max(self._least, self.open_interest - liquidation.size)
+        if not self._is_counted:
+            self.open_interest = max(self._least, self.open_interest - liquidation.size)
+
+    def count(self, open_interest: float, long_fractions: Sequence[float] | None) -> None:
+        """Somebody knows: from now on nothing is guessed.
+
+        Args:
+            open_interest: base units, one side.
+            long_fractions: of all accounts, of the largest, of what these hold; None if they were not counted.
+        """
+        self._is_counted = True
+        self.open_interest = open_interest
+        if long_fractions is not None:
+            self._long[:] = long_fractions
 
     def second(self, ts: int, mark: MarkPrice) -> OpenInterest:
         """Count at `ts`: the open interest, the bars, and what ends on this second."""
@@ -86,7 +102,7 @@ class Holdings:
         return OpenInterest(self._instrument, ts, ts, self.open_interest, self.open_interest * mark.mark)
 
     def _count(self, ts: int, mark: float) -> None:
-        for number, level in enumerate(LONG_LEVELS):
+        for number, level in enumerate(() if self._is_counted else LONG_LEVELS):
             pulled = level + _LONG_MEMORY * (self._long[number] - level) + self._rng.gauss(0, _LONG_NOISE)
             self._long[number] = min(0.95, max(0.05, pulled))
         every, top, positions = self._long

@@ -9,8 +9,11 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from perpscope.lab.agents.crowd import Crowd
+from perpscope.lab.crowd_past import CrowdPast
+from perpscope.lab.crowd_pit import CrowdPit
 from perpscope.lab.dialect import Dialect, dialect
 from perpscope.lab.happening import Happening
 from perpscope.lab.holdings import Holdings
@@ -41,10 +44,11 @@ class Market:
         wire: whose names and sizes; Binance's if None.
         leader: another venue's market of the same seed and start, whose prices this one keeps near. It is never
             overtaken: its events must be taken before this one's.
+        crowds: people who trade a coin, by base; the other coins are made of chance. All venues share them.
 
     Raises:
         ConfigError: a symbol is not traded here.
-        ValueError: the start is not on a whole second.
+        ValueError: the start is not on a whole second, or a crowd is not where it should be then.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Market:
         *,
         wire: Dialect | None = None,
         leader: "Market | None" = None,
+        crowds: Mapping[str, Crowd] | None = None,
     ) -> None:
         if ts_start % NS_PER_S:
             raise ValueError(f"ts_start must be on a whole second, was {ts_start}")
@@ -66,6 +71,7 @@ class Market:
         self._interval_h = wire.funding_interval_h
         self._rng = random.Random(f"{seed}/market")  # noqa: S311 (repeatable chance)
         chosen = contracts(symbols, lambda contract: wire.instrument(contract).symbol)
+        self.crowds = crowds or {}  #: people who trade, by base
         self._pits = [self._pit(wire, contract, seed) for contract in chosen]
         self._by_symbol = {pit.listing.symbol: pit for pit in self._pits}
         self._marks: dict[str, MarkPrice] = {}
@@ -78,13 +84,19 @@ class Market:
         for number, pit in enumerate(self._pits):
             self._update_id += 1
             self._ready.append((ts_start, pit.snapshot(ts_start, self._update_id)))
-            self._agenda.append((pit.next_arrival_ns(activity), number))
+            self._agenda.append((self._next_arrival_ns(pit), number))
         heapq.heapify(self._agenda)
 
-    def _pit(self, wire: Dialect, contract: Contract, seed: int) -> Pit:
+    def _pit(self, wire: Dialect, contract: Contract, seed: int) -> Pit | CrowdPit:
         listing = wire.listing(wire.instrument(contract))
         own = f"{seed}/{contract.symbol}" if wire.venue == "binance" else f"{seed}/{wire.venue}/{contract.symbol}"
         funding_ns = self._interval_h * _HOUR_NS
+        crowd = self.crowds.get(contract.base)
+        if crowd is not None:
+            if crowd.ts != self.ts_start:
+                raise ValueError(f"the crowd of {contract.base} is at {crowd.ts}, the market begins at {self.ts_start}")
+            lived = CrowdPast(crowd.past, contract, listing, str(seed), funding_ns)
+            return CrowdPit(contract, listing, own, crowd, lived, self._interval_h)
         past = Prehistory(contract, listing, str(seed), self.ts_start, funding_ns)
         return Pit(contract, listing, own, self.ts_start, past, funding_ns)
 
@@ -143,8 +155,11 @@ class Market:
             else:
                 pit = self._pits[number]
                 events, self._update_id = pit.arrive(ts, self._update_id)
-                heapq.heapreplace(agenda, (pit.next_arrival_ns(self._activity), number))
+                heapq.heapreplace(agenda, (self._next_arrival_ns(pit), number))
                 ready.extend((ts, event) for event in events)
+
+    def _next_arrival_ns(self, pit: Pit | CrowdPit) -> int:
+        return pit.next_arrival_ns() if isinstance(pit, CrowdPit) else pit.next_arrival_ns(self._activity)
 
     def _second(self, ts: int) -> None:
         """What happens on the second: candles close, marks and forming candles come out, the whole market moves."""
@@ -152,17 +167,23 @@ class Market:
         if self._rng.random() < 1 / _SHOCK_EVERY_S:
             shared += self._rng.gauss(0, _SHOCK_SIZE)
         for pit in self._pits:
-            pit.push(pit.contract.beta * shared)
-            if self._leader is not None:
-                pit.push(_PULL * math.log(self._leader.lead(pit.contract.base, ts) / pit.mid))
+            if isinstance(pit, Pit):
+                self._move(pit, ts, shared)
             if ts % Interval.M1.ns == 0 and ts > self.ts_start:
                 self._ready.extend((ts, candle) for candle in pit.candles.close_minute(ts))
             elif ts > self.ts_start:
                 self._ready.extend((ts, candle) for candle in pit.candles.forming(ts))
-            mark = self._next_mark(pit, ts)
+            mark = pit.second(ts, self._activity) if isinstance(pit, CrowdPit) else self._next_mark(pit, ts)
+            self._marks[pit.listing.symbol] = mark
             self._ready.append((ts, mark))
             self._ready.append((ts, pit.holdings.second(ts, mark)))
         self._remember(ts)
+
+    def _move(self, pit: Pit, ts: int, shared: float) -> None:
+        """The whole market's move, and the leading market's pull."""
+        pit.push(pit.contract.beta * shared)
+        if self._leader is not None:
+            pit.push(_PULL * math.log(self._leader.lead(pit.contract.base, ts) / pit.mid))
 
     def _remember(self, ts: int) -> None:
         self._led[ts] = {pit.contract.base: pit.mid for pit in self._pits}
@@ -176,7 +197,7 @@ class Market:
         index = pit.mid * (1 - gap)
         rate = (gap + max(-0.0005, min(0.0005, _INTEREST - gap))) * self._interval_h / 8
         funding_ns = self._interval_h * _HOUR_NS
-        mark = MarkPrice(
+        return MarkPrice(
             pit.listing.instrument.id,
             ts,
             ts,
@@ -186,5 +207,19 @@ class Market:
             ts - ts % funding_ns + funding_ns,
             float(self._interval_h),
         )
-        self._marks[symbol] = mark
-        return mark
+
+
+def led(
+    wires: Sequence[Dialect],
+    seed: int,
+    ts_start: int,
+    symbols: tuple[str, ...],
+    activity: float,
+    crowds: Mapping[str, Crowd] | None = None,
+) -> list[Market]:
+    """A market a venue, of which the first leads the others; arguments and errors as of `Market`."""
+    markets: list[Market] = []
+    for wire in wires:
+        leader = markets[0] if markets else None
+        markets.append(Market(seed, ts_start, symbols, activity, wire=wire, leader=leader, crowds=crowds))
+    return markets

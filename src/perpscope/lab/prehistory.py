@@ -10,6 +10,9 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Protocol
+
+import msgspec
 
 from perpscope.lab.listing import Listing
 from perpscope.lab.quotations import Census, Funding
@@ -44,6 +47,43 @@ _PREMIUM_SWING = 0.0002
 _HELD, _LONGS, _PREMIUMS = 0, 1, 9  # which noise is whose
 
 
+class History(Protocol):
+    """What was before the lab opened, whoever made it."""
+
+    @property
+    def ts_end(self) -> int:
+        """Where the market takes over, ns UTC."""
+        ...
+
+    @property
+    def ts_oldest(self) -> int:
+        """Nothing is known of before; ns UTC."""
+        ...
+
+    def candles(self, interval: Interval, ts_from: int, ts_to: int) -> list[Candle]:
+        """Those opened in [ts_from, ts_to) that had closed when the lab opened, oldest first."""
+        ...
+
+    def censuses(self, ts_from: int, ts_to: int, period_ns: int = PERIOD_NS) -> list[Census]:
+        """Of periods that ended in [ts_from, ts_to), up to the lab's opening, oldest first."""
+        ...
+
+    def taken(self, ts_from: int, ts_to: int) -> tuple[float, float]:
+        """What takers bought and sold between two whole minutes, base units."""
+        ...
+
+    def fundings(self, ts_from: int, ts_to: int) -> list[Funding]:
+        """Paid in [ts_from, ts_to), up to the lab's opening, oldest first."""
+        ...
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """How large a market is."""
+
+    open_interest_usd: float = OPEN_INTEREST_USD  #: one side
+    minute_usd: float = _MINUTE_USD  #: turnover of a calm minute
+
+
 class Prehistory:
     """The past of one symbol.
 
@@ -53,9 +93,20 @@ class Prehistory:
         seed: of the market; venues of one seed share prices.
         ts_start: ns UTC, when the lab opened.
         funding_ns: length of a funding interval.
+        scale: how large the market was.
+        ts_oldest: ns UTC, five weeks before the start if None.
     """
 
-    def __init__(self, contract: Contract, listing: Listing, seed: str, ts_start: int, funding_ns: int) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        listing: Listing,
+        seed: str,
+        ts_start: int,
+        funding_ns: int,
+        scale: Scale | None = None,
+        ts_oldest: int | None = None,
+    ) -> None:
         instrument = listing.instrument
         self._instrument = instrument.id
         self._shared = f"{seed}/{contract.base}/past"
@@ -69,7 +120,8 @@ class Prehistory:
         self._price = contract.price
         self._funding_ns = funding_ns
         self.ts_end = ts_start - ts_start % MINUTE_NS  #: ns UTC, where the seeded market takes over
-        self.ts_oldest = (ts_start - REACH_NS) // _DAY_NS * _DAY_NS  #: ns UTC
+        self.ts_oldest = reach(ts_start) if ts_oldest is None else ts_oldest  #: ns UTC
+        self._scale = scale or Scale()
         self._hour = lru_cache(_HOURS_KEPT)(self._made)
         self._walk = lru_cache(_HOURS_KEPT)(self._walked)
         self._level = lru_cache(_HOURS_KEPT + 1)(self._swings)
@@ -112,7 +164,7 @@ class Prehistory:
         high = self._rounded(max(first, last) + rng.expovariate(1 / wick))
         low = max(self._tick, self._rounded(min(first, last) - rng.expovariate(1 / wick)))
         move = (last / first - 1) / self._sigma_1m
-        usd = _MINUTE_USD * rng.lognormvariate(0, _MINUTE_SPREAD) * (1 + _LIVELY * abs(move))
+        usd = self._scale.minute_usd * rng.lognormvariate(0, _MINUTE_SPREAD) * (1 + _LIVELY * abs(move))
         lots = max(2, round(usd / last / self._step))
         leaning = 0.5 + _LEANING * math.tanh(move) + rng.uniform(-0.1, 0.1)
         bought = min(lots - 1, max(1, round(lots * leaning)))
@@ -193,7 +245,7 @@ class Prehistory:
 
     def open_interest(self, ts: int) -> float:
         """Base units, one side; > 0."""
-        return OPEN_INTEREST_USD / self._price * (1 + _HELD_SWING * self._swing(_HELD, ts))
+        return self._scale.open_interest_usd / self._price * (1 + _HELD_SWING * self._swing(_HELD, ts))
 
     def _swing(self, which: int, ts: int) -> float:
         """In [-1, 1]; on the grid of periods, level between."""
@@ -211,6 +263,11 @@ class Prehistory:
         premium = _PREMIUM_SWING * self._swing(_PREMIUMS, ts)
         rate = (_INTEREST + premium / 2) * self._funding_ns / (8 * HOUR_NS)
         return Funding(ts, round(rate, 8), self.price_at(ts), premium)
+
+
+def reach(ts_start: int) -> int:
+    """How far back a lab that opens then remembers, ns UTC."""
+    return (ts_start - REACH_NS) // _DAY_NS * _DAY_NS
 
 
 def summed(minutes: Sequence[Candle], interval: Interval) -> Candle:

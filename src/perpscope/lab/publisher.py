@@ -5,8 +5,9 @@ then each tick of its grid. Also the `Quotations` that REST answers from: nothin
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from perpscope.lab.agents.crowd import Crowd
 from perpscope.lab.book import TextLevel
 from perpscope.lab.clock import NS_PER_MS, LabClock
 from perpscope.lab.dialect import Outlet, Teller
@@ -28,7 +29,7 @@ from perpscope.model.market import (
 )
 
 _PACE_S = 0.004  # real seconds between two looks at the clock
-_BATCH = 400  # events published before other clients get their turn
+_BATCH = 50  # events published before other clients get their turn
 
 
 class Publisher:
@@ -51,14 +52,22 @@ class Publisher:
         self._stands = {listing.instrument.id: Stand(listing) for listing in self.listings}
         self._by_symbol = {stand.listing.symbol: stand for stand in self._stands.values()}
         self.teller = teller(self, outlet)
+        self.ts_reached = market.ts_start  #: ns UTC: everything before it has been told
+        self._told_ns = market.ts_start
+        self._telling_ns: int | None = None  # market time of what is being told, however late that is
         self._next_tick_ns = -(-market.ts_start // self.teller.tick_ns) * self.teller.tick_ns
+
+    @property
+    def crowds(self) -> Mapping[str, Crowd]:
+        """The people who trade, by base."""
+        return self._market.crowds
 
     # what REST and tellers ask -------------------------------------------------------------------------------------
 
     @property
     def now_ms(self) -> int:
-        """Market time."""
-        return self._clock.now_ns() // NS_PER_MS
+        """Market time: of what is being told, while something is; so the same is told however far behind it comes."""
+        return (self._clock.now_ns() if self._telling_ns is None else self._telling_ns) // NS_PER_MS
 
     def stand(self, symbol: str) -> Stand:
         """One symbol as published so far."""
@@ -96,7 +105,11 @@ class Publisher:
 
     def opening(self, topic: str) -> Sequence[bytes]:
         """What a new subscriber gets first."""
-        return self.teller.opening(topic)
+        self._telling_ns = self._told_ns
+        try:
+            return self.teller.opening(topic)
+        finally:
+            self._telling_ns = None
 
     # pace ----------------------------------------------------------------------------------------------------------
 
@@ -107,18 +120,28 @@ class Publisher:
     async def run(self) -> None:
         """Publish as market time passes, until cancelled. Falls behind rather than starve its clients."""
         while True:
-            now = self._clock.now_ns()
-            for count, (ts, event) in enumerate(self._market.events(now), start=1):
+            until = self._market.until(self._clock.now_ns())  # once: who leads goes on while this one waits
+            for count, (ts, event) in enumerate(self._market.events(until), start=1):
                 self.publish(ts, event)
                 if count % _BATCH == 0:
+                    self.ts_reached = ts
                     await asyncio.sleep(0)
-            self.pass_time(self._market.until(now))
+            self.pass_time(until)
+            self.ts_reached = until
             await asyncio.sleep(_PACE_S)
+
+    def tell_until(self, ts: int) -> None:
+        """Tell everything up to a moment at once, whatever the clock says."""
+        until = self._market.until(ts)
+        for at, event in self._market.events(until):
+            self.publish(at, event)
+        self.pass_time(until)
 
     def publish(self, ts: int, event: Happening) -> None:
         """Tell one event; what gathers in windows comes out when a later one, or time, closes them."""
         if ts >= self._next_tick_ns:
             self.pass_time(ts)
+        self._telling_ns = self._told_ns = ts
         stand = self._stands[event.instrument]
         match event:
             case BookDelta():
@@ -142,12 +165,15 @@ class Publisher:
                 stand.book.replace(bids, asks, event.last_update_id, event.ts_event)
         self._outlet.count(type(event).__name__)
         self.teller.tell(stand, event)
+        self._telling_ns = None
 
     def pass_time(self, ts: int) -> None:
         """Close every window that ends at or before `ts`, in order."""
         while self._next_tick_ns <= ts:
+            self._telling_ns = self._told_ns = self._next_tick_ns
             self.teller.pass_tick(self._next_tick_ns)
             self._next_tick_ns += self.teller.tick_ns
+        self._telling_ns = None
 
 
 def _texts(listing: Listing, levels: Iterable[Level]) -> list[TextLevel]:

@@ -4,12 +4,14 @@ In: topics to listen to, market seconds to pass, messages and requests. Out: the
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from perpscope.lab.agents.crowd import Crowd
 from perpscope.lab.clock import NS_PER_MS, NS_PER_S, LabClock
-from perpscope.lab.dialect import Answer, Call, Dialogue, Heard, SessionRules, dialect
+from perpscope.lab.dialect import Answer, Call, Dialogue, Heard, PrivateSide, RestSide, SessionRules, dialect
 from perpscope.lab.listing import Listing
 from perpscope.lab.market import Market
+from perpscope.lab.overheard import Overheard
 from perpscope.lab.publisher import Publisher
 
 START_NS = 1_795_219_200 * NS_PER_S  #: 2026-11-21T00:00:00Z
@@ -24,6 +26,7 @@ class Rehearsal:
         symbols: what is traded, in the venue's names or as bases; eight contracts if empty.
         ts_start: ns UTC, on a whole second.
         activity: moments per second at which something happens in each symbol.
+        crowds: people who trade a coin, by base.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Rehearsal:
         symbols: tuple[str, ...] = (),
         ts_start: int = START_NS,
         activity: float = 6.0,
+        crowds: Mapping[str, Crowd] | None = None,
     ) -> None:
         self.wire = dialect(venue)
         self.heard: list[tuple[str, bytes]] = []  #: frames published to wanted topics, in order
@@ -44,9 +48,13 @@ class Rehearsal:
         self._wanted: set[str] = set()
         self._ts = ts_start
         self._clock = LabClock(ts_start, float("inf"))
-        self.market = Market(seed, ts_start, symbols, activity, wire=self.wire)
+        self.market = Market(seed, ts_start, symbols, activity, wire=self.wire, crowds=crowds)
         self.publisher = Publisher(self.market, self._clock, self, self.wire.teller)
-        self.side = self.wire.rest(self.publisher)
+        self.private: PrivateSide | None = None  #: accounts, where the venue has any
+        if self.wire.private is not None:
+            self.private = self.wire.private(self.publisher, self)
+            self.publisher.teller = Overheard(self.publisher.teller, self.private)
+        self.side: RestSide = self.private or self.wire.rest(self.publisher)
 
     # Floor and Outlet ----------------------------------------------------------------------------------------------
 
@@ -72,6 +80,15 @@ class Rehearsal:
     def opening(self, topic: str) -> Sequence[bytes]:
         """What a new subscriber gets first."""
         return self.publisher.opening(topic)
+
+    @property
+    def wall_ms(self) -> int:
+        """The market's clock: there is no other here."""
+        return self.now_ms
+
+    def ask(self, call: Call) -> Answer:
+        """What the REST side replies to a request."""
+        return self.side.answer(call)
 
     def is_wanted(self, topic: str) -> bool:
         """True for what is listened to."""

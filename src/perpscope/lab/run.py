@@ -6,20 +6,26 @@ is a part; this module alone constructs them.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
 
 from perpscope.errors import DataError
+from perpscope.lab.accounts.desk import Accounts
+from perpscope.lab.agents.crowd import Crowd
 from perpscope.lab.clock import NS_PER_S, LabClock, wall_ns
-from perpscope.lab.dialect import VENUES, Dialect, SessionRules, dialect
+from perpscope.lab.crowds import People, gathered
+from perpscope.lab.dialect import VENUES, Dialect, PrivateSide, SessionRules, dialect
 from perpscope.lab.faults import FaultScript
+from perpscope.lab.fingerprint import Witness, complete, frames_hash
 from perpscope.lab.front import Front
 from perpscope.lab.ledger import Ledger
-from perpscope.lab.market import Market
+from perpscope.lab.market import Market, led
 from perpscope.lab.nemesis import Nemesis
+from perpscope.lab.overheard import Overheard
+from perpscope.lab.pacing import Pacing
 from perpscope.lab.playback import Playback, split
 from perpscope.lab.publisher import Publisher
 from perpscope.lab.rest import LabRest
@@ -30,6 +36,7 @@ from perpscope.model.instrument import Instrument
 _MINUTE_NS = 60 * NS_PER_S
 _UNPACED_BUFFER = 1024 * 1024
 _HOST = "127.0.0.1"
+_LOOK_S = 0.1  # between two looks at the witnesses
 
 
 class Source(Protocol):
@@ -47,7 +54,16 @@ class Source(Protocol):
 class Lab:
     """A running exchange. Use it as an async context manager, or call `aclose`."""
 
-    def __init__(self, source: Source, server: LabServer, rest: LabRest, front: Front, urls: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        server: LabServer,
+        rest: LabRest,
+        front: Front,
+        urls: tuple[str, str],
+        private: PrivateSide | None = None,
+    ) -> None:
+        self.private = private  #: accounts, where the venue has any
         self.source = source
         self.server = server
         self.rest = rest
@@ -63,6 +79,22 @@ class Lab:
         return self.server.clock
 
     @property
+    def accounts(self) -> Accounts:
+        """Whoever trades here with a key: to open some, and to let things go wrong between them and the exchange.
+
+        Raises:
+            LookupError: nobody does: only a seeded market has accounts, and only where the venue's private side is.
+        """
+        if self.private is None:
+            raise LookupError(f"the lab's {self.server.venue} has no accounts")
+        return self.private.accounts
+
+    @property
+    def crowds(self) -> Mapping[str, Crowd]:
+        """The people who trade a coin, by base, and with them the truth; empty where chance or a tape does."""
+        return self.source.crowds if isinstance(self.source, Publisher) else {}
+
+    @property
     def ledger(self) -> Ledger:
         """What was sent to whom."""
         return self.server.ledger
@@ -70,6 +102,15 @@ class Lab:
     def start(self) -> None:
         """Let market time run, if it is held."""
         self.source.start()
+
+    def keep_legacy_routes(self) -> None:
+        """Let paths without a route carry everything, as Binance's did before 2026-04-23; nothing at other venues."""
+        self.server.rules = msgspec.structs.replace(self.server.rules, legacy_routes=True)
+
+    def halt(self) -> None:
+        """Tell nothing more as time passes, and nobody."""
+        self._running.cancel()
+        self.server.drop_connections("lab-halted")
 
     def suffer(self, script: FaultScript) -> Nemesis:
         """Let a fault script happen, counted from now in market time; nothing of it begins while the clock is held."""
@@ -113,9 +154,10 @@ class Lab:
 class Labs:
     """Several exchanges on one clock; an async context manager. `labs["okx"]` is one of them."""
 
-    def __init__(self, labs: dict[str, Lab], clock: LabClock) -> None:
+    def __init__(self, labs: dict[str, Lab], clock: LabClock, witnesses: Sequence[Witness] = ()) -> None:
         self.by_venue = labs
         self.clock = clock
+        self.witnesses = witnesses  #: of what is told first; one a venue, if it was asked for
 
     def __getitem__(self, venue: str) -> Lab:
         return self.by_venue[venue]
@@ -123,6 +165,39 @@ class Labs:
     def start(self) -> None:
         """Let market time run, if it is held."""
         self.clock.start()
+
+    @property
+    def crowds(self) -> Mapping[str, Crowd]:
+        """The people who trade a coin, by base, and with them the truth; the same on all venues."""
+        return next(iter(self.by_venue.values())).crowds
+
+    @property
+    def publishers(self) -> list[Publisher]:
+        """Who tells the markets, the leading one first."""
+        return [lab.source for lab in self.by_venue.values() if isinstance(lab.source, Publisher)]
+
+    def pacing(self) -> Pacing:
+        """What slows the clock where these exchanges do not keep up with it; let it `run`.
+
+        From now on limits of requests count market time: whoever asks in market time asks so often.
+        """
+        for lab in self.by_venue.values():
+            lab.rest.haste = max(1.0, self.clock.asked_rate)
+        return Pacing(self.clock, lambda: min(publisher.ts_reached for publisher in self.publishers))
+
+    async def fingerprint(self, hurry: asyncio.Event) -> str:
+        """Wait until what is witnessed has been told, for its hash.
+
+        Args:
+            hurry: once set, the rest is told at once, and nothing after it.
+        """
+        while not all(witness.is_done for witness in self.witnesses):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), _LOOK_S)
+                for lab in self.by_venue.values():
+                    lab.halt()
+                await complete(self.witnesses, self.publishers)
+        return frames_hash(self.witnesses)
 
     def suffer(self, script: FaultScript) -> None:
         """Let a fault script happen on each exchange it names, counted from now in market time."""
@@ -148,7 +223,7 @@ class Labs:
         await self.aclose()
 
 
-async def serve_market(
+async def serve_market(  # noqa: PLR0913 (what an exchange can be set to, by name)
     seed: int,
     rate: float = 1.0,
     *,
@@ -160,6 +235,7 @@ async def serve_market(
     keep_rows: int = 0,
     activity: float = 6.0,
     ports: tuple[int, int] = (0, 0),
+    people: People | None = None,
 ) -> Lab:
     """Open an exchange on a seeded market.
 
@@ -174,21 +250,24 @@ async def serve_market(
         keep_rows: how many sent frames the ledger remembers.
         activity: moments per second at which something happens in each symbol.
         ports: of WebSocket and of REST (which takes WebSocket connections too); 0 for any free one.
+        people: who trade BTC, ETH and SOL; nobody if None: the market is made of chance.
 
     Raises:
         ConfigError: the venue is not spoken, or a symbol not traded here.
         OSError: a port is taken.
+        ValueError: the start is not where the people's past ends, or not on a whole second (with people: minute).
     """
-    clock = LabClock(_start_ns(ts_start), rate)
-    wire = dialect(venue)
-    market = Market(seed, _start_ns(ts_start), symbols, activity, wire=wire)
+    start, wire = _start_ns(ts_start), dialect(venue)
+    crowds = await gathered(people, seed, wire, symbols, start)
+    clock = LabClock(start, rate)
+    market = Market(seed, start, symbols, activity, wire=wire, crowds=crowds)
     lab = await _market_opened(market, clock, wire, rules, keep_rows, ports)
     if not is_held:
         lab.start()
     return lab
 
 
-async def serve_markets(
+async def serve_markets(  # noqa: PLR0913 (likewise)
     seed: int,
     rate: float = 1.0,
     *,
@@ -199,6 +278,8 @@ async def serve_markets(
     rules: SessionRules | None = None,
     keep_rows: int = 0,
     activity: float = 6.0,
+    is_witnessed: bool = False,
+    people: People | None = None,
 ) -> Labs:
     """Open several exchanges on one clock; the prices of all keep near those of the first.
 
@@ -207,31 +288,30 @@ async def serve_markets(
         rate: market seconds per real second.
         venues: whose wires are spoken; the first leads.
         symbols: bases ("BTC") traded on all of them; eight contracts if empty.
-        ts_start: ns UTC, on a whole second; the current minute if None.
-        is_held: let market time stand still until `start()`.
-        rules: what is demanded of a connection everywhere; each venue's own if None.
-        keep_rows: how many sent frames each ledger remembers.
-        activity: moments per second at which something happens in each symbol.
+        ts_start: as of `serve_market`, as is what follows.
+        is_held: on all.
+        rules: on each.
+        keep_rows: by each ledger.
+        activity: on each.
+        is_witnessed: hash what is told in the first minutes (`Labs.fingerprint`).
+        people: the same ones trade on all venues.
 
     Raises:
         ConfigError: a venue is not spoken, or a symbol not traded here.
+        ValueError: the start is not where the people's past ends, or not on a whole second (with people: minute).
     """
-    start = _start_ns(ts_start)
-    clock = LabClock(start, rate)
-    wires = [dialect(venue) for venue in dict.fromkeys(venues)]
-    leader: Market | None = None
+    start, wires = _start_ns(ts_start), [dialect(venue) for venue in dict.fromkeys(venues)]
+    clock, crowds = LabClock(start, rate), await gathered(people, seed, wires[0], symbols, start)
+    witnesses = {wire.venue: Witness(wire.venue, start) for wire in wires if is_witnessed}
     async with contextlib.AsyncExitStack() as stack:
         labs: dict[str, Lab] = {}
-        for wire in wires:
-            market = Market(seed, start, symbols, activity, wire=wire, leader=leader)
-            leader = leader or market
-            lab = await _market_opened(market, clock, wire, rules, keep_rows, (0, 0))
-            stack.push_async_callback(lab.aclose)
-            labs[wire.venue] = lab
+        for wire, market in zip(wires, led(wires, seed, start, symbols, activity, crowds), strict=True):
+            opened = await _market_opened(market, clock, wire, rules, keep_rows, (0, 0), witnesses.get(wire.venue))
+            labs[wire.venue] = await stack.enter_async_context(opened)
         stack.pop_all()
     if not is_held:
         clock.start()
-    return Labs(labs, clock)
+    return Labs(labs, clock, tuple(witnesses.values()))
 
 
 async def serve_playback(
@@ -279,15 +359,22 @@ async def _market_opened(
     rules: SessionRules | None,
     keep_rows: int,
     ports: tuple[int, int],
+    witness: Witness | None = None,
 ) -> Lab:
     server = LabServer(clock, Ledger(clock, keep_rows), wire, rules)
-    return await _opened(Publisher(market, clock, server, wire.teller), server, wire, ports)
+    teller = wire.teller if witness is None else witness.around(wire.teller)
+    return await _opened(Publisher(market, clock, server, teller), server, wire, ports)
 
 
 async def _opened(source: Publisher | Playback, server: LabServer, wire: Dialect, ports: tuple[int, int]) -> Lab:
     """Listen on both ports, or on neither."""
     server.offer = source
-    rest = LabRest(server.clock, wire.rest(source), server.ledger)
+    private: PrivateSide | None = None
+    if wire.private is not None and isinstance(source, Publisher):
+        private = wire.private(source, server)
+        source.teller = Overheard(source.teller, private)
+    side = server.side = private or wire.rest(source)
+    rest = LabRest(server.clock, side, server.ledger)
     front: Front | None = None
     try:
         websocket_url = await server.start(_HOST, ports[0])
@@ -297,7 +384,7 @@ async def _opened(source: Publisher | Playback, server: LabServer, wire: Dialect
         await server.aclose()
         await rest.aclose()
         raise
-    return Lab(source, server, rest, front, (websocket_url, rest_url))
+    return Lab(source, server, rest, front, (websocket_url, rest_url), private)
 
 
 def _port(url: str) -> int:

@@ -17,7 +17,7 @@ from perpscope.errors import ConfigError
 from perpscope.model.market import Sampling
 
 if TYPE_CHECKING:
-    from perpscope.lab.exchange import Exchange, Place
+    from perpscope.lab.agents.exchange import Exchange, Place
 
 Column: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 Table: TypeAlias = dict[str, Column]
@@ -26,6 +26,7 @@ CLOSED, LIQUIDATED, DELEVERAGED, OPEN = range(4)  #: how a position ended
 _MAP_STEP = 0.0005  #: log width of a bin of the true map
 _MAP_REACH = 0.35  #: log distance from the mark up to which it has bins of its own; beyond are two overflow bins
 _SECOND_NS = 1_000_000_000
+_MOST_TABLES = 256
 _POSITION = "serial venue agent side leverage entry lots liquidation_price ts_opened ts_closed ended".split()
 _FORCED = "ts venue agent serial side lots filled_lots fill_price bankruptcy_price mark fund_lots adl_lots".split()
 
@@ -74,11 +75,18 @@ class Chronicle:
         """Positions end; called while the exchange still knows them."""
         if who.size:
             self._ended.append(self._rows(who, ts, exchange, how))
+            if len(self._ended) >= _MOST_TABLES:  # one large table takes less room than many small ones
+                self._ended = [_joined(self._ended)]
+
+    def forget(self) -> None:
+        """Drop what has ended; what is open stays known."""
+        self._ended.clear()
+        self.forced.clear()
 
     def positions(self, exchange: "Exchange") -> Table:
         """All that ever were, in order of their ending, those still open last (`ts_closed` 0)."""
         tables = [*self._ended, self._rows(np.flatnonzero(exchange.lots), 0, exchange, OPEN)]
-        return {name: np.concatenate([table[name] for table in tables]) for name in _POSITION}
+        return _joined(tables)
 
     def liquidations(self) -> Table:
         """In order of time."""
@@ -108,6 +116,10 @@ class Chronicle:
             np.full(who.size, how, np.int64),
         )
         return dict(zip(_POSITION, columns, strict=True))
+
+
+def _joined(tables: list[Table]) -> Table:
+    return {name: np.concatenate([table[name] for table in tables]) for name in _POSITION}
 
 
 def true_map(exchange: "Exchange", mark: NDArray[np.float64], ts: int) -> Table:
@@ -148,12 +160,16 @@ class Truth:
     Args:
         seed: of the market.
         dt_s: length of a step.
+        lot: base units of one lot.
         places: the venues, in the order of the column `venue`.
         tables: by name; columns of a table have one length.
     """
 
-    def __init__(self, seed: int, dt_s: float, places: "tuple[Place, ...]", tables: dict[str, Table]) -> None:
+    def __init__(
+        self, seed: int, dt_s: float, lot: float, places: "tuple[Place, ...]", tables: dict[str, Table]
+    ) -> None:
         self.seed = seed
+        self.lot = lot
         self.dt_s = dt_s
         self.places = places
         self.tables = tables
@@ -195,7 +211,13 @@ class Truth:
             ) from missing
         folder.mkdir(parents=True, exist_ok=True)
         names = ",".join(place.venue for place in self.places)
-        metadata = {"seed": str(self.seed), "dt_s": str(self.dt_s), "venues": names, "data": "made up by the lab"}
+        metadata = {
+            "seed": str(self.seed),
+            "dt_s": str(self.dt_s),
+            "lot": str(self.lot),
+            "venues": names,
+            "data": "made up by the lab",
+        }
         paths = []
         for name, table in self.tables.items():
             paths.append(folder / f"{name}.parquet")

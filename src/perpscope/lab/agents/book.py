@@ -10,9 +10,11 @@ import math
 _PERCENT = 0.01
 #: Seconds in which the parts of a displacement fade, and their shares: about t^-0.5 from ten seconds to an hour.
 FADING_S = (10.0, 60.0, 360.0, 2160.0)
-FADING_SHARES = (0.565, 0.231, 0.094, 0.038)
-_ARBITRAGE_AT, _ARBITRAGE_S = 0.01, 20.0  # log distance at which it is worth everybody's while; how soon they are done
-PERMANENT_SHARE = 0.072  #: stays in the index: what the order knew. METHOD 13.1 says 0.3, at which impact is linear
+FADING_SHARES: tuple[float, ...] = (0.535, 0.219, 0.089, 0.037)
+_ARBITRAGE_AT, _ARBITRAGE_S = 0.015, 20.0  # log distance at which it is worth everybody's while; how soon they are done
+#: What makers' books move the index by, in the log distance that the same money would eat of a calm book, taken as a
+#: straight line. It goes when the position does. METHOD 13.1 keeps a share of 0.3 for good, at which impact is linear.
+SHADING = 0.12
 
 
 class Walk:
@@ -66,7 +68,15 @@ class Footprints:
         out = dt_s / _ARBITRAGE_S * min(1.0, (self.displacement / _ARBITRAGE_AT) ** 2)
         self._parts = [part * math.exp(-dt_s / span - out) for part, span in zip(self._parts, FADING_S, strict=True)]
 
-    def press(self, displacement: float) -> float:
-        """Add a trade's displacement, log price; returns the part that stays for good and belongs in the index."""
-        self._parts = [part + share * displacement for part, share in zip(self._parts, FADING_SHARES, strict=True)]
-        return PERMANENT_SHARE * displacement
+    def press(self, displacement: float, over_s: float = 0.0) -> None:
+        """Add what a trade displaced, log price, less the share that stays while it is held (`SHADING`).
+
+        Args:
+            displacement: log price.
+            over_s: seconds it took, evenly, up to now; part of it has faded already.
+        """
+        shares = FADING_SHARES
+        if over_s > 0.0:
+            left = [span / over_s * -math.expm1(-over_s / span) for span in FADING_S]
+            shares = tuple(share * rest for share, rest in zip(shares, left, strict=True))
+        self._parts = [part + share * displacement for part, share in zip(self._parts, shares, strict=True)]

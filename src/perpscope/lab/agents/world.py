@@ -16,7 +16,7 @@ _FAST_S, _FAST_SPREAD = 1800.0, 0.42
 _JUMPS_PER_DAY = 4.0
 _JUMPS_BRED, _JUMP_MEMORY_S = 0.55, 900.0  # jumps a jump brings about, on average, and how soon
 _JUMP_SIZE, _JUMP_LARGEST = 0.07, 0.08  # in units of a day's volatility now (t of 3 degrees); log price
-_MOOD_S, _MOOD_SPREAD = 172_800.0, 0.3  # how long people stay hopeful or gloomy, and how much, in log odds
+_MOOD_S, _MOOD_SPREAD = 172_800.0, 0.36  # how long people stay hopeful or gloomy, and how much, in log odds
 _SPREADING_S = 15.0  # in which a jump's news gets about
 _INDEX_SHARE, _NOISE_SHARE = 0.92, 0.18  # of volatility that is the index's; that is the contract's own, fading
 _NOISE_S = 20.0
@@ -46,7 +46,7 @@ class World:
     """The index and the mood.
 
     Args:
-        rng: seeded source of chance, shared with the whole market.
+        rng: seeded source of chance, for this alone.
         price: first index, quote per base.
         daily_volatility: long-run standard deviation of a day's log return.
         shocks: scripted moves.

@@ -8,34 +8,35 @@ records.
 import math
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 
-from perpscope.lab.agent_book import Footprints, Walk
-from perpscope.lab.agent_liquidation import Liquidator
-from perpscope.lab.agent_margin import Floats
-from perpscope.lab.agent_steps import Setting, Step
-from perpscope.lab.agent_world import World
-from perpscope.lab.agents import Traders, draw_habits, mean_size_usd
-from perpscope.lab.exchange import LOT, Exchange
-from perpscope.lab.truth import Chronicle, Table, Truth, true_map
+from perpscope.analytics.margin_linear import Floats
+from perpscope.lab.agents.book import SHADING, Footprints, Walk
+from perpscope.lab.agents.exchange import Exchange
+from perpscope.lab.agents.habits import draw_habits
+from perpscope.lab.agents.liquidation import Liquidator
+from perpscope.lab.agents.recorder import Recorder
+from perpscope.lab.agents.steps import Setting, Step
+from perpscope.lab.agents.traders import Traders
+from perpscope.lab.agents.truth import Chronicle, Table, Truth
+from perpscope.lab.agents.world import World
 
 _NS = 1_000_000_000
 _DAY_S = 86_400.0
-_FUNDING_S = 8 * 3600
+_FUNDING_NS = 8 * 3600 * _NS  # at 0, 8 and 16 h UTC
 _INTEREST, _FUNDING_CLAMP = 0.0001, 0.0005  # METHOD 13.1
-_BASIS_MOST, _BASIS_S = 0.0019, 14_400.0  # premium that a lopsided crowd pays, and how soon
+_BASIS_MOST, _BASIS_S = 0.0019, 25_200.0  # premium that a lopsided crowd pays, and how soon
 _MARK_MEMORY_S = 30.0  # of the basis in the mark price
 _LUMPY = 0.15  # shape of a second of bystanders' volume
 _SPREAD = 0.00002  # half of it, in a calm market
 _QUOTES_LEAST, _QUOTES_GO_S, _QUOTES_COME_S = 0.06, 20.0, 120.0  # depth left; how fast it goes and comes back
+_PERCENT = 0.01
 _FARTHEST = 0.05  # log distance that a step's orders move a price at most: beyond it the rest of the world buys
-_STOP_SHARE = 0.03  # of the depth within 1 %: what a large stop takes in a step
+_STOP_PACE = 0.006  # of the depth within 1 %: what a large stop takes in a second
 _UNWIND_S = 600.0  # in which an insurance fund sells what it took over
+_LONG_STEP_S = 10.0  # up to which all that orders did is taken to be there yet at a step's end
 _FUND_SHARE = 0.003  # of the open interest: what the funds begin with
-_MARKET = "ts index price depth activity".split()
-_VENUES = (
-    "last mark funding_rate open_interest bought sold opened closed liquidated_longs liquidated_shorts fund_usd".split()
-)
 
 
 class AgentMarket:
@@ -46,19 +47,31 @@ class AgentMarket:
     """
 
     def __init__(self, setting: Setting) -> None:
-        rng = np.random.default_rng(setting.seed)
+        # chances of their own, so that what people do changes neither the news nor what strangers trade
+        crowd, news, strangers, orders, drawn = (np.random.default_rng((setting.seed, part)) for part in range(5))
         self.setting = setting
-        self.habits = setting.habits or draw_habits(rng)
-        self._rng = rng
-        mean_usd, _ = mean_size_usd(setting.agents)
-        self.typical_usd = 0.3 * setting.agents * mean_usd  #: open interest of one side, about
-        self.world = World(rng, setting.price, self.habits.daily_volatility, setting.shocks)
+        self.habits = setting.habits or draw_habits(drawn)
+        self._strangers = strangers
+        self.typical_usd = setting.open_interest_usd
+        self.world = World(news, setting.price, self.habits.daily_volatility * setting.volatility, setting.shocks)
         self.chronicle = Chronicle(setting.agents)
-        self.exchange = Exchange(setting.agents, setting.places, _FUND_SHARE * self.typical_usd, self.chronicle)
-        self.traders = Traders(
-            rng, self.exchange, self.habits, is_levered=setting.is_levered, has_stops=setting.has_stops
+        self.exchange = Exchange(
+            setting.agents,
+            setting.places,
+            _FUND_SHARE * self.typical_usd,
+            self.chronicle,
+            setting.lot,
+            setting.tiers,
         )
-        self._liquidator = Liquidator(self.exchange, rng)
+        self.traders = Traders(
+            crowd,
+            self.exchange,
+            self.habits,
+            setting.people,
+            is_levered=setting.is_levered,
+            has_stops=setting.has_stops,
+        )
+        self._liquidator = Liquidator(self.exchange, orders)
         venues = len(setting.places)
         self._depth_usd = [self.habits.depth_share * self.typical_usd * place.share for place in setting.places]
         self._prints = Footprints()
@@ -67,12 +80,13 @@ class AgentMarket:
         self._ema_by_venue = [0.0] * venues
         self.depth = 1.0  #: quotes that are there, as a share of a calm market's
         self._forced_usd = 0.0  # of late
+        self._shade = 0.0  # log price
+        self._outside_usd = 0.0  # bought by somebody from outside, in all
         self._premium_sum, self._premium_steps = [0.0] * venues, 0
         self.funding = [_INTEREST] * venues  #: rates paid last
         self.mark = np.full(venues, setting.price)  #: quote per base
         self.last = [setting.price] * venues
         self.ts = setting.ts_start
-        self._number = 0
         self._bought, self._sold = np.zeros(venues), np.zeros(venues)
         self._seized = np.zeros((2, venues))
 
@@ -85,9 +99,8 @@ class AgentMarket:
             extra_usd: what somebody from outside buys (< 0: sells) in it, spread over the venues.
         """
         dt, world, exchange = self.setting.dt_s, self.world, self.exchange
-        before = self.log_price
-        self._number += 1
-        self.ts = self.setting.ts_start + round(self._number * dt * _NS)
+        before, began = self.log_price, self.ts
+        self.ts += round(dt * _NS)
         world.step(dt)
         self._settle_prices(dt)
         self._bought[:], self._sold[:], self._seized[:] = 0.0, 0.0, 0.0
@@ -99,16 +112,45 @@ class AgentMarket:
         self._mark(dt)
         self._liquidate()
         world.feel(self.log_price - before, dt)
-        if self._number % max(1, round(_FUNDING_S / dt)) == 0:
+        if self.ts // _FUNDING_NS != began // _FUNDING_NS:
             self._pay_funding()
         exchange.keep_makers_liquid(self.mark)
         return self._record()
+
+    def positions(self) -> Table:
+        """All positions there ever were, those still open last; columns as in the truth log."""
+        return self.chronicle.positions(self.exchange)
+
+    def liquidations(self) -> Table:
+        """All closings by force, in order of time; columns as in the truth log."""
+        return self.chronicle.liquidations()
+
+    @property
+    def funding_ahead(self) -> list[float]:
+        """Rates by venue as they would be paid now, fractions of eight hours; those just paid where it is time."""
+        if not self._premium_steps:
+            return list(self.funding)
+        premiums = [total / self._premium_steps for total in self._premium_sum]
+        return [one + max(-_FUNDING_CLAMP, min(_FUNDING_CLAMP, _INTEREST - one)) for one in premiums]
+
+    def pace(self, dt_s: float) -> None:
+        """Go on in steps of another length, seconds."""
+        self.setting = msgspec.structs.replace(self.setting, dt_s=dt_s)
 
     @property
     def log_price(self) -> float:
         """Log price of the contract, all venues'."""
         world = self.world
-        return world.index + world.noise + self._basis + self._prints.displacement
+        return self.log_index + world.noise + self._basis + self._prints.displacement
+
+    @property
+    def log_index(self) -> float:
+        """Log price of what the contract is about: the world's, and how far makers have shaded their quotes.
+
+        They shade by what they hold (Ho & Stoll 1981), which others hold the other way: who opens and closes has moved
+        nothing in the end, so that no crowd can pull the index along behind itself.
+        """
+        return self.world.index + self._shade
 
     def _settle_prices(self, dt: float) -> None:
         """Footprints fade, venues come together, the premium follows the crowd."""
@@ -118,10 +160,14 @@ class AgentMarket:
             self._apart[venue] *= math.exp(-dt / place.lag_s)
         longs, shorts = float(exchange.longs.sum()), float(exchange.shorts.sum())
         lopsided = (longs - shorts) / (longs + shorts + 1.0)
-        self._basis += (_BASIS_MOST * math.tanh(4.0 * lopsided) - self._basis) * dt / _BASIS_S
+        self._basis += (_BASIS_MOST * math.tanh(4.5 * lopsided) - self._basis) * dt / _BASIS_S
         self._reprice()
 
     def _reprice(self) -> None:
+        held = (
+            float((self.exchange.longs - self.exchange.shorts).sum()) * self.exchange.lot * math.exp(self.world.index)
+        )
+        self._shade = SHADING * _PERCENT * (held + self._outside_usd) / sum(self._depth_usd)
         middle = self.log_price
         self.last = [math.exp(middle + apart) for apart in self._apart]
 
@@ -133,17 +179,19 @@ class AgentMarket:
         """
         world = self.world
         calm = self.habits.turnover * self.typical_usd * dt / _DAY_S
-        volume = calm * math.pow(world.activity, 1.5) * float(self._rng.gamma(_LUMPY * dt)) / (_LUMPY * dt)
+        volume = calm * math.pow(world.activity, 1.5) * float(self._strangers.gamma(_LUMPY * dt)) / (_LUMPY * dt)
         leaning = 0.5 + 0.15 * math.tanh(world.nerves / (world.daily_volatility * 0.083))
         for venue, place in enumerate(self.setting.places):
-            lots = volume * place.share / (self.last[venue] * LOT)
+            lots = volume * place.share / (self.last[venue] * self.exchange.lot)
             self._bought[venue] += round(lots * leaning)
             self._sold[venue] += round(lots * (1 - leaning))
         return volume
 
     def _trade(self, volume: float, extra_usd: float) -> None:
         """Agents' orders and the funds' sales walk the books and are filled at one price a venue and side."""
+        apart = list(self._apart)
         exchange, places = self.exchange, self.setting.places
+        self._outside_usd += extra_usd
         who, lots, taken = self.traders.orders(volume * self.depth, self._bearable(), self.last)
         venue = exchange.venue[who]
         unwound = self._unwound()
@@ -151,7 +199,7 @@ class AgentMarket:
         price, total = np.empty(len(places)), 0.0
         half = _SPREAD * self.world.volatility / self.world.daily_volatility / math.sqrt(self.depth)
         for at, place in enumerate(places):
-            usd = float(net[at]) * LOT * self.last[at] + extra_usd * place.share
+            usd = float(net[at]) * self.exchange.lot * self.last[at] + extra_usd * place.share
             total += usd
             price[at] = self.last[at] * math.exp(self._push(at, usd))
         if total:
@@ -163,11 +211,21 @@ class AgentMarket:
             self._sold += np.bincount(venue, np.maximum(-taken, 0.0) + np.maximum(waited, 0.0), len(places))
         if unwound.any():
             exchange.unwind(unwound, price)
+        self._come_together(apart)
         self._reprice()
 
+    def _come_together(self, before: list[float]) -> None:
+        """In a long step orders are spread over it: most of what they did to one venue alone is over at its end."""
+        dt = self.setting.dt_s
+        if dt <= _LONG_STEP_S:
+            return
+        for venue, place in enumerate(self.setting.places):
+            left = place.lag_s / dt * -math.expm1(-dt / place.lag_s)
+            self._apart[venue] = before[venue] + left * (self._apart[venue] - before[venue])
+
     def _bearable(self) -> list[float]:
-        """Quote units by venue that a stop takes from the book in one step at most."""
-        return [_STOP_SHARE * usd * self.depth for usd in self._depth_usd]
+        """Quote units by venue that a stop takes from the book in this step at most."""
+        return [_STOP_PACE * self.setting.dt_s * usd * self.depth for usd in self._depth_usd]
 
     def _unwound(self) -> Floats:
         """Lots that the funds trade in this step, signed: a share of what they hold, at least one."""
@@ -192,7 +250,8 @@ class AgentMarket:
         walk = Walk(sum(self._depth_usd) * self.depth, self.habits.kappa)
         walk.take(abs(usd))
         displacement = min(walk.distance, _FARTHEST) if usd > 0 else -min(walk.distance, _FARTHEST)
-        self.world.index += self._prints.press(displacement)
+        dt = self.setting.dt_s
+        self._prints.press(displacement, dt if dt > _LONG_STEP_S else 0.0)
         self._apart = [apart - displacement for apart in self._apart]
 
     def _quote(self, dt: float) -> None:
@@ -211,7 +270,7 @@ class AgentMarket:
         """Marks, and the premium that the next funding is of."""
         share = min(1.0, dt / _MARK_MEMORY_S)
         for venue, last in enumerate(self.last):
-            premium = math.log(last) - self.world.index
+            premium = math.log(last) - self.log_index
             self._ema_by_venue[venue] += (premium - self._ema_by_venue[venue]) * share
             self._premium_sum[venue] += premium
         self._premium_steps += 1
@@ -219,8 +278,8 @@ class AgentMarket:
 
     def _remark(self) -> None:
         """Median of the index with funding, the index with the basis of late, and the last price (Binance)."""
-        index = math.exp(self.world.index)
-        left = 1.0 - (self._number * self.setting.dt_s % _FUNDING_S) / _FUNDING_S
+        index = math.exp(self.log_index)
+        left = 1.0 - self.ts % _FUNDING_NS / _FUNDING_NS
         for venue, last in enumerate(self.last):
             prices = (index * (1 + self.funding[venue] * left), index * math.exp(self._ema_by_venue[venue]), last)
             self.mark[venue] = sorted(prices)[1]
@@ -269,21 +328,19 @@ class AgentMarket:
         side[venue] += sum(row.filled_lots for row in rows)
 
     def _pay_funding(self) -> None:
-        """F = P + clamp(0.01 % - P, ±0.05 %) of the average premium since the last one."""
-        for venue, total in enumerate(self._premium_sum):
-            premium = total / self._premium_steps
-            self.funding[venue] = premium + max(-_FUNDING_CLAMP, min(_FUNDING_CLAMP, _INTEREST - premium))
-            self._premium_sum[venue] = 0.0
+        """F = P + clamp(0.01 % - P, ±0.05 %) of the average premium P since the last one."""
+        self.funding[:] = self.funding_ahead
+        self._premium_sum = [0.0] * len(self.funding)
         self._premium_steps = 0
         self.exchange.pay_funding(np.array(self.funding), self.mark)
         self._liquidate()
 
     def _record(self) -> Step:
         exchange = self.exchange
-        fund = exchange.fund_cash + exchange.fund_lots * LOT * self.mark
+        fund = exchange.fund_cash + exchange.fund_lots * self.exchange.lot * self.mark
         return Step(
             self.ts,
-            math.exp(self.world.index),
+            math.exp(self.log_index),
             math.exp(self.log_price),
             self.depth,
             self.world.activity,
@@ -316,28 +373,8 @@ def record(setting: Setting, days: float, *, map_every_s: float = 900.0) -> Trut
         days: of market time.
         map_every_s: seconds between two pictures of the true map; 0: none.
     """
-    market, steps = AgentMarket(setting), round(days * _DAY_S / setting.dt_s)
-    every = round(map_every_s / setting.dt_s)
-    whole = np.empty((steps, len(_MARKET)))
-    parts = np.empty((steps, len(_VENUES), len(setting.places)))
-    maps = [true_map(market.exchange, market.mark, market.ts)]
-    for number in range(steps):
-        step = market.step()
-        whole[number] = (step.ts - setting.ts_start, step.index, step.price, step.depth, step.activity)
-        parts[number] = tuple(getattr(step, name) for name in _VENUES)
-        if every and (number + 1) % every == 0:
-            maps.append(true_map(market.exchange, market.mark, market.ts))
-    table: Table = {name: whole[:, at].copy() for at, name in enumerate(_MARKET)}
-    table["ts"] = table["ts"].astype(np.int64) + setting.ts_start
-    return Truth(
-        setting.seed,
-        setting.dt_s,
-        setting.places,
-        {
-            "market": table,
-            "venues": {name: parts[:, at].ravel() for at, name in enumerate(_VENUES)},
-            "positions": market.chronicle.positions(market.exchange),
-            "liquidations": market.chronicle.liquidations(),
-            "map": {name: np.concatenate([part[name] for part in maps]) for name in maps[0]},
-        },
-    )
+    market = AgentMarket(setting)
+    recorder = Recorder(market, map_every_s)
+    for _ in range(round(days * _DAY_S / setting.dt_s)):
+        recorder.take(market.step())
+    return recorder.truth()

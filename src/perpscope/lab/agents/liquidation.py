@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from perpscope.lab.agent_book import Walk
-from perpscope.lab.exchange import LOT, Exchange, Indices
-from perpscope.lab.truth import LIQUIDATED, Forced
+from perpscope.lab.agents.book import Walk
+from perpscope.lab.agents.exchange import Exchange, Indices
+from perpscope.lab.agents.truth import LIQUIDATED, Forced
 
 FEE = 0.0125  #: of notional, to the fund, as far as there is margin left (Binance `liquidationFee`, BTCUSDT 2024)
 _LARGE_USD = 100_000.0  # positions from here are closed in parts (METHOD 13.1)
@@ -64,7 +64,7 @@ class Liquidator:
             return
         lots = self._due(agent, held, last)
         limit = exchange.bankruptcy(agent)
-        filled, price = _fill(lots, held > 0, limit, last, walk)
+        filled, price = _fill(lots, held > 0, limit, last, walk, exchange.lot)
         rest, against = lots - filled, 0.0
         sign = -1.0 if held > 0 else 1.0
         if lots == abs(held):
@@ -96,19 +96,19 @@ class Liquidator:
     def _due(self, agent: int, held: float, last: float) -> float:
         """How many lots go: a fifth of a large position at first, all of the others; > 0."""
         size = abs(held)
-        if size * LOT * last < _LARGE_USD or agent in self._reduced:
+        if size * self._exchange.lot * last < _LARGE_USD or agent in self._reduced:
             return size
         self._reduced.add(agent)
         return min(size, max(1.0, math.floor(size * _PART)))
 
 
-def _fill(lots: float, is_long: bool, limit: float, last: float, walk: Walk) -> tuple[float, float]:
+def _fill(lots: float, is_long: bool, limit: float, last: float, walk: Walk, lot: float) -> tuple[float, float]:
     """Lots that the book takes no worse than `limit`, and their average price (NaN if none)."""
     reach = math.log(last / limit) if is_long and limit > 0 else math.log(limit / last) if not is_long else 1.0
-    notional = lots * LOT * last
+    notional = lots * lot * last
     there = walk.within(reach)
     filled = lots if there >= notional else math.floor(lots * there / notional)
     if filled <= 0:
         return 0.0, math.nan
-    distance = walk.take(filled * LOT * last)
+    distance = walk.take(filled * lot * last)
     return float(filled), last * math.exp(-distance if is_long else distance)

@@ -9,13 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perpscope.lab.agent_margin import Floats, bankruptcy_price, liquidation_price
-from perpscope.lab.truth import CLOSED, DELEVERAGED, Chronicle
+from perpscope.analytics.margin_linear import Floats, LinearTiers, linear_bankruptcy_prices
+from perpscope.analytics.margin_tiers import TierTable
+from perpscope.lab.agents.tiers import BTCUSDT_2024_10
+from perpscope.lab.agents.truth import CLOSED, DELEVERAGED, Chronicle
 from perpscope.model.market import Completeness, Sampling
 
 Indices = NDArray[np.int64]
 
-LOT = 0.0001  #: base units of one lot
+LOT = 0.0001  #: base units of one lot, unless another is asked for
 TAKER_FEE, MAKER_FEE = 0.0005, 0.0002  #: fractions of notional
 MAKER_LEVERAGE = 3.0  #: at most, of a market maker's account: it pays in before it would be over
 
@@ -49,11 +51,23 @@ class Exchange:
         places: the venues; their shares add up to 1.
         fund_usd: what each insurance fund begins with, together.
         chronicle: where positions and liquidations are written down.
+        lot: base units of one lot.
+        table: margin tiers of all venues.
     """
 
-    def __init__(self, count: int, places: tuple[Place, ...], fund_usd: float, chronicle: Chronicle) -> None:
+    def __init__(
+        self,
+        count: int,
+        places: tuple[Place, ...],
+        fund_usd: float,
+        chronicle: Chronicle,
+        lot: float = LOT,
+        table: TierTable = BTCUSDT_2024_10,
+    ) -> None:
         shares = np.array([place.share for place in places])
         self.places = places
+        self.lot = lot  #: base units
+        self.tiers = LinearTiers(table)
         self.chronicle = chronicle
         edges = np.rint(np.concatenate(([0.0], np.cumsum(shares / shares.sum()))) * count).astype(np.int64)
         self.edges: list[int] = edges.tolist()  #: agents of venue v are edges[v]:edges[v+1]
@@ -96,7 +110,7 @@ class Exchange:
             price: quote per base.
             ts: ns of market time.
         """
-        held, size = self.lots[who], lots * LOT
+        held, size = self.lots[who], lots * self.lot
         venue, value = self.venue[who], np.abs(size) * price
         opening = held * lots >= 0
         new = held + lots
@@ -115,7 +129,7 @@ class Exchange:
         self.reprice(who)
 
     def _open(self, who: Indices, held: Floats, lots: Floats, price: Floats) -> None:
-        value = np.abs(lots) * LOT * price
+        value = np.abs(lots) * self.lot * price
         need = value / self.leverage[who] + TAKER_FEE * value
         paid_in = np.maximum(need - self.wallet[who], 0.0)
         self.wallet[who] += paid_in - need
@@ -125,7 +139,7 @@ class Exchange:
         self._count(who, lots, lots > 0, self.opened)
 
     def _close(self, who: Indices, lots: Floats, price: Floats, ts: int) -> None:
-        released = self._release(who, lots, price) - TAKER_FEE * np.abs(lots) * LOT * price
+        released = self._release(who, lots, price) - TAKER_FEE * np.abs(lots) * self.lot * price
         self.wallet[who] += np.maximum(released, 0.0)
         self.fund_cash += np.bincount(self.venue[who], np.minimum(released, 0.0), len(self.places))
         self._count(who, lots, lots < 0, self.closed)
@@ -137,7 +151,7 @@ class Exchange:
         """Margin and profit of the lots that are closed; quote units, may be below zero."""
         freed = self.margin[who] * (-lots / self.lots[who])
         self.margin[who] -= freed
-        return np.asarray(freed - lots * LOT * (price - self.entry[who]))
+        return np.asarray(freed - lots * self.lot * (price - self.entry[who]))
 
     def _count(self, who: Indices, lots: Floats, of_longs: NDArray[np.bool_], tally: Floats) -> None:
         venue = self.venue[who]
@@ -152,11 +166,15 @@ class Exchange:
         self.floor[who] = 0.0
         self.ceiling[who] = np.inf
         if long.size:
-            self.floor[long] = liquidation_price(self.lots[long] * LOT, self.entry[long], self.margin[long])
+            self.floor[long] = self.tiers.liquidation_prices(
+                self.lots[long] * self.lot, self.entry[long], self.margin[long]
+            )
             for venue, floor in zip(self.venue[long].tolist(), self.floor[long].tolist(), strict=True):
                 self._highest_floor[venue] = max(self._highest_floor[venue], floor)
         if short.size:
-            self.ceiling[short] = liquidation_price(self.lots[short] * LOT, self.entry[short], self.margin[short])
+            self.ceiling[short] = self.tiers.liquidation_prices(
+                self.lots[short] * self.lot, self.entry[short], self.margin[short]
+            )
             for venue, ceiling in zip(self.venue[short].tolist(), self.ceiling[short].tolist(), strict=True):
                 self._lowest_ceiling[venue] = min(self._lowest_ceiling[venue], ceiling)
 
@@ -189,7 +207,7 @@ class Exchange:
             price: average fill, quote per base.
             fee_rate: fraction of notional.
         """
-        who, venue, size = np.array([agent]), int(self.venue[agent]), lots * LOT
+        who, venue, size = np.array([agent]), int(self.venue[agent]), lots * self.lot
         left = float(self._release(who, np.array([lots]), np.array([price]))[0])
         fee = min(max(left, 0.0), fee_rate * abs(size) * price)
         self.fund_cash[venue] += fee + min(left, 0.0)
@@ -204,7 +222,7 @@ class Exchange:
         """The insurance fund takes lots of a position at its bankruptcy price; arguments as of `seize`."""
         who, venue = np.array([agent]), int(self.venue[agent])
         left = float(self._release(who, np.array([lots]), np.array([price]))[0])  # 0 but for rounding
-        self.fund_cash[venue] += lots * LOT * price + left
+        self.fund_cash[venue] += lots * self.lot * price + left
         self.fund_lots[venue] -= lots
         self._forced(who, lots)
 
@@ -240,7 +258,7 @@ class Exchange:
         held = self.lots[rows]
         able = np.flatnonzero(held * lots > 0)  # the other side of the position that is closed
         margin = np.maximum(self.margin[rows][able], 1e-9)
-        profit = held[able] * LOT * (price - self.entry[rows][able])
+        profit = held[able] * self.lot * (price - self.entry[rows][able])
         rank = profit / margin * self.leverage[rows][able]
         able = able[profit > 0][np.argsort(-rank[profit > 0], kind="stable")]
         sizes = np.abs(held[able])
@@ -262,9 +280,9 @@ class Exchange:
             price: by venue, quote per base.
         """
         self.fund_lots += lots
-        self.fund_cash -= lots * LOT * price
+        self.fund_cash -= lots * self.lot * price
         self.maker_lots -= lots
-        self.maker_cash += lots * LOT * price
+        self.maker_cash += lots * self.lot * price
 
     # money ---------------------------------------------------------------------------------------------------------
 
@@ -275,7 +293,7 @@ class Exchange:
             rate: by venue, fraction of notional; < 0: shorts pay.
             mark: by venue, quote per base.
         """
-        per_lot = rate * mark * LOT
+        per_lot = rate * mark * self.lot
         self.margin -= self.lots * per_lot[self.venue]
         self.maker_cash -= self.maker_lots * per_lot
         self.fund_cash -= self.fund_lots * per_lot
@@ -283,20 +301,23 @@ class Exchange:
 
     def keep_makers_liquid(self, mark: Floats) -> None:
         """Makers pay in what keeps them below their leverage; mark by venue, quote per base."""
-        value = np.abs(self.maker_lots) * LOT * mark
-        missing = np.maximum(value / MAKER_LEVERAGE - self.maker_cash - self.maker_lots * LOT * mark, 0.0)
+        worth = self.maker_lots * (self.lot * mark)
+        value = np.abs(worth)
+        missing = value / MAKER_LEVERAGE - self.maker_cash - worth
+        if missing.max() <= 0.0:
+            return
         paid_in = np.where(missing > 0, missing + 0.1 * value, 0.0)
         self.maker_cash += paid_in
         self.deposits += paid_in
 
     def fund_equity(self, venue: int, mark: float) -> float:
         """What an insurance fund is worth, quote units."""
-        return float(self.fund_cash[venue] + self.fund_lots[venue] * LOT * mark)
+        return float(self.fund_cash[venue] + self.fund_lots[venue] * self.lot * mark)
 
     def bankruptcy(self, agent: int) -> float:
         """Where nothing is left of a position's margin, quote per base."""
         rows = slice(agent, agent + 1)
-        return float(bankruptcy_price(self.lots[rows] * LOT, self.entry[rows], self.margin[rows])[0])
+        return float(linear_bankruptcy_prices(self.lots[rows] * self.lot, self.entry[rows], self.margin[rows])[0])
 
     def audit(self, mark: Floats) -> tuple[float, float, float]:
         """What must be zero; mark by venue, quote per base.
@@ -307,10 +328,10 @@ class Exchange:
         """
         venue, count = self.venue, len(self.places)
         net = np.bincount(venue, self.lots, count) + self.maker_lots + self.fund_lots
-        profit = self.lots * LOT * (mark[venue] - self.entry)
+        profit = self.lots * self.lot * (mark[venue] - self.entry)
         held = np.bincount(venue, self.wallet + self.margin + profit, count)
         lots = self.maker_lots + self.fund_lots
-        value = held + (self.maker_cash + self.fund_cash + lots * LOT * mark + self.fees)
+        value = held + (self.maker_cash + self.fund_cash + lots * self.lot * mark + self.fees)
         off = np.abs(np.bincount(venue, np.maximum(self.lots, 0.0), count) - self.longs).max()
         off += np.abs(np.bincount(venue, np.maximum(-self.lots, 0.0), count) - self.shorts).max()
         return float(np.abs(net).max()), float(np.abs(value - self.deposits).max() / self.deposits.sum()), float(off)
