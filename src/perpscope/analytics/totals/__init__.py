@@ -1,0 +1,1 @@
+"""True totals of liquidations, where at most one a second is published: estimated, with an interval, and scored."""
