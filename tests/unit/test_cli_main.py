@@ -223,7 +223,7 @@ def test_collect_is_live_without_drawing(capsys: Captured) -> None:
 
 def test_a_demo_can_be_collected_in_this_process(capsys: Captured) -> None:
     """`collect --mock` is `demo --headless`: the generated market, in its own file. Keeps S1-22."""
-    assert run(["collect", "--mock", "--duration", "1.5", "--db", "d.db", "--json", "--symbols", "BTC,ETH"]) == 0
+    assert run(["collect", "--mock", "--duration", "4", "--db", "d.db", "--json", "--symbols", "BTC,ETH"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["data"] == "demo"
     assert "DEMO DATA, never the real store: d.db" in err
@@ -293,6 +293,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     collecting_and_reading = {"demo", "live", "collect", "replay", "status", "config", "symbols"}
     keeping = {"analyze", "report", "import", "cleanup", "backup", "restore", "db", "export", "archive", "backfill"}
-    examining = {"coverage", "doctor", "margin"}
+    examining = {"coverage", "doctor", "margin", "sentiment", "tape"}
     assert names == collecting_and_reading | keeping | examining
     assert callable(reading.status)

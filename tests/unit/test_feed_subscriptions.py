@@ -221,7 +221,7 @@ def test_a_book_is_renewed_by_leaving_and_joining_its_topic() -> None:
 
 
 def test_many_books_are_renewed_by_as_few_messages_as_the_venue_takes() -> None:
-    """Keeps B3. A hole in every book costs two messages a run of topics; each is rejoined before the next is left."""
+    """Fault B3: a hole in every book costs two messages a run of topics; each is rejoined before the next is left."""
     subscriptions = made(*plain(6))
     said(subscriptions)
     for number in (1, 2):

@@ -10,11 +10,15 @@ from perpscope.cli import (
     collecting,
     configuring,
     coverage,
+    demo,
     doctor,
     importing,
+    liqmap,
     margin,
     reading,
+    sentiment,
     symbols,
+    totals,
     upkeep,
 )
 
@@ -26,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(collecting.demo)
+app.command("demo")(demo.demo)
 app.command("live")(collecting.live)
 app.command("collect")(collecting.collect)
 app.command("replay")(reading.replay)
@@ -34,6 +38,10 @@ app.command("status")(reading.status)
 app.command("coverage")(coverage.coverage)
 app.command("analyze")(analyzing.analyze)
 app.command("report")(analyzing.report)
+app.command("tape")(totals.tape)
+app.command("map")(liqmap.map_)
+app.command("heatmap")(liqmap.heatmap)
+app.command("sentiment")(sentiment.sentiment)
 app.command("import")(importing.import_)
 app.command("backfill")(backfilling.backfill)
 app.command("cleanup")(upkeep.cleanup)

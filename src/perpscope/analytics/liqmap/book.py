@@ -1,0 +1,166 @@
+"""One ledger of positions: a family of classes under one guess of where positions are opened.
+
+In: a bar and where its new positions go. Out: what was passed by the price, class by class. After every bar each side
+holds exactly the open interest. Nothing here knows the time or the other books.
+"""
+
+import msgspec
+import numpy as np
+
+from perpscope.analytics.liqmap import kernel, learning
+from perpscope.analytics.liqmap.bars import Setting
+from perpscope.analytics.liqmap.inflow import Share
+from perpscope.analytics.liqmap.ladder import Ladder
+from perpscope.analytics.liqmap.learning import Learnt
+from perpscope.analytics.margin_arrays import Floats
+
+#: Bins a grid grows by, beyond what is needed.
+_SPARE = 64
+
+
+class Book(msgspec.Struct):
+    """State; arrays are changed in place. Bins are counted from the map's anchor."""
+
+    first: int  #: number of the first bin
+    mass: Floats  #: (2, classes, bins) base units by entry price; side 0 long, 1 short
+    cleared: Floats  #: (2, bins) base units swept, by liquidation price, fading
+    learnt: Learnt
+
+
+class Prices(msgspec.Struct, frozen=True):
+    """The prices of a bar, as logs."""
+
+    low: float
+    high: float
+    close: float
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """What one bar did to a book: open interest before − swept − closed + opened = after, on each side."""
+
+    exposure: Floats  #: (2, classes) base units the price passed: swept, and opened and passed in the same bar
+    swept: Floats  #: (2, classes) base units, of what was held before
+    conversion: Floats  #: (2, classes) β before the bar
+    opened: Floats  #: (2,) base units
+    closed: Floats  #: (2,) base units, voluntarily
+
+    @property
+    def expected(self) -> Floats:
+        """(2,) μ = Σ β A: base units expected to have been closed by force, long and short."""
+        found: Floats = (self.conversion * self.exposure).sum(axis=1)
+        return found
+
+
+def begin(ladder: Ladder, bin_number: int, setting: Setting) -> Book:
+    """An empty book around one bin.
+
+    Raises:
+        ValueError: a class lies nearer to its entry than a bin is wide.
+    """
+    if (np.abs(ladder.offsets) < setting.step).any():
+        raise ValueError(f"classes must be at least {setting.step:g} away from their entries")
+    classes, bins = ladder.offsets.shape[1], 2 * _SPARE
+    return Book(
+        bin_number - _SPARE, np.zeros((2, classes, bins)), np.zeros((2, bins)), learning.begin(classes, setting)
+    )
+
+
+def reach(book: Book, first: int, last: int) -> None:
+    """Make room for bins `first` to `last`, both included, and a little more."""
+    end = book.first + book.mass.shape[2]
+    if first - 2 >= book.first and last + 2 < end:
+        return
+    before = book.first - (first - _SPARE) if first - 2 < book.first else 0
+    after = last + _SPARE + 1 - end if last + 2 >= end else 0
+    book.mass = np.pad(book.mass, ((0, 0), (0, 0), (before, after)))
+    book.cleared = np.pad(book.cleared, ((0, 0), (before, after)))
+    book.first -= before
+
+
+def amounts(
+    held: Floats, open_interest: float, turnover: float, volume: float, setting: Setting
+) -> tuple[Floats, Floats]:
+    """What is opened and what is closed on each side so that it ends at the open interest (METHOD 6.3, 6.5).
+
+    Opened = max(OI − held, 0) + turnover, at most the volume unless open interest itself asks for more; closed is the
+    rest of the balance.
+
+    Args:
+        held: (2,) base units after the sweep.
+        open_interest: base units, at the bar's end.
+        turnover: base units opened and closed beside what open interest shows.
+        volume: base units traded; infinite where not known.
+        setting: the share that turnover may close.
+
+    Returns:
+        Opened and closed, (2,) base units each.
+
+    >>> amounts(np.array([99.0, 100.0]), 98.0, 3.0, np.inf, Setting())
+    (array([3., 3.]), array([4., 5.]))
+    """
+    need = open_interest - held
+    grown, shrunk = np.maximum(need, 0.0), np.maximum(-need, 0.0)
+    room = np.minimum(np.maximum(volume - grown, 0.0), np.maximum(setting.most_closed * held - shrunk, 0.0))
+    extra = np.minimum(turnover, room)
+    return grown + extra, shrunk + extra
+
+
+def sweep(book: Book, ladder: Ladder, prices: Prices, anchor: float, fade: float, setting: Setting) -> Floats:
+    """First part of a bar: what the price passed goes. Returns (2, classes) base units.
+
+    Args:
+        book: changed.
+        ladder: its classes.
+        prices: of the bar.
+        anchor: log price at which bin 0 begins.
+        fade: factor for what was cleared before.
+        setting: width of a bin.
+    """
+    book.cleared *= fade
+    left = anchor + book.first * setting.step
+    return kernel.sweep(book.mass, book.cleared, (left, setting.step), ladder.offsets, prices.low, prices.high)
+
+
+def turn(book: Book, prices: Prices, anchor: float, closed: Floats, setting: Setting) -> None:
+    """Second part: voluntary closes, (2,) base units."""
+    left = anchor + book.first * setting.step
+    hazards = np.array(setting.hazards)
+    kernel.close(book.mass, (left, setting.step), prices.close, closed, hazards, setting.near)
+
+
+def fill(
+    book: Book, ladder: Ladder, prices: Prices, anchor: float, opened: Floats, share: Share, setting: Setting
+) -> Floats:
+    """Third part: new positions. Returns what was passed at once, (2, classes) base units.
+
+    Args:
+        book: changed; reaches over the share.
+        ladder: its classes.
+        prices: of the bar.
+        anchor: log price at which bin 0 begins.
+        opened: (2, classes) base units.
+        share: where.
+        setting: width of a bin.
+    """
+    left = anchor + book.first * setting.step
+    start = share.first - book.first
+    grid = (left, setting.step)
+    return kernel.place(book.mass, grid, ladder.offsets, opened, start, share.parts, prices.close)
+
+
+def laid_out(book: Book, ladder: Ladder, first: int, count: int, setting: Setting) -> Floats:
+    """Mass by liquidation price: (2, classes, count) base units, from bin `first`; what lies outside is left out.
+
+    Entry bins moved by a class' offset fall between two bins and are split by overlap.
+    """
+    found = np.zeros((2, ladder.offsets.shape[1], count))
+    bins = book.mass.shape[2]
+    for side in (0, 1):
+        for rung in range(ladder.offsets.shape[1] - 1):
+            place = book.first + ladder.offsets[side, rung] / setting.step - first
+            whole = int(np.floor(place))
+            for shift, part in ((whole, 1.0 - (place - whole)), (whole + 1, place - whole)):
+                lower, upper = max(shift, 0), min(shift + bins, count)
+                if lower < upper:
+                    found[side, rung, lower:upper] += part * book.mass[side, rung, lower - shift : upper - shift]
+    return found

@@ -1,0 +1,178 @@
+"""What a liquidation map is asked for, and the venues' bars and empty maps it is made of.
+
+In: a store and a `Question`. Out: a `Gathered`: for each venue that has prices and open interest its bars, its margin
+tiers as ladders, and a map that has taken nothing yet.
+"""
+
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from perpscope.analytics import margin_venues
+from perpscope.analytics.liqmap.bars import HOUR_NS
+from perpscope.analytics.liqmap.ladder import MAP_PROFILES, Ladder, distance_ladder, leverage_ladder
+from perpscope.analytics.liqmap.venue_map import State, VenueMap
+from perpscope.app.liqmap_bars import Feed, read_feed
+from perpscope.app.liqmap_baselines import FORMULAS
+from perpscope.app.margin_tables import find_table
+from perpscope.app.margin_tiers import MarginTable
+from perpscope.app.status import market_now
+from perpscope.config import nearest
+from perpscope.errors import ConfigError, DataError
+from perpscope.model.instrument import Contract, Instrument
+from perpscope.stores.reader import SqliteReader
+from perpscope.stores.status import StoreKind
+
+#: Bins if no width is asked for: about so much of the price each, rounded to 1, 2 or 5.
+_WIDTH: Final = 0.004
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What to make."""
+
+    name: str  #: a coin (all venues together), a symbol or an id, in any case
+    profile: str = "calibrated"
+    lookback_h: float = 72.0  #: positions are followed from so long ago
+    horizon_min: float = 60.0  #: the blend with distance that is published is for this horizon; 0 = the map alone
+    width: float | None = None  #: of a bin, quote units; None = chosen by the price
+    formula: str = "method"  #: or "seed" (the documents'), "public" (another's rule)
+    top: int = 5  #: clusters
+    prices: tuple[float, ...] = ()  #: what if the price goes there, quote per base
+    moves: tuple[float, ...] = (-0.03, 0.03)  #: or by so much, fractions above −1
+    explained: float | None = None  #: explain the bin at this price
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One venue while the map is made."""
+
+    feed: Feed
+    ladders: tuple[Ladder, ...]
+    map: VenueMap
+    table: MarginTable
+
+    @property
+    def open_interest(self) -> float:
+        """Newest open interest, base units; 0 where none was told."""
+        told = [bar.open_interest for bar in self.feed.bars if isfinite(bar.open_interest)]
+        return told[-1] if told else 0.0
+
+    @property
+    def state(self) -> State:
+        """Of its map, which has taken open interest."""
+        assert self.map.state is not None  # noqa: S101 -- a part has open interest, and its bars were taken
+        return self.map.state
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a map is made of."""
+
+    kind: StoreKind
+    now: int  #: ns UTC, market time
+    start: int  #: ns UTC, where the bars begin
+    parts: list[Part]  #: venues that have what it takes
+    notes: list[str]  #: why others are left out
+
+    @property
+    def reference(self) -> Part:
+        """The venue with most open interest: its mark is the map's."""
+        return max(self.parts, key=lambda part: part.open_interest)
+
+
+def check(question: Question) -> None:
+    """Refuse what cannot be made.
+
+    Raises:
+        ConfigError: a profile or formula that is none, or a figure out of its range.
+    """
+    if question.profile not in MAP_PROFILES:
+        like = nearest(question.profile, MAP_PROFILES)
+        raise ConfigError(
+            "option-value",
+            f"--profile {question.profile} is none of {', '.join(MAP_PROFILES)}",
+            hint=f"did you mean {like!r}?" if like else None,
+        )
+    if question.formula not in FORMULAS:
+        raise ConfigError("option-value", f"--formula {question.formula} is none of {', '.join(FORMULAS)}")
+    for flag, value, least in (("lookback", question.lookback_h, 1.0), ("horizon", question.horizon_min, 0.0)):
+        if not least <= value < float("inf"):
+            raise ConfigError("option-value", f"--{flag} {value:g} must be {least:g} or more")
+    if question.top < 1:
+        raise ConfigError("option-value", f"--top {question.top} must be 1 or more")
+    if question.width is not None and not 0.0 < question.width < float("inf"):
+        raise ConfigError("option-value", f"--width {question.width:g} must be above 0", hint="e.g. --width 500")
+    for move in question.moves:
+        if not -1.0 < move < float("inf"):
+            raise ConfigError("option-value", f"--at {move * 100:g}% must be above −100 %")
+    for price in (*question.prices, *([] if question.explained is None else [question.explained])):
+        if not 0.0 < price < float("inf"):
+            raise ConfigError("option-value", f"a price of {price:g} must be above 0")
+
+
+def gather(path: Path, question: Question) -> Gathered:
+    """Read the bars of every venue that is meant.
+
+    Raises:
+        ConfigError: the store knows no such perpetual.
+        DataError: there is no such store, or nothing a map could be made of.
+        StoreError: it cannot be read.
+    """
+    with SqliteReader.open(path) as reader:
+        kind, now = reader.kind, market_now(reader.heart(), reader.kind)
+        chosen = _chosen(question.name, reader.instruments())
+        start = now - round(question.lookback_h * HOUR_NS)
+        feeds = [read_feed(reader, instrument, start, now) for instrument in chosen]
+    notes: list[str] = []
+    parts: list[Part] = []
+    for feed in feeds:
+        told = [bar.open_interest for bar in feed.bars if isfinite(bar.open_interest)]
+        where = f"{feed.instrument.symbol} on {feed.instrument.venue}"
+        if not feed.bars:
+            notes.append(f"{where}: no price is stored of this time, it is left out")
+        elif not any(amount > 0.0 for amount in told):
+            notes.append(f"{where}: no open interest is stored of this time, it is left out")
+        else:
+            parts.append(_part(feed, question.profile, path))
+    if not parts:
+        raise DataError(
+            "map-too-little",
+            f"no map of {question.name}: {'; '.join(notes)}",
+            hint="collect for a while, or take a longer --lookback: the map needs prices and open interest",
+        )
+    return Gathered(kind=kind, now=now, start=start, parts=parts, notes=notes)
+
+
+def _part(feed: Feed, profile: str, path: Path) -> Part:
+    instrument = feed.instrument
+    shown, table = find_table(instrument, None, path)
+    terms = margin_venues.terms_of(instrument.venue, instrument.contract)
+    ladders = (
+        distance_ladder(),
+        leverage_ladder(table, terms, price=feed.bars[-1].close, profile=profile),
+    )
+    return Part(feed, ladders, VenueMap(ladders), shown)
+
+
+def _chosen(name: str, known: Sequence[Instrument]) -> list[Instrument]:
+    """The perpetuals that are meant, with profit in the quote: sizes of others are no base units."""
+    usable = [i for i in known if i.is_perpetual and i.contract is Contract.LINEAR and i.venue in margin_venues.VENUES]
+    wanted = name.upper()
+    found = [i for i in usable if wanted == i.asset.upper() and i.multiplier == 1]
+    found = found or [i for i in usable if wanted in {i.id.upper(), i.symbol.upper(), i.base.upper()}]
+    if not found:
+        words = {word.upper() for i in usable for word in (i.asset, i.symbol, i.id)}
+        like = nearest(wanted, words)
+        coins = ", ".join(sorted({i.asset for i in usable})[:8])
+        hint = f"did you mean {like!r}?" if like else f"stored are {coins}" if coins else "collect something first"
+        raise ConfigError("symbol-unknown", f"nothing is stored of a perpetual {name!r}", hint=hint)
+    return found
+
+
+def round_width(price: float) -> float:
+    """A width of bins near `_WIDTH` of the price: 1, 2 or 5 times a power of ten."""
+    wanted = price * _WIDTH
+    power = 10.0 ** np.floor(np.log10(wanted))
+    return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda times: abs(times * power - wanted)))
