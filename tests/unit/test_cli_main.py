@@ -293,6 +293,7 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     collecting_and_reading = {"demo", "live", "collect", "replay", "status", "config", "symbols"}
     keeping = {"analyze", "report", "import", "cleanup", "backup", "restore", "db", "export", "archive", "backfill"}
-    examining = {"coverage", "doctor", "margin", "sentiment", "tape"}
-    assert names == collecting_and_reading | keeping | examining
+    examining = {"coverage", "doctor", "margin"}
+    estimating = {"heatmap", "map", "sentiment", "tape"}
+    assert names == collecting_and_reading | keeping | examining | estimating
     assert callable(reading.status)

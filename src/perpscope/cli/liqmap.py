@@ -48,7 +48,7 @@ def map_(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """The liquidation map: dollars by price, clusters, what if the price goes there."""
+    """Where positions would be closed by force, in dollars by price."""
     from perpscope.app.liqmap import read_map
     from perpscope.app.liqmap_parts import Question
 

@@ -33,7 +33,7 @@ def sentiment(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Market sentiment 0–100 with the part of each figure, and the liquidation risk."""
+    """How the market is positioned, 0–100, and what makes it so."""
     from perpscope.app import places
     from perpscope.app.sentiment import read_sentiment
 

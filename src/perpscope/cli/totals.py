@@ -29,7 +29,7 @@ def tape(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Liquidations as they came; beside them true totals: observed, estimated, interval, coverage."""
+    """Liquidations as they came, beside true totals."""
     from perpscope.app import places
     from perpscope.app.totals import read_totals
 
