@@ -392,3 +392,14 @@ def test_a_gap_is_as_wide_as_the_clocks_are_apart() -> None:
     keep(ledger, [late(450, -30)])
     (gap,) = ledger.spoke(Spoken("binance", {TRADES: 440}), 450)
     assert (gap.ts_from, gap.ts_to) == (230, 470)
+
+
+def test_a_message_that_took_long_does_not_hide_how_far_clocks_are_apart() -> None:
+    """Ahead by 30 a moment ago and by nothing now: the clock is still ahead, for a minute after it last showed."""
+    ledger = CoverageLedger()
+    keep(ledger, [subscribed(100, TRADES, BOOK), late(150, -30), late(180, 10)])
+    ledger.book_lost("binance", BTC, 150, "sequence", 190)
+    assert [gap.ts_to for gap in ledger.book_back("binance", BTC, 200) if isinstance(gap, Gap)] == [230]
+    keep(ledger, [late(70_000_000_000, 10)])
+    ledger.book_lost("binance", BTC, 70_000_000_010, "sequence", 70_000_000_020)
+    assert [gap.ts_to for gap in ledger.book_back("binance", BTC, 70_000_000_030)] == [70_000_000_030]

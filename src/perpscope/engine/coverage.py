@@ -22,6 +22,8 @@ _ENDS_WITHOUT_GAP: Final = frozenset({"end-of-recording", "stopped"})
 _SILENT: Final = "silent"
 #: Of a Tick, ns: the first data after a reconnect comes before the next one.
 _PROMPT_TICK_NS: Final = 1_000_000_000
+#: How long it is remembered how far a venue's stamps were ahead: a message that took longer to come hides it.
+_LEAD_KEPT_NS: Final = 60_000_000_000
 
 
 class _Interval:
@@ -36,14 +38,20 @@ class _Interval:
 
 
 class _Connection:
-    __slots__ = ("intervals", "lag", "name", "ts_last", "venue")
+    __slots__ = ("intervals", "lag", "lead", "name", "ts_last", "ts_lead", "venue")
 
     def __init__(self, name: str, venue: str) -> None:
         self.name = name
         self.venue = venue
         self.ts_last = 0
         self.lag = 0  # ns, from the venue's stamp to our receipt
+        self.lead = self.ts_lead = 0  # ns, the farthest a stamp was ahead of our receipt of late, and when
         self.intervals: list[_Interval] = []
+
+    def heard(self, event: Alive) -> None:
+        self.ts_last, self.lag = event.ts_last, event.lag_ns
+        if -event.lag_ns >= self.lead or event.ts_last - self.ts_lead > _LEAD_KEPT_NS:
+            self.lead, self.ts_lead = max(0, -event.lag_ns), event.ts_last
 
     def covered(self, interval: _Interval, ts_to: int, ts_recv: int, *, is_open: bool) -> Covered:
         return Covered(self.venue, self.name, interval.streams, interval.ts_from, ts_to, is_open, ts_recv)
@@ -108,7 +116,7 @@ class CoverageLedger:
         connection = self._connections.get(event.connection)
         if connection is None:
             return []
-        connection.ts_last, connection.lag = event.ts_last, event.lag_ns
+        connection.heard(event)
         found = _Grouped(connection.venue, event.ts_recv)
         before = _Grouped(connection.venue, event.ts_recv)
         for interval in connection.intervals:
@@ -117,7 +125,7 @@ class CoverageLedger:
                 interval.ts_from = self._first_word(connection.venue, interval, event.ts_last)
                 if acknowledged < interval.ts_from:
                     self._come_late(connection.venue, interval, acknowledged)
-                interval.ts_from += max(0, -connection.lag)
+                interval.ts_from += connection.lead
                 interval.ts_to = interval.ts_from
                 self._begin(connection.venue, interval, found, before)
         earlier = list(before.events())
@@ -240,7 +248,7 @@ class CoverageLedger:
 
     def _lead(self, venue: str) -> int:
         """How far a venue's clock is ahead of ours, ns: what was just missed there may be stamped so much later."""
-        return max((-c.lag for c in self._connections.values() if c.venue == venue and c.lag < 0), default=0)
+        return max((c.lead for c in self._connections.values() if c.venue == venue), default=0)
 
     def _first_word(self, venue: str, interval: _Interval, ts_last: int) -> int:
         """When streams whose first data came since the last Tick began: at their acknowledgement, if it came soon.
