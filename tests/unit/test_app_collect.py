@@ -198,7 +198,7 @@ async def test_a_recording_is_kept_where_asked(tmp_path: Path, eventually: Wait)
     assert sum(record.kind == Kind.FRAME for record in records) > 100
     marks = [mark_of(record) for record in records if record.kind == Kind.EVENT]
     assert any(isinstance(mark, Subscribed) for mark in marks)
-    assert isinstance(marks[-1], Tick)
+    assert any(isinstance(mark, Tick) for mark in marks)
 
 
 async def test_a_recording_that_is_not_whole_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
