@@ -225,32 +225,6 @@ def test_a_halted_contract_owes_nobody_a_word() -> None:
     assert house.gaps[-1].ts_from == house.ts(400)
 
 
-@pytest.mark.parametrize(
-    ("speaks_s", "gap"),
-    [
-        pytest.param(1, None, id="what waited in the socket"),
-        pytest.param(4, (200 - 0.5, 221 + 4 - 0.5), id="nothing waited"),
-        pytest.param(7, (200 - 0.5, 221 + 7 - 0.5), id="beyond its time"),
-    ],
-)
-def test_what_was_mute_while_the_program_stood_still_is_found(speaks_s: int, gap: tuple[float, float] | None) -> None:
-    """Keeps B5. Twenty seconds nobody looked: had anything been said, it would have been there at once."""
-    house = House()
-    house.hear(QUOTES)
-    house.run(200, every(1, quote))
-    house.now = 220
-    house.run(221)
-    house.run(240, lambda second: every(1, quote)(second) if second >= 221 + speaks_s else ())
-    assert house.silent == []
-    spans = {(found.ts_from, found.ts_to) for found in house.gaps if found.ts_to is not None}
-    if gap is None:
-        assert spans == set()
-    else:
-        ((ts_from, ts_to),) = spans
-        assert ts_from == house.ts(gap[0])
-        assert house.ts(gap[1]) <= ts_to <= house.ts(gap[1] + 1.0)
-
-
 def test_a_program_that_stood_still_blames_nobody() -> None:
     """A Tick half a minute late: nobody is silent until the full bound has passed once more. Keeps B5."""
     house = House()

@@ -21,8 +21,6 @@ from perpscope.model.stream import Channel, Stream
 _MINUTE_NS: Final = 60_000_000_000
 #: In the name of what polls a stream, where that of a socket would be.
 _POLLS: Final = "/polls/"
-#: What waited in the sockets while the program stood still is there within this share of the least bound (by hand).
-_PROMPT: Final = 0.25
 _BUSY: Final = frozenset({Channel.QUOTES, Channel.BOOK, Channel.TRADES, Channel.MARK_PRICES})
 
 
@@ -137,39 +135,30 @@ class SilenceWatch:
         """Judge every stream at `now` (ns UTC).
 
         A Tick that comes late means that the program stood still. What was sent meanwhile may wait in the sockets:
-        nobody is judged then, and all have their full time once more. But who speaks again only later than what waited
-        would have, after a pause beyond its bound, was silent.
+        nobody is judged then, and all have their full time once more.
         """
         if self._ts_tick is not None and (now - self._ts_tick) > self._floor_s * 0.5e9:
             self._ts_resumed = now
         self._ts_tick = now
         spoken: list[Watch] = []
-        suspects: dict[str, dict[Watch, int]] = {}
+        suspects: dict[str, list[Watch]] = {}
         market, tally, floor_s, ts_resumed = self._market, self._tally, self._floor_s, self._ts_resumed
-        is_prompt = now - ts_resumed <= floor_s * _PROMPT * 1e9
         for watch in self._judged:
             before = watch.ts_last
-            was_mute = not is_prompt and watch.ts_from < ts_resumed and self._was_mute(watch, now)
             if watch.sample(market, tally):
                 if watch.is_silent:
                     spoken.append(watch)
-                elif was_mute:
-                    suspects.setdefault(watch.venue, {})[watch] = max(before, watch.since)
                 self._heard[watch.venue] = max(self._heard.get(watch.venue, 0), watch.ts_last)
                 self._paused.discard(watch.venue)
                 if watch.sisters is None and before >= watch.since and before >= ts_resumed:
                     watch.learn(before, floor_s)
             elif not watch.is_silent and watch.sisters is None and watch.is_overdue(now, ts_resumed):
-                suspects.setdefault(watch.venue, {})[watch] = watch.ts_from
+                suspects.setdefault(watch.venue, []).append(watch)
         self._pass_minutes(now, suspects)
         ended = self._end(spoken, None)
         return [self._found(venue, watches, now) for venue, watches in suspects.items()], ended
 
-    def _was_mute(self, watch: Watch, now: int) -> bool:
-        """True if it has said nothing for longer than its bound, the time that the program stood still included."""
-        return watch.sisters is None and watch.is_overdue(now, 0)
-
-    def _found(self, venue: str, watches: dict[Watch, int], now: int) -> Finding:
+    def _found(self, venue: str, watches: list[Watch], now: int) -> Finding:
         """Streams of one venue fell silent. Where all of them did, that is one alarm, however many are found later."""
         is_pause = now - max(self._heard.get(venue, 0), self._ts_resumed) > self._floor_s * 1e9
         is_alarm = not (is_pause and venue in self._paused)
@@ -178,7 +167,7 @@ class SilenceWatch:
         self.alarms[venue] += is_alarm
         for watch in watches:
             watch.is_silent = True
-        return Finding(venue, {watch.stream: since for watch, since in watches.items()}, is_alarm)
+        return Finding(venue, {watch.stream: watch.ts_from for watch in watches}, is_alarm)
 
     def _end(self, watches: list[Watch], ts_to: int | None) -> list[Spoken]:
         """These are silent no longer: from `ts_to` on, or from when they spoke."""
@@ -190,7 +179,7 @@ class SilenceWatch:
 
     # what is rare --------------------------------------------------------------------------------------------------
 
-    def _pass_minutes(self, now: int, suspects: dict[str, dict[Watch, int]]) -> None:
+    def _pass_minutes(self, now: int, suspects: dict[str, list[Watch]]) -> None:
         """Once a minute: let the past fade, and hold what is rare to its sisters."""
         minute = now // _MINUTE_NS
         if minute == self._minute:
@@ -206,4 +195,4 @@ class SilenceWatch:
             others = {venue for coin, venue in loud if watch.coin in (coin, None)} - {watch.venue}
             watch.end_minute(sisters, others_spoke=bool(others))
             if not watch.is_silent and sisters.chance < CHANCE:
-                suspects.setdefault(watch.venue, {})[watch] = watch.ts_from
+                suspects.setdefault(watch.venue, []).append(watch)
