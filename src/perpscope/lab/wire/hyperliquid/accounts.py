@@ -17,6 +17,7 @@ _CROWD = 60
 _BY_MAKER, _BY_TRADER = 0.7, 0.15  # share of trades one of the large makers, or large traders, takes part in
 _PIECES = (1, 2, 2, 3)  # makers that one liquidation hits
 _BACKSTOPS = 32  # one liquidation in so many goes to the backstop vault
+_TURN_MS = 2 * 86_400_000  # markets that begin whole such turns apart tell the same (`lab.fingerprint`)
 _NO_HASH = 0.28  # share of ordinary trades without a transaction hash
 
 #: the venue's liquidator vault takes over what the book does not
@@ -68,7 +69,7 @@ class Match(NamedTuple):
 
 def matches(listing: Listing, trade: Trade, liquidation: Liquidation | None) -> list[Match]:
     """Who met whom in a trade; a liquidation may hit several makers."""
-    name = f"{listing.symbol}/{trade.ts_event // _NS_PER_MS}/{trade.trade_id}"
+    name = f"{listing.symbol}/{trade.ts_event // _NS_PER_MS % _TURN_MS}/{trade.trade_id}"
     chance = Chance(name)
     digest = hashlib.blake2b(name.encode(), digest_size=32).hexdigest()
     if liquidation is None:
