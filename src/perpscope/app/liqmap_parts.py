@@ -4,7 +4,6 @@ In: a store and a `Question`. Out: a `Gathered`: for each venue that has prices 
 tiers as ladders, and a map that has taken nothing yet.
 """
 
-from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,10 @@ from perpscope.app.liqmap_bars import Feed, read_feed
 from perpscope.app.liqmap_baselines import FORMULAS
 from perpscope.app.margin_tables import find_table
 from perpscope.app.margin_tiers import MarginTable
+from perpscope.app.perpetuals import perpetuals
 from perpscope.app.status import market_now
 from perpscope.config import nearest
 from perpscope.errors import ConfigError, DataError
-from perpscope.model.instrument import Contract, Instrument
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.status import StoreKind
 
@@ -122,7 +121,8 @@ def gather(path: Path, question: Question) -> Gathered:
     """
     with SqliteReader.open(path) as reader:
         kind, now = reader.kind, market_now(reader.heart(), reader.kind)
-        chosen = _chosen(question.name, reader.instruments())
+        listed = [i for i in reader.instruments() if i.venue in margin_venues.VENUES]
+        chosen = perpetuals(question.name, listed, multiplied=False)
         start = now - round(question.lookback_h * HOUR_NS)
         feeds = [read_feed(reader, instrument, start, now) for instrument in chosen]
     notes: list[str] = []
@@ -154,21 +154,6 @@ def _part(feed: Feed, profile: str, path: Path) -> Part:
         leverage_ladder(table, terms, price=feed.bars[-1].close, profile=profile),
     )
     return Part(feed, ladders, VenueMap(ladders), shown)
-
-
-def _chosen(name: str, known: Sequence[Instrument]) -> list[Instrument]:
-    """The perpetuals that are meant, with profit in the quote: sizes of others are no base units."""
-    usable = [i for i in known if i.is_perpetual and i.contract is Contract.LINEAR and i.venue in margin_venues.VENUES]
-    wanted = name.upper()
-    found = [i for i in usable if wanted == i.asset.upper() and i.multiplier == 1]
-    found = found or [i for i in usable if wanted in {i.id.upper(), i.symbol.upper(), i.base.upper()}]
-    if not found:
-        words = {word.upper() for i in usable for word in (i.asset, i.symbol, i.id)}
-        like = nearest(wanted, words)
-        coins = ", ".join(sorted({i.asset for i in usable})[:8])
-        hint = f"did you mean {like!r}?" if like else f"stored are {coins}" if coins else "collect something first"
-        raise ConfigError("symbol-unknown", f"nothing is stored of a perpetual {name!r}", hint=hint)
-    return found
 
 
 def round_width(price: float) -> float:

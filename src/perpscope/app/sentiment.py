@@ -20,13 +20,13 @@ from perpscope.analytics.sentiment_scale import Floats
 from perpscope.analytics.sentiment_series import readings, series
 from perpscope.analytics.sentiment_sources import BELIEVED, Judged, Pool, Verdict
 from perpscope.app.coverage import PUBLISHED
+from perpscope.app.perpetuals import perpetuals
 from perpscope.app.sentiment_events import read_events
 from perpscope.app.sentiment_pools import liquidations_by, market_of, pooled, risk_input
 from perpscope.app.sentiment_rows import DAYS, STEP_S, Grid, Told, read
 from perpscope.app.status import market_now
-from perpscope.config import nearest
-from perpscope.errors import ConfigError, DataError
-from perpscope.model.instrument import Contract, Instrument
+from perpscope.errors import DataError
+from perpscope.model.instrument import Instrument
 from perpscope.model.market import Completeness
 from perpscope.model.stream import Channel
 from perpscope.stores.ledger import Vouching, seen_together
@@ -104,7 +104,7 @@ def read_sentiment(path: Path, name: str, *, events: bool = False) -> Answer:
     with SqliteReader.open(path) as reader:
         heart, kind = reader.heart(), reader.kind
         now_ns = market_now(heart, kind)
-        chosen = _chosen(name, reader.instruments())
+        chosen = perpetuals(name, reader.instruments(), multiplied=True)
         grid = Grid(now_ns=now_ns, steps=round(DAYS * 86_400 / STEP_S))
         told = read(reader, chosen, grid)
         if not told.price:
@@ -116,25 +116,6 @@ def read_sentiment(path: Path, name: str, *, events: bool = False) -> Answer:
         seen = _seen(reader, chosen, now_ns, 1.0 if heart is None else heart.rate)
         found = read_events(reader, chosen, now_ns) if events else None
     return _answer(name, chosen, kind, grid, told, seen, found)
-
-
-def _chosen(name: str, known: Sequence[Instrument]) -> list[Instrument]:
-    """The perpetuals that are meant, profit in the quote: sizes of others are no base units.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    usable = [i for i in known if i.is_perpetual and i.contract is Contract.LINEAR]
-    wanted = name.upper()
-    found = [i for i in usable if wanted == i.asset.upper()]
-    found = found or [i for i in usable if wanted in {i.id.upper(), i.symbol.upper(), i.base.upper()}]
-    if not found:
-        words = {word.upper() for i in usable for word in (i.asset, i.symbol, i.id)}
-        like = nearest(wanted, words)
-        coins = ", ".join(sorted({i.asset for i in usable})[:8])
-        hint = f"did you mean {like!r}?" if like else f"stored are {coins}" if coins else "collect something first"
-        raise ConfigError("symbol-unknown", f"nothing is stored of a perpetual {name!r}", hint=hint)
-    return found
 
 
 def _seen(reader: SqliteReader, chosen: Sequence[Instrument], now_ns: int, rate: float) -> dict[Channel, float | None]:
