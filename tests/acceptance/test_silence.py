@@ -113,7 +113,7 @@ def _nonsense(rng: random.Random) -> bytes:
 @pytest.mark.parametrize("cause", ["lifetime"])
 async def test_the_24_hour_close_is_an_ordinary_reconnect(tmp_path: Path, eventually: Wait, cause: str) -> None:
     """The venue closes each socket at the end of its life; collection goes on. Keeps S2-19."""
-    rules = SessionRules(lifetime_s=1.5, ping_interval_s=0.3, pong_timeout_s=1.0)
+    rules = SessionRules(lifetime_s=1.5, ping_interval_s=0.3)
     async with (
         await serve_market(4, 5.0, symbols=("BTCUSDT",), rules=rules) as lab,
         heart(lab, tmp_path / "d.db") as process,
