@@ -237,6 +237,15 @@ class Metered(Protocol):
 
 
 @runtime_checkable
+class TellsTops(Protocol):
+    """A venue whose REST copies cost less of its limits the fewer levels they have."""
+
+    def top_request(self, instrument: Instrument) -> HttpRequest:
+        """Ask for the best levels of a book alone."""
+        ...
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A venue that tells its clock."""
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from perpscope.lab.ledger import Moment
-from perpscope.lab.run import Lab
+from perpscope.lab.running import Lab
 
 
 def connected(lab: Lab) -> int:

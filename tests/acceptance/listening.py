@@ -15,7 +15,7 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.rest import RestClient, market_clock
 from perpscope.feeds.socket import PicowsConnector
-from perpscope.lab.run import Lab
+from perpscope.lab.running import Lab
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Gap, MarketEvent, Trade
 from perpscope.ports import Metered, Venue

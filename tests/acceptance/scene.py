@@ -16,7 +16,8 @@ from perpscope.lab.dialect import dialect
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
 from perpscope.lab.ledger import Told
 from perpscope.lab.nemesis import Nemesis
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 
 from .raw_socket import RawSocket
 

@@ -10,7 +10,8 @@ from perpscope.config import Backfill, Collect, Feed, Settings
 from perpscope.engine.engine import Engine
 from perpscope.lab.faults import FaultScript
 from perpscope.lab.proxy import FaultProxy
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.lab.wire.hyperliquid.accounts import MAKERS
 from perpscope.model.market import MarketEvent, Trade
 

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from perpscope.errors import PerpscopeError
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Source
 from perpscope.model.stream import Channel, Stream

@@ -21,7 +21,8 @@ from perpscope.app.coverage import read_coverage
 from perpscope.config import Backfill, Collect, Settings, Table
 from perpscope.feeds.stretches import Known, Span, length, missing, union, without
 from perpscope.lab.publisher import Publisher
-from perpscope.lab.run import Lab, serve_market, serve_markets
+from perpscope.lab.run import serve_market, serve_markets
+from perpscope.lab.running import Lab
 from perpscope.model.market import Interval
 from perpscope.ports import Historic
 

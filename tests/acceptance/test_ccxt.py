@@ -30,7 +30,8 @@ from perpscope.feeds.replay import ReplayFeed
 from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.feeds.tape import Tape
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, MarkPrice, OpenInterest, Tick
 from perpscope.model.stream import Channel, HttpRequest

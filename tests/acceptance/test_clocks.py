@@ -17,7 +17,8 @@ import pytest
 
 from perpscope.app.collect import Collector
 from perpscope.config import Backfill, Collect, Recording, Settings
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import CoverageRow, StoreKind

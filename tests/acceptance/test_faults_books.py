@@ -16,7 +16,8 @@ from perpscope.lab.dialect import dialect
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
 from perpscope.lab.ledger import Moment
 from perpscope.lab.market import Market
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.market import BookDelta, BookSnapshot
 from perpscope.model.stream import Channel
 

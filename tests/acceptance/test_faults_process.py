@@ -19,7 +19,8 @@ from perpscope.app import venues
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 
 from .checking import judge, judged
 from .laboratory import heart

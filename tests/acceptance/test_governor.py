@@ -24,7 +24,8 @@ from perpscope.feeds.governor import Governor
 from perpscope.feeds.limits import closed_until, open_governor
 from perpscope.feeds.rest import RestClient
 from perpscope.lab.dialect import Answer, Call
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel, Urgency
 from perpscope.venues.binance import VENUE
 from perpscope.venues.binance.limits import CONNECTS

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from perpscope.lab.ledger import Moment
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import CoverageRow

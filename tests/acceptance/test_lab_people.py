@@ -23,7 +23,8 @@ from perpscope.lab.agents.past import save
 from perpscope.lab.agents.truth import Truth
 from perpscope.lab.agents.world import Shock
 from perpscope.lab.crowds import People
-from perpscope.lab.run import Labs, serve_markets
+from perpscope.lab.run import serve_markets
+from perpscope.lab.running import Labs
 
 Json: TypeAlias = Any  # decoded; the shape is what the test is about
 _SOURCES = Path(__file__).resolve().parents[2] / "src"

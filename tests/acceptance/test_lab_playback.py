@@ -16,7 +16,8 @@ from perpscope.errors import DataError
 from perpscope.lab.clock import NS_PER_MS
 from perpscope.lab.dialect import SessionRules
 from perpscope.lab.playback import Playback
-from perpscope.lab.run import Lab, serve_playback
+from perpscope.lab.run import serve_playback
+from perpscope.lab.running import Lab
 from perpscope.lab.tape import TapedFrame
 
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]

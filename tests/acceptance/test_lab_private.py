@@ -16,7 +16,8 @@ import pytest
 from perpscope.lab.accounts.desk import LAB_KEY, LAB_SECRET
 from perpscope.lab.accounts.misfortunes import Misfortune, Mishap
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 
 Json: TypeAlias = Any  # decoded; the shape is what the test is about
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.lab.wire.binance.limits import WeightLimit
 
 _START = 1_795_219_200_000_000_000

@@ -13,7 +13,8 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from perpscope.lab.allowance import Rate
 from perpscope.lab.dialect import SessionRules
 from perpscope.lab.ledger import Moment
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.lab.wire.binance.streams import Route
 
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]

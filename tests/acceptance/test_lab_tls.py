@@ -17,7 +17,8 @@ from perpscope.lab.__main__ import main
 from perpscope.lab.connect import ConnectProxy
 from perpscope.lab.dialect import VENUES
 from perpscope.lab.hosts import HOSTS
-from perpscope.lab.run import Labs, serve_markets
+from perpscope.lab.run import serve_markets
+from perpscope.lab.running import Labs
 from perpscope.lab.tls import CA_FILE, Sealed, authority, sealed
 
 _SOURCES = Path(__file__).resolve().parents[2] / "src"

@@ -16,7 +16,8 @@ from perpscope.lab.allowance import Rate
 from perpscope.lab.clock import LabClock
 from perpscope.lab.dialect import Goodbye, Heard, Idle, SessionRules, dialect
 from perpscope.lab.ledger import Ledger
-from perpscope.lab.run import Lab, serve_market, serve_markets
+from perpscope.lab.run import serve_market, serve_markets
+from perpscope.lab.running import Lab
 from perpscope.lab.server import LabServer
 from perpscope.lab.wire.bybit.dialogue import BybitDialogue
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 
 from .laboratory import heart
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from perpscope.app.replay import ReplayReport, replay_tape
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import StoreKind
 

@@ -13,7 +13,8 @@ import pytest
 from perpscope.app.venues import names
 from perpscope.config import Feed
 from perpscope.lab.ledger import Moment
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.market import Gap
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.sqlite import SqliteReader

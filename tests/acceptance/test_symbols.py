@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from perpscope.lab.dialect import VENUES
-from perpscope.lab.run import Labs, serve_markets
+from perpscope.lab.run import serve_markets
+from perpscope.lab.running import Labs
 from perpscope.lab.symbols import CONTRACTS
 
 COINS = {contract.base for contract in CONTRACTS}

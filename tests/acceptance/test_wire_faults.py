@@ -13,7 +13,8 @@ import pytest
 
 from perpscope.app import venues
 from perpscope.feeds.recording import Header, Recorder
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.market import Gap, Subscribed
 from perpscope.model.stream import Channel
 

@@ -20,7 +20,8 @@ from perpscope.feeds import recording
 from perpscope.feeds.clock import Anchor, MarketClock, wall_ns
 from perpscope.feeds.recording import Kind, mark_of
 from perpscope.feeds.tape import Tape
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.model.market import Subscribed, Tick
 from perpscope.model.stream import Channel
 from perpscope.stores.sqlite import SqliteReader

@@ -16,7 +16,8 @@ from perpscope.lab.__main__ import main
 from perpscope.lab.clock import LabClock
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
 from perpscope.lab.interference import Interference
-from perpscope.lab.run import Lab, serve_market
+from perpscope.lab.run import serve_market
+from perpscope.lab.running import Lab
 from perpscope.lab.wire.binance.streams import Route
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
-from typing import Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -31,7 +30,7 @@ from perpscope.feeds.remedies import Remedies
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream, Urgency
-from perpscope.ports import Connector, Http, Venue
+from perpscope.ports import Connector, Http, TellsTops, Venue
 
 #: REST snapshots under way at once, and the real seconds between two tries for one book.
 _SNAPSHOTS_AT_ONCE = 4
@@ -42,15 +41,6 @@ _MANY = 10
 _LAG_S = 1.0
 
 _log = structlog.get_logger()
-
-
-@runtime_checkable
-class TellsTops(Protocol):
-    """A venue whose REST copies cost less of its limits the fewer levels they have."""
-
-    def top_request(self, instrument: Instrument) -> HttpRequest:
-        """Ask for the best levels of a book."""
-        ...
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -22,7 +22,8 @@ from perpscope.lab.crowds import People, write_truths
 from perpscope.lab.dialect import VENUES
 from perpscope.lab.faults import FaultScript
 from perpscope.lab.parent import heed
-from perpscope.lab.run import Labs, serve_markets
+from perpscope.lab.run import serve_markets
+from perpscope.lab.running import Labs
 from perpscope.lab.tls import Sealed, sealed
 
 

@@ -168,3 +168,39 @@ def _add(bar: _Bar, minute: _Bar) -> None:
         bar.open = bar.high = bar.low = minute.open
     if minute.trades:
         bar.absorb(minute)
+
+
+def past_minute(
+    instrument: InstrumentId,
+    ts_open: int,
+    prices: tuple[float, float, float, float],
+    traded: tuple[float, float, int],
+    decimals: int,
+) -> Candle:
+    """A closed minute of the past, from what is known of it as a whole.
+
+    Args:
+        instrument: whose.
+        ts_open: ns UTC.
+        prices: open, high, low, close, quote per base.
+        traded: volume and takers' buying, base units, and the number of trades. Quote volumes are at the mean price.
+        decimals: of quote volumes.
+    """
+    volume, bought, trades = traded
+    first, high, low, last = prices
+    middle = (first + high + low + last) / 4
+    ts_close = ts_open + Interval.M1.ns
+    return Candle(
+        instrument,
+        ts_close,
+        ts_close,
+        Interval.M1,
+        ts_open,
+        *prices,
+        round(volume, 8),
+        round(volume * middle, decimals),
+        trades,
+        round(bought, 8),
+        round(bought * middle, decimals),
+        is_closed=True,
+    )

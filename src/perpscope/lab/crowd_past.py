@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from perpscope.lab.agents.lived import Past
+from perpscope.lab.candles import past_minute
 from perpscope.lab.listing import Listing
 from perpscope.lab.prehistory import MINUTE_NS, PERIOD_NS, Prehistory, Scale, reach, summed
 from perpscope.lab.quotations import Census, Funding
@@ -74,26 +75,8 @@ class CrowdPast:
         past, row = self._past, self._row
         first, high, low, last = self._prices[:, at].tolist()
         bought, sold = float(past.bought[row, at]), float(past.sold[row, at])
-        middle = (first + high + low + last) / 4
-        ts_open = int(past.ts_open[at])
-        ts_close = ts_open + MINUTE_NS
-        return Candle(
-            self._instrument,
-            ts_close,
-            ts_close,
-            Interval.M1,
-            ts_open,
-            first,
-            high,
-            low,
-            last,
-            round(bought + sold, 8),
-            round((bought + sold) * middle, self._decimals),
-            int(past.trades[row, at]),
-            round(bought, 8),
-            round(bought * middle, self._decimals),
-            is_closed=True,
-        )
+        traded = (bought + sold, bought, int(past.trades[row, at]))
+        return past_minute(self._instrument, int(past.ts_open[at]), (first, high, low, last), traded, self._decimals)
 
     # who held what -------------------------------------------------------------------------------------------------
 

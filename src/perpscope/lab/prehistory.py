@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from perpscope.lab.candles import past_minute
 from perpscope.lab.listing import Listing
 from perpscope.lab.quotations import Census, Funding
 from perpscope.lab.symbols import Contract
@@ -168,25 +169,9 @@ class Prehistory:
         lots = max(2, round(usd / last / self._step))
         leaning = 0.5 + _LEANING * math.tanh(move) + rng.uniform(-0.1, 0.1)
         bought = min(lots - 1, max(1, round(lots * leaning)))
-        middle = (first + high + low + last) / 4
-        ts_close = ts_open + MINUTE_NS
-        return Candle(
-            self._instrument,
-            ts_close,
-            ts_close,
-            Interval.M1,
-            ts_open,
-            first,
-            high,
-            low,
-            last,
-            round(lots * self._step, 8),
-            round(lots * self._step * middle, self._decimals),
-            max(2, min(lots, round(usd / _TRADE_USD))),
-            round(bought * self._step, 8),
-            round(bought * self._step * middle, self._decimals),
-            is_closed=True,
-        )
+        trades = max(2, min(lots, round(usd / _TRADE_USD)))
+        traded = (lots * self._step, bought * self._step, trades)
+        return past_minute(self._instrument, ts_open, (first, high, low, last), traded, self._decimals)
 
     # prices --------------------------------------------------------------------------------------------------------
 
