@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ _SECONDS = float(os.environ.get("LOAD_S", "20"))
 _WARM_UP_S = 10.0
 _STAMPED = Trade | Quote | Candle | MarkPrice | Liquidation
 _EVERY = 8  #: one event in so many is timed
+_KEPT = 200_000  #: lags at most, the latest; held from the start, so that the meter's own memory does not grow
 _LIMIT_MS = 100.0
 
 
@@ -135,8 +137,8 @@ class _Meter:
         self._began: float | None = None
         self._counted_from: tuple[float, float] | None = None  # real and CPU seconds
         self._counted_to = (0.0, 0.0)
-        self._events = 0
-        self._lags: list[float] = []
+        self._events = self._timed = 0
+        self._lags = array("d", [0.0]) * _KEPT
         self._memory: list[tuple[float, float]] = []
 
     def stand_beside_the_engine(self) -> Callable[[], None]:
@@ -148,7 +150,8 @@ class _Meter:
             if self._counted_from is not None:
                 self._events += 1
                 if self._events % _EVERY == 0 and isinstance(event, _STAMPED):
-                    self._lags.append((self._clock.now_ns() - event.ts_event) / 1e6)
+                    self._lags[self._timed % _KEPT] = (self._clock.now_ns() - event.ts_event) / 1e6
+                    self._timed += 1
 
         Engine.process = counted  # type: ignore[method-assign,assignment]  # the bench stands beside the engine
 
@@ -173,4 +176,5 @@ class _Meter:
         if self._counted_from is None:
             raise OSError("nothing came")
         real_s, busy_s = (to - since for to, since in zip(self._counted_to, self._counted_from, strict=True))
-        return Measured(symbols, self._events / real_s, busy_s / real_s, sorted(self._lags), self._memory)
+        lags = sorted(self._lags[: self._timed])
+        return Measured(symbols, self._events / real_s, busy_s / real_s, lags, self._memory)

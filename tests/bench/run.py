@@ -7,8 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bench_agents
 import bench_archive
 import bench_book
+import bench_crowd
 import bench_latency
 import bench_load
 import bench_peers
@@ -32,6 +34,8 @@ def main() -> int:
         "upkeep": bench_upkeep.upkeep,
         "archive": bench_archive.archive,
         "latency": bench_latency.latency,
+        "agents": bench_agents.agents,
+        "crowd": bench_crowd.crowd,
         "load": bench_load.load,
         "saturation": bench_saturation.saturation,
         "help": bench_start.help_text,
