@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# The map's kernels run as plain Python, so that they can be measured and nothing waits for a compiler.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
 # Started in the background, a shell's children ignore Ctrl-C and pass that on; the commands under test must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,6 +22,13 @@ import bench_venues
 import bench_wire
 
 
+def _map() -> bool:
+    """The last: numba and pandas fill the process, which the others are measured in."""
+    import bench_map  # noqa: PLC0415
+
+    return bench_map.map_()
+
+
 def main() -> int:
     """Run every bench, or those named on the command line."""
     benches = {
@@ -39,6 +46,7 @@ def main() -> int:
         "load": bench_load.load,
         "saturation": bench_saturation.saturation,
         "help": bench_start.help_text,
+        "map": _map,
     }
     wanted = sys.argv[1:] or list(benches)
     load = os.getloadavg()[0]

@@ -15,6 +15,7 @@ from perpscope.analytics.totals.kernels import Watchtime
 from perpscope.analytics.totals.prints import Prints, prints, thinned
 from perpscope.analytics.totals.sizes import sizes_of
 from perpscope.analytics.totals.unseen import common_rate, occupancy_rate, unseen
+from perpscope.analytics.totals.venue import own_minutes
 from perpscope.model.market import Sampling
 
 MODES = (Sampling.LARGEST_1S, Sampling.LATEST_1S)
@@ -83,6 +84,24 @@ def test_an_estimate_is_never_below_its_floor(
     sides = gathered([long, short], 60)
     assert np.allclose(sides.estimated_usd, both.estimated_usd, rtol=NEAR)
     assert sides.start.tolist() == both.start.tolist()
+
+
+@given(tapes(), tapes(), watches, st.sampled_from([(mode,) for mode in MODES] + [MODES]), st.integers(1, 9))
+@patient
+def test_what_comes_later_changes_no_minute(
+    tape: Prints, other: Prints, watch: Watchtime, modes: tuple[Sampling, ...], cut: int
+) -> None:
+    """As it could be told at the time: with any other future, every minute before it is the same to the last bit."""
+    at = cut * 60
+    before, after = thinned(tape, modes[0]).between(0, at), thinned(other, modes[0]).between(at, SPAN_S)
+    if not len(before):
+        return
+    both = prints(*(np.concatenate([getattr(p, name) for p in (before, after)]) for name in Prints.__struct_fields__))
+    sizes = sizes_of(tape.usd)
+    then, now = (own_minutes(each, watch, modes, sizes, {}, is_causal=True).both for each in (before, both))
+    known = now.only(now.start < at)
+    for name in Bands.__struct_fields__:
+        assert getattr(known, name).tolist() == getattr(then, name).tolist(), name
 
 
 @given(tapes(), st.integers(-10_000, 10_000), st.sampled_from(MODES))

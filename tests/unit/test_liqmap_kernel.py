@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 
 from perpscope.analytics.liqmap import kernel
+from perpscope.analytics.margin_arrays import Floats
 
+HAZARDS = (0.58, 0.90, 1.34)
 GRID = (0.0, 1.0)  # bin e is [e, e + 1)
 
 
 def empty(bins: int = 10) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], ...]:
     """Mass of one class and nothing cleared."""
     return np.zeros((2, 1, bins)), np.zeros((2, bins))
+
+
+def closed(mass: Floats, price: float, amounts: list[float], near: float) -> None:
+    """Close so much of each side."""
+    borders, held = kernel.zones(mass, GRID, price, near)
+    assert held.sum(axis=1) == pytest.approx(mass.sum(axis=(1, 2)))
+    kernel.thin(mass, borders, held, np.array(amounts), HAZARDS)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def test_winners_are_closed_before_losers() -> None:
     """A long opened below the price gains, a short loses; both sides lose exactly what was asked."""
     mass, _ = empty(9)
     mass[:] = 1.0
-    kernel.close(mass, GRID, 4.5, np.array([3.0, 1.0]), np.array([0.58, 0.90, 1.34]), 1.0)
+    closed(mass, 4.5, [3.0, 1.0], 1.0)
     assert mass.sum(axis=(1, 2)) == pytest.approx([6.0, 8.0])
     long, short = mass[0, 0], mass[1, 0]
     assert long[0] < long[8] < long[4]
@@ -70,7 +79,7 @@ def test_nothing_to_close_changes_nothing() -> None:
     """A side without closes is left alone."""
     mass, _ = empty(4)
     mass[:] = 1.0
-    kernel.close(mass, GRID, 2.0, np.array([0.0, 4.0]), np.array([0.58, 0.90, 1.34]), 0.5)
+    closed(mass, 2.0, [0.0, 4.0], 0.5)
     assert mass.sum(axis=(1, 2)) == pytest.approx([4.0, 0.0])
 
 
@@ -95,7 +104,7 @@ def test_new_positions_beyond_the_close_are_opened_again_at_it() -> None:
     """A long opened at 8 with its level at 6 is gone when the bar closes at 5.5, and its like is opened there."""
     mass, _ = empty(10)
     offsets = np.array([[-2.0], [2.0]])
-    instant = kernel.place(mass, GRID, offsets, np.array([[4.0], [4.0]]), 2, np.full(8, 0.125), 5.5)
+    instant = kernel.place(mass, GRID, offsets, np.array([[4.0], [4.0]]), (2, np.full(8, 0.125)), 5.5)
     assert mass.sum(axis=(1, 2)) == pytest.approx([4.0, 4.0])
     assert instant[:, 0] == pytest.approx([0.5 * (0.5 + 2.0), 0.5 * 1.5])
     assert mass[0, 0, 9] == 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perpscope.analytics.liqmap import book as books
-from perpscope.analytics.liqmap import force, kernel, learning, score
+from perpscope.analytics.liqmap import force, kernel, learning
 from perpscope.analytics.liqmap.bars import Setting
 from perpscope.analytics.liqmap.ladder import (
     DISTANCES,
@@ -18,6 +18,7 @@ from perpscope.analytics.liqmap.ladder import (
 )
 from perpscope.analytics.margin import Terms
 from perpscope.analytics.margin_tiers import TierTable, deductions, flat_table
+from perpscope.analytics.scorecard import scores
 from perpscope.model.instrument import TierBasis
 
 
@@ -31,7 +32,7 @@ def test_closes_follow_the_disposition_effect() -> None:
 
 def test_plain_closes_leave_the_same_share_everywhere() -> None:
     """METHOD 6.5: OI 100 → 98, opens 3, liquidated 1: 4 are closed, survivors × .959596."""
-    opened, closed = books.amounts(np.array([99.0, 99.0]), 98.0, 3.0, np.inf, Setting())
+    opened, closed = kernel.amounts(np.array([99.0, 99.0]), 98.0, 3.0, np.inf, 0.98)
     assert opened == pytest.approx([3.0, 3.0])
     assert closed == pytest.approx([4.0, 4.0])
     assert kernel.survivors(np.array([60.0, 39.0]), np.ones(2), 4.0) == pytest.approx([0.959596] * 2, abs=5e-7)
@@ -52,7 +53,7 @@ def test_each_side_ends_at_the_open_interest(
     held: float, open_interest: float, turnover: float, volume: float, opened: float, closed: float
 ) -> None:
     """What is held + opened − closed = open interest, whatever was traded."""
-    found = books.amounts(np.array([held, held]), open_interest, turnover, volume, Setting())
+    found = kernel.amounts(np.array([held, held]), open_interest, turnover, volume, 0.98)
     assert found[0] == pytest.approx([opened] * 2)
     assert found[1] == pytest.approx([closed] * 2)
     assert held + found[0] - found[1] == pytest.approx([open_interest] * 2)
@@ -81,7 +82,7 @@ def test_force_and_balance_are_the_printed_ones() -> None:
 
 def test_the_gain_over_distance_is_the_printed_one() -> None:
     """METHOD 10.3: p=(.5,.3,.2), p₀=(.4,.4,.2), y=(6,1,3) → G=+.151653."""
-    gain = score.gain_bits(np.array([6.0, 1.0, 3.0]), np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2]))
+    gain = scores.gain_bits(np.array([6.0, 1.0, 3.0]), np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2]))
     assert gain == pytest.approx(0.151653, abs=5e-7)
 
 

@@ -181,6 +181,25 @@ def _walk(levels: Levels, depth: Depth, shock: float) -> tuple[float, float, int
     return stop, filled, triggered
 
 
+def amplification(move: float, forced: float, depth: Depth) -> float | None:
+    """How much further the price went for its forced orders: x* ÷ x₀, with x₀ = D⁻¹(D(x*) − forced); METHOD §5, §7.
+
+    Args:
+        move: x*, log distance that it went, > 0.
+        forced: quote units that were forced on the way, >= 0.
+        depth: what took them.
+
+    Returns:
+        1 or more; None where the forced orders alone would have moved it as far: then nothing is left for a shock.
+
+    >>> from perpscope.analytics.cascade_depth import power_law
+    >>> round(amplification(0.02, 30e6, power_law(40e6, kappa=1.0)), 6), amplification(0.02, 90e6, power_law(40e6))
+    (1.6, None)
+    """
+    rest = float(depth.within(move)) - forced
+    return move / float(depth.distance(rest)) if rest > 0.0 else None
+
+
 def branching(levels: Levels, depth: Depth, edges: ArrayLike) -> Branching:
     """R(x) bin by bin: what is forced within a bin over the depth across it; METHOD §7, B9.
 

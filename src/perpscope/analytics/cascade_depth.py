@@ -15,6 +15,8 @@ from perpscope.analytics.sentiment_scale import Floats
 ONE_PERCENT: Final = 0.01
 #: Median of liquidation events, with 1.05 to 1.36 for the middle half and R² .99: METHOD §7, [E1].
 KAPPA: Final = 1.16
+#: Y of the square-root law, METHOD §7.
+IMPACT: Final = 1.0
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,26 @@ def power_law(at_one_percent: float, kappa: float = KAPPA) -> Depth:
     if not (at_one_percent > 0.0 and kappa > 0.0):
         raise ValueError(f"depth and exponent must be above 0, were {at_one_percent} and {kappa}")
     return Depth(distances=np.empty(0), notional=np.empty(0), at_one_percent=at_one_percent, kappa=kappa)
+
+
+def square_root(turnover: float, sigma: float, strength: float = IMPACT) -> Depth:
+    """A book that is only known by what is traded through it: impact I = Y σ √(Q ÷ V), METHOD §7's alternative.
+
+    Args:
+        turnover: V, quote units traded in a day, > 0.
+        sigma: σ, standard deviation of a day's log return, > 0.
+        strength: Y; 1.26 ± .40 was measured on events that destroyed open interest (METHOD §7, [E1]).
+
+    Raises:
+        ValueError: a figure is not above 0.
+
+    >>> book = square_root(1e9, 0.02)
+    >>> round(float(book.distance(1e7)), 6), round(float(book.within(0.002)) / 1e6, 6)
+    (0.002, 10.0)
+    """
+    if not (turnover > 0.0 and sigma > 0.0 and strength > 0.0):
+        raise ValueError(f"turnover, volatility and strength must be above 0, were {turnover}, {sigma}, {strength}")
+    return power_law(turnover * (ONE_PERCENT / (strength * sigma)) ** 2, kappa=2.0)
 
 
 def of_book(mid: float, prices: ArrayLike, sizes: ArrayLike, kappa: float | None = None) -> Depth:

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from perpscope.analytics.cascade import amplification
+from perpscope.analytics.cascade_depth import square_root
 from perpscope.analytics.risk_series import log_returns, sigma_forecast, window_sums
 from perpscope.analytics.sentiment_scale import Floats, carried
 from perpscope.model.market import PositionSide
@@ -33,6 +35,7 @@ CALM_STEPS: Final = 5  #: in a row end an event, METHOD §5
 MERGED_S: Final = 600.0  #: two events of a side closer than this are one, METHOD §5
 LEAST_HISTORY_S: Final = 86_400.0  #: of forced orders; with less the score rule says nothing. Chosen by hand
 _DAY_S, _WEEK_S = 86_400.0, 7 * 86_400.0
+_LEAST_SHARE: Final = 0.5  #: of a day's steps that must be known for an amplification; chosen by hand
 _MOST_EXCESS: Final = 100.0  #: a threshold of nothing is not exceeded infinitely
 FORCED, MOVE, SHRINKS, VOLUME, CROWDED = "forced_orders", "move", "open_interest", "volume", "funding"
 
@@ -42,7 +45,7 @@ class Forced(msgspec.Struct, frozen=True, kw_only=True):
 
     usd: Floats  #: (steps,) best estimate, or what was observed
     low: Floats | None = None  #: (steps,) 5 % bound; None = it is exact, or nobody knows
-    high: Floats | None = None  #: (steps,) 95 % bound
+    high: Floats | None = None  #: (steps,) 95 % bound; inf = nothing bounds it
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     f8: Floats  #: funding per 8 h, fraction; its last value holds
     long: Forced
     short: Forced
+    turnover: Floats | None = None  #: of the step, quote units; with it an event's amplification is told
 
     def of(self, side: PositionSide) -> Forced:
         """Liquidations of a side."""
@@ -84,10 +88,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     open_interest_change: float | None  #: fraction
     forced_usd: float | None  #: of the side, from start to end; None if nothing of it was watched
     forced_low_usd: float | None
-    forced_high_usd: float | None
+    forced_high_usd: float | None  #: None where nothing bounds it, too
     watched: float  #: share of its steps whose forced orders are known
     severity: float  #: 0 at the thresholds, 50 at twice, 75 at four times all of them, below 100
     conditions: list[Condition]
+    amplification: float | None = None  #: see `cascade.amplification`, by the square-root law; None where not known
 
 
 def detect(given: Steps, rule: Rule) -> list[Event]:
@@ -232,11 +237,28 @@ class _Search:
             open_interest_change=float(interest[-1] / interest[0]) - 1.0 if interest.size else None,
             forced_usd=_total(of_side.usd[span]),
             forced_low_usd=None if of_side.low is None else _total(of_side.low[span]),
-            forced_high_usd=None if of_side.high is None else _total(of_side.high[span]),
+            forced_high_usd=None if of_side.high is None else _top(of_side.high[span]),
             watched=float(known.mean()),
             severity=severity(_excess(*condition) for condition in worst),
             conditions=_shared(worst),
+            amplification=self._amplification(top, trough, _total(of_side.usd[span])),
         )
+
+    def _amplification(self, top: int, trough: int, forced: float | None) -> float | None:
+        """By what was traded, and how it moved, in the day before the move."""
+        turnover, close = self._given.turnover, self._given.close
+        if turnover is None or forced is None:
+            return None
+        steps = round(_DAY_S / self._given.step_s)
+        traded, moves = turnover[max(0, top - steps) : top], log_returns(close[max(0, top - steps) : top + 1])
+        traded, moves = traded[np.isfinite(traded)], moves[np.isfinite(moves)]
+        if min(traded.size, moves.size) < _LEAST_SHARE * steps:
+            return None
+        volume, sigma = float(traded.mean()) * steps, float(np.sqrt((moves**2).mean() * steps))
+        move = abs(log(float(close[trough] / close[top])))
+        if not (volume > 0.0 and sigma > 0.0 and move > 0.0):
+            return None
+        return amplification(move, forced, square_root(volume, sigma))
 
     def _worst(self, start: int, end: int) -> list[tuple[str, float, float]]:
         """The conditions of the step that exceeds them most."""
@@ -277,3 +299,8 @@ def _largest(values: Floats) -> float:
 def _total(values: Floats) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.sum()) if known.size else None
+
+
+def _top(values: Floats) -> float | None:
+    """Sum of upper bounds; none where one is not bounded."""
+    return None if np.isinf(values).any() else _total(values)

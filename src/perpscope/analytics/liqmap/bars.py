@@ -20,7 +20,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     step: float = 5e-4  #: width of a bin, log price; METHOD 6.2
     turnover: float = 0.3  #: opened a bar beyond what open interest tells, share of volume; METHOD 14b
-    assumed_turnover: float = 3e-4  #: the same a minute where no volume is known, share of open interest
+    assumed_turnover: float = 3e-4  #: where no volume is known: a minute of usual range, share of open interest
+    most_activity: float = 20.0  #: range ÷ usual range counts for at most so much
+    usual_days: float = 7.0  #: memory of what range is usual; METHOD, conventions
     most_closed: float = 0.98  #: share of a side that turnover may close in one bar; the prototype's
     near: float = 0.015  #: |log return| of a position that is near its entry; METHOD 6.5
     hazards: tuple[float, float, float] = (0.58, 0.90, 1.34)  #: of closing: near, in loss, in gain; METHOD 6.5
@@ -28,7 +30,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     cleared_half_life_h: float = 12.0  #: METHOD 6.9
     memory: float = 1.0 - 1e-5  #: of what was learnt, a minute; METHOD 6.7
     prior_conversion: float = 0.05  #: forced orders ÷ mass that was passed, before any was seen; METHOD 14b, 1/80–1/4
-    prior_exposure: float = 0.02  #: weight of the prior of each class, in open interest; the prototype's of 14b
+    prior_exposure: float = 0.02  #: weight of the prior of all classes together, in open interest; that of 14b
+    alike_exposure: float = 10.0  #: weight in a class of what all together learnt, in open interest; METHOD 14b's hours
     side_exposure: float = 50.0  #: swept mass in open interest from which a side learns for itself; METHOD 6.7
     hot_score: float = 1.5  #: robust z of open interest's growth and of volume in a hot zone; METHOD 6.3
     hot_points: int = 200  #: bars needed before one can be hot; METHOD, conventions
@@ -51,6 +54,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     open_interest: float = nan  #: base units, one side, at its end
     liquidated_long: float = nan  #: base units of longs closed by force: an estimate of all there were
     liquidated_short: float = nan
+    told_later: bool = False  #: its liquidations are in the two figures of the next bar of which this is not so
     trust: float = 1.0  #: of these two, in (0, 1]: 1 where the feed is complete, 1 ÷ (1 + cv²) of an estimate
     funding_8h: float = nan  #: fraction for 8 hours
     traded: tuple[Floats, Floats] | None = None  #: prices and base units of its trades, where there is a histogram

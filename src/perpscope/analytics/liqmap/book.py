@@ -10,6 +10,7 @@ import numpy as np
 from perpscope.analytics.liqmap import kernel, learning
 from perpscope.analytics.liqmap.bars import Setting
 from perpscope.analytics.liqmap.inflow import Share
+from perpscope.analytics.liqmap.kernel import Done, Flow, Minute, Rungs
 from perpscope.analytics.liqmap.ladder import Ladder
 from perpscope.analytics.liqmap.learning import Learnt
 from perpscope.analytics.margin_arrays import Floats
@@ -25,14 +26,6 @@ class Book(msgspec.Struct):
     mass: Floats  #: (2, classes, bins) base units by entry price; side 0 long, 1 short
     cleared: Floats  #: (2, bins) base units swept, by liquidation price, fading
     learnt: Learnt
-
-
-class Prices(msgspec.Struct, frozen=True):
-    """The prices of a bar, as logs."""
-
-    low: float
-    high: float
-    close: float
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -77,75 +70,40 @@ def reach(book: Book, first: int, last: int) -> None:
     book.first -= before
 
 
-def amounts(
-    held: Floats, open_interest: float, turnover: float, volume: float, setting: Setting
-) -> tuple[Floats, Floats]:
-    """What is opened and what is closed on each side so that it ends at the open interest (METHOD 6.3, 6.5).
-
-    Opened = max(OI − held, 0) + turnover, at most the volume unless open interest itself asks for more; closed is the
-    rest of the balance.
+def minute(book: Book, rungs: Rungs, share: Share, anchor: float, flow: Flow, setting: Setting, run: Minute) -> Done:
+    """One bar: what the price passed goes, some is closed, the rest of the balance is opened (METHOD 6.3).
 
     Args:
-        held: (2,) base units after the sweep.
-        open_interest: base units, at the bar's end.
-        turnover: base units opened and closed beside what open interest shows.
-        volume: base units traded; infinite where not known.
-        setting: the share that turnover may close.
+        book: changed; reaches over the share and the bar's prices.
+        rungs: offsets and shares of what is opened, (2, classes) each.
+        share: where it is opened.
+        anchor: log price at which bin 0 begins.
+        flow: the bar; see `kernel.Flow`.
+        setting: width of a bin, and of closing.
+        run: the arithmetic.
 
     Returns:
-        Opened and closed, (2,) base units each.
-
-    >>> amounts(np.array([99.0, 100.0]), 98.0, 3.0, np.inf, Setting())
-    (array([3., 3.]), array([4., 5.]))
+        See `kernel.Done`.
     """
-    need = open_interest - held
-    grown, shrunk = np.maximum(need, 0.0), np.maximum(-need, 0.0)
-    room = np.minimum(np.maximum(volume - grown, 0.0), np.maximum(setting.most_closed * held - shrunk, 0.0))
-    extra = np.minimum(turnover, room)
-    return grown + extra, shrunk + extra
+    grid = (anchor + book.first * setting.step, setting.step)
+    rules = (setting.most_closed, setting.near, *setting.hazards)
+    return run(book.mass, book.cleared, rungs, (share.first - book.first, share.parts), grid, flow, rules)
 
 
-def sweep(book: Book, ladder: Ladder, prices: Prices, anchor: float, fade: float, setting: Setting) -> Floats:
-    """First part of a bar: what the price passed goes. Returns (2, classes) base units.
-
-    Args:
-        book: changed.
-        ladder: its classes.
-        prices: of the bar.
-        anchor: log price at which bin 0 begins.
-        fade: factor for what was cleared before.
-        setting: width of a bin.
-    """
-    book.cleared *= fade
-    left = anchor + book.first * setting.step
-    return kernel.sweep(book.mass, book.cleared, (left, setting.step), ladder.offsets, prices.low, prices.high)
-
-
-def turn(book: Book, prices: Prices, anchor: float, closed: Floats, setting: Setting) -> None:
-    """Second part: voluntary closes, (2,) base units."""
-    left = anchor + book.first * setting.step
-    hazards = np.array(setting.hazards)
-    kernel.close(book.mass, (left, setting.step), prices.close, closed, hazards, setting.near)
-
-
-def fill(
-    book: Book, ladder: Ladder, prices: Prices, anchor: float, opened: Floats, share: Share, setting: Setting
-) -> Floats:
-    """Third part: new positions. Returns what was passed at once, (2, classes) base units.
+def fill(book: Book, ladder: Ladder, price: float, anchor: float, opened: Floats, share: Share, step: float) -> None:
+    """The first positions.
 
     Args:
         book: changed; reaches over the share.
         ladder: its classes.
-        prices: of the bar.
+        price: log price now.
         anchor: log price at which bin 0 begins.
         opened: (2, classes) base units.
         share: where.
-        setting: width of a bin.
+        step: width of a bin.
     """
-    left = anchor + book.first * setting.step
-    start = share.first - book.first
-    grid = (left, setting.step)
-    return kernel.place(book.mass, grid, ladder.offsets, opened, start, share.parts, prices.close)
+    grid = (anchor + book.first * step, step)
+    kernel.place(book.mass, grid, ladder.offsets, opened, (share.first - book.first, share.parts), price)
 
 
 def laid_out(book: Book, ladder: Ladder, first: int, count: int, setting: Setting) -> Floats:

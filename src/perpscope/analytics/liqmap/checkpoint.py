@@ -18,7 +18,7 @@ from perpscope.analytics.liqmap.venue_map import State, VenueMap
 
 Array = NDArray[np.float64] | NDArray[np.int64]
 #: Of the arrays' meaning; another number is refused.
-FORM: Final = 1
+FORM: Final = 2
 
 
 def checkpoint(venue: VenueMap) -> dict[str, Array]:
@@ -36,11 +36,13 @@ def checkpoint(venue: VenueMap) -> dict[str, Array]:
         "clock": np.array([state.ts, state.ts_told, state.bars, kernel.ts_from]),
         "market": np.array([state.anchor, state.mark, state.open_interest]),
         "score": state.scores.total.copy(),
-        "score_scale": np.array([state.scores.typical, state.scores.bars]),
+        "score_waiting": state.scores.waiting + np.zeros((len(state.books), 2)),
+        "score_scale": np.array([state.scores.typical, state.scores.bars, state.scores.waited]),
         "tape_ts": tape.ts.copy(),
         "tape": np.array([tape.growth, tape.volume, tape.turnover]),
         "tape_usual": np.array(tape.usual),
         "tape_at": np.array([tape.count, tape.hot_first, int(tape.is_hot)]),
+        "tape_range": np.array([tape.usual_range, tape.ranged]),
         "hot": tape.hot.copy(),
         "moves_hourly": moves.hourly.copy(),
         "moves": np.array([moves.variance, moves.minutes, moves.last]),
@@ -52,8 +54,8 @@ def checkpoint(venue: VenueMap) -> dict[str, Array]:
         found[f"book{at}_first"] = np.array([book.first])
         found[f"book{at}_mass"] = book.mass.copy()
         found[f"book{at}_cleared"] = book.cleared.copy()
-        found[f"book{at}_learnt"] = np.array([learnt.forced, learnt.exposed, learnt.conversion])
-        found[f"book{at}_squared"] = learnt.squared.copy()
+        found[f"book{at}_learnt"] = np.array([learnt.forced, learnt.exposed, learnt.conversion, learnt.waiting])
+        found[f"book{at}_squared"] = np.array([*learnt.squared, learnt.waited])
     return found
 
 
@@ -70,7 +72,7 @@ def restore(venue: VenueMap, kept: Mapping[str, Array]) -> None:
         raise ValueError(f"a checkpoint of more than {len(books)} books")
     ts, ts_told, bars, ts_hour = (int(value) for value in kept["clock"])
     anchor, mark, open_interest = (float(value) for value in kept["market"])
-    typical, scored = (float(value) for value in kept["score_scale"])
+    typical, scored, waited = (float(value) for value in kept["score_scale"])
     count, hot_first, is_hot = (int(value) for value in kept["tape_at"])
     median, spread, median_volume, spread_volume = (float(value) for value in kept["tape_usual"])
     growth, volume, turnover = (_floats(row) for row in kept["tape"])
@@ -84,7 +86,7 @@ def restore(venue: VenueMap, kept: Mapping[str, Array]) -> None:
         open_interest=open_interest,
         bars=bars,
         books=books,
-        scores=Scores(_floats(kept["score"]), typical, scored),
+        scores=Scores(_floats(kept["score"]), typical, scored, _floats(kept["score_waiting"]), waited),
         tape=Tape(
             kept["tape_ts"].astype(np.int64),
             growth,
@@ -95,6 +97,7 @@ def restore(venue: VenueMap, kept: Mapping[str, Array]) -> None:
             hot_first,
             _floats(kept["hot"]),
             bool(is_hot),
+            *(float(value) for value in kept["tape_range"]),
         ),
         moves=Moves(_floats(kept["moves_hourly"]), *(float(value) for value in kept["moves"])),
         distance=Kernel(realised, visits, ts_hour, *(float(value) for value in kept["distance_hour"])),
@@ -106,8 +109,9 @@ def _book(venue: VenueMap, kept: Mapping[str, Array], at: int) -> Book:
     classes = venue.models[at].ladder.offsets.shape[1]
     if mass is None or mass.shape[1] != classes:
         raise ValueError(f"book {at} of the checkpoint is not of {classes} classes")
-    forced, exposed, conversion = (_floats(row) for row in kept[f"book{at}_learnt"])
-    learnt = Learnt(forced, exposed, _floats(kept[f"book{at}_squared"]), conversion)
+    forced, exposed, conversion, waiting = (_floats(row) for row in kept[f"book{at}_learnt"])
+    squared = _floats(kept[f"book{at}_squared"])
+    learnt = Learnt(forced, exposed, squared[:2].copy(), conversion, waiting, float(squared[2]))
     return Book(int(kept[f"book{at}_first"][0]), _floats(mass), _floats(kept[f"book{at}_cleared"]), learnt)
 
 

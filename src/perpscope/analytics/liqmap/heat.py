@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from perpscope.analytics.margin_arrays import Floats
 
 #: Ratio of neighbouring codes, and the dollars of code 1; less is kept as nothing.
-_RATIO: Final = 1.02
+RATIO: Final = 1.02
 _LEAST: Final = 1.0
 #: Beyond this no code is needed: 10^300 dollars.
 _MOST_CODE: Final = 34_000
@@ -79,12 +79,12 @@ def encoded(usd: Floats) -> NDArray[np.uint16]:
     [0, 0, 1, 699]
     """
     something = usd >= _LEAST
-    logs = np.log(np.where(something, usd, _LEAST) / _LEAST) / np.log(_RATIO)
+    logs = np.log(np.where(something, usd, _LEAST) / _LEAST) / np.log(RATIO)
     codes = np.where(something, np.minimum(np.rint(logs) + 1.0, _MOST_CODE), 0.0)
     return codes.astype(np.uint16)
 
 
 def decoded(codes: NDArray[np.uint16]) -> Floats:
     """Codes as dollars."""
-    found: Floats = np.where(codes > 0, _LEAST * _RATIO ** (codes.astype(float) - 1.0), 0.0)
+    found: Floats = np.where(codes > 0, _LEAST * RATIO ** (codes.astype(float) - 1.0), 0.0)
     return found

@@ -5,6 +5,7 @@ jumped, `vwap` puts all at the day's average price. Shares are by log-price bin 
 days the last two need, in arrays of fixed length.
 """
 
+from math import floor, isfinite, log
 from typing import Final
 
 import msgspec
@@ -41,6 +42,8 @@ class Tape(msgspec.Struct):
     hot_first: int = 0  #: number of the first bin of `hot`
     hot: Floats = msgspec.field(default_factory=lambda: np.zeros(0))  #: (bins,) base units opened in hot bars, fading
     is_hot: bool = False  #: the last bar was
+    usual_range: float = 0.0  #: log range ÷ √minutes, a fading mean
+    ranged: float = 0.0  #: minutes it is of
 
 
 def begin() -> Tape:
@@ -77,12 +80,28 @@ def take(tape: Tape, bar: Bar, growth: float, opened: float, spread: Share, minu
     tape.count += 1
 
 
+def activity(tape: Tape, bar: Bar, minutes: float, setting: Setting) -> float:
+    """A bar's range by what is usual for its length: 1 on the mean of `usual_days`, and at most `most_activity`.
+
+    What is usual is of the bars before; this one is remembered.
+    """
+    reach = float(np.log(bar.high / bar.low)) / minutes**0.5
+    usual = tape.usual_range
+    tape.ranged += minutes
+    tape.usual_range += max(minutes / (setting.usual_days * 1440.0), minutes / tape.ranged) * (reach - usual)
+    return min(reach / usual, setting.most_activity) if usual > 0.0 else 1.0
+
+
 def average_price(tape: Tape, now: int, otherwise: float) -> float:
     """Volume-weighted price of the last 24 hours, quote per base; `otherwise` where nothing was traded."""
     known = min(tape.count, TAPE)
-    recent = tape.ts[:known] > now - DAY_NS
-    volume = float(tape.volume[:known][recent].sum())
-    return float(tape.turnover[:known][recent].sum()) / volume if volume > 0.0 else otherwise
+    at = tape.count % TAPE if known == TAPE else 0  # the oldest
+    volume = turnover = 0.0
+    for start, end in ((0, at), (at, known)):  # both rise; the second is the older
+        first = start + int(np.searchsorted(tape.ts[start:end], now - DAY_NS, side="right"))
+        volume += float(np.add.reduce(tape.volume[first:end]))
+        turnover += float(np.add.reduce(tape.turnover[first:end]))
+    return turnover / volume if volume > 0.0 else otherwise
 
 
 def spread_of(bar: Bar, anchor: float, step: float) -> Share:
@@ -93,15 +112,15 @@ def spread_of(bar: Bar, anchor: float, step: float) -> Share:
         anchor: log price at which bin 0 begins.
         step: width of a bin, log price.
     """
-    low, high = np.log(bar.low), np.log(bar.high)
+    low, high = log(bar.low), log(bar.high)
     if bar.traded is not None and float(bar.traded[1].sum()) > 0.0:
         prices = np.clip(np.log(bar.traded[0]), low, high)
         bins = np.floor((prices - anchor) / step).astype(np.int64)
         first = int(bins.min())
         parts = np.bincount(bins - first, bar.traded[1])
         return Share(first, parts / parts.sum())
-    middle = bar.vwap if np.isfinite(bar.vwap) else (bar.low + bar.close + bar.high) / 3.0
-    return triangle(low, float(np.clip(np.log(middle), low, high)), high, anchor, step)
+    middle = bar.vwap if isfinite(bar.vwap) else (bar.low + bar.close + bar.high) / 3.0
+    return triangle(low, min(max(log(middle), low), high), high, anchor, step)
 
 
 def triangle(low: float, middle: float, high: float, anchor: float, step: float) -> Share:
@@ -110,21 +129,23 @@ def triangle(low: float, middle: float, high: float, anchor: float, step: float)
     >>> triangle(0.25, 1.0, 1.75, 0.0, 1.0).parts
     array([0.5, 0.5])
     """
-    first, last = int(np.floor((low - anchor) / step)), int(np.floor((high - anchor) / step))
+    first, last = floor((low - anchor) / step), floor((high - anchor) / step)
     if first == last:
         return Share(first, np.ones(1))
-    edges = np.clip(anchor + step * np.arange(first, last + 2), low, high)
-    rising, falling = max(middle - low, _LEAST), max(high - middle, _LEAST)
-    up = (edges - low) ** 2 / ((high - low) * rising)
-    down = 1.0 - (high - edges) ** 2 / ((high - low) * falling)
-    parts = np.diff(np.where(edges <= middle, up, down))
-    parts = np.maximum(parts, 0.0)
-    return Share(first, parts / parts.sum())
+    rising, falling = (high - low) * max(middle - low, _LEAST), (high - low) * max(high - middle, _LEAST)
+    below, parts = 0.0, []
+    for bin_number in range(first + 1, last + 2):
+        edge = min(anchor + step * bin_number, high)
+        share = (edge - low) ** 2 / rising if edge <= middle else 1.0 - (high - edge) ** 2 / falling
+        parts.append(max(share - below, 0.0))
+        below = share
+    found = np.array(parts)
+    return Share(first, found / found.sum())
 
 
 def at_price(price: float, anchor: float, step: float) -> Share:
     """Everything in one price's bin."""
-    return Share(int(np.floor((np.log(price) - anchor) / step)), np.ones(1))
+    return Share(floor((log(price) - anchor) / step), np.ones(1))
 
 
 def hot_zones(tape: Tape, otherwise: Share) -> Share:

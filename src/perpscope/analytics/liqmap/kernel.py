@@ -1,20 +1,72 @@
-"""The arithmetic of one step of the map, on plain arrays: sweep, close, place.
+"""The arithmetic of one bar in one book, on plain arrays: sweep, close, open.
 
 State is `mass[side, class, entry bin]`, base units; side 0 long, 1 short. A bin is `step` wide in log price, bin `e`
 begins at `left + e·step`; a class is liquidated `offset` away from its entry, so its liquidation levels are the entry
-bins moved by `offset` and nothing has to be stored beside the mass. Everything here is float64 and in place; no object
-crosses the border, so that compiled twins can take the same arguments.
+bins moved by `offset`. All is float64 and in place. `compiled` says the same in loops, to the last bit: what is summed
+here is summed in one stated order (classes first, then bins rising), and exponentials are those of `math`.
 """
 
+from collections.abc import Callable
 from math import ceil, exp, floor
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from perpscope.analytics.margin_arrays import Floats
 
+#: Log price at which bin 0 begins, width of a bin.
 Grid: TypeAlias = tuple[float, float]
+#: Offsets and shares of what is opened, (2, classes) each.
+Rungs: TypeAlias = tuple[Floats, Floats]
+#: Bin of the first share, shares by entry bin, summing to 1.
+Opening: TypeAlias = tuple[int, Floats]
+#: Logs of the lowest and highest mark and of the close; factor for what was cleared before; base units: open interest
+#: at the end, turnover beyond what it shows, volume (infinite where not known).
+Flow: TypeAlias = tuple[float, float, float, float, float, float, float]
+#: Share of a side that turnover may close; |log return| near an entry; hazards near, in loss, in gain.
+Rules: TypeAlias = tuple[float, float, float, float, float]
+#: What the price passed: all, and what was held before, (2, classes) each; opened and closed, (2,) each; base units.
+Done: TypeAlias = tuple[Floats, Floats, Floats, Floats]
 LONG, SHORT = 0, 1
+
+
+class Minute(Protocol):
+    """One bar in one book; `mass` (2, classes, bins) and `cleared` (2, bins) are changed."""
+
+    def __call__(
+        self, mass: Floats, cleared: Floats, rungs: Rungs, opening: Opening, grid: Grid, flow: Flow, rules: Rules
+    ) -> Done:
+        """METHOD 6.3: sweep, close, open."""
+
+
+def minute(mass: Floats, cleared: Floats, rungs: Rungs, opening: Opening, grid: Grid, flow: Flow, rules: Rules) -> Done:
+    """One bar in one book; see `Minute`."""
+    return watched_minute(mass, cleared, rungs, opening, grid, flow, rules, kept=lambda: None)
+
+
+def watched_minute(
+    mass: Floats,
+    cleared: Floats,
+    rungs: Rungs,
+    opening: Opening,
+    grid: Grid,
+    flow: Flow,
+    rules: Rules,
+    *,
+    kept: Callable[[], None],
+) -> Done:
+    """As `minute`; `kept` is called between the closes and what is opened."""
+    offsets, weights = rungs
+    low, high, price, fade, open_interest, turnover, volume = flow
+    cleared *= fade
+    swept = sweep(mass, cleared, grid, offsets, low, high)
+    borders, held = zones(mass, grid, price, rules[1])
+    sides = held[:, 0] + held[:, 1] + held[:, 2]
+    opened, closed = amounts(sides, open_interest, turnover, volume, rules[0])
+    thin(mass, borders, held, closed, rules[2:])
+    kept()
+    instant = place(mass, grid, offsets, opened[:, None] * weights, opening, price)
+    return swept + instant, swept, opened, closed
 
 
 def sweep(mass: Floats, cleared: Floats, grid: Grid, offsets: Floats, low: float, high: float) -> Floats:
@@ -52,47 +104,95 @@ def sweep(mass: Floats, cleared: Floats, grid: Grid, offsets: Floats, low: float
         covered = np.clip(places + 1.0 - at[:, None] if side == LONG else at[:, None] - places, 0.0, 1.0)
         gone = held * covered
         held -= gone
-        gone.sum(axis=1, out=swept[side])
+        swept[side] = np.add.accumulate(gone, axis=1)[:, -1]
         for rung in np.flatnonzero(swept[side]):
-            _deposit(cleared[side], gone[rung], first + offsets[side, rung] / step)
+            _deposit(cleared[side], gone[rung], first, offsets[side, rung] / step)
     return swept
 
 
-def _deposit(cleared: Floats, gone: Floats, start: float) -> None:
-    """Add bins that begin at a fractional place, by overlap."""
-    whole = floor(start)
-    for shift, part in ((whole, 1.0 - (start - whole)), (whole + 1, start - whole)):
+def _deposit(cleared: Floats, gone: Floats, first: int, moved: float) -> None:
+    """Add bins from the first that are moved by a fraction, by overlap."""
+    whole = floor(moved)
+    part = moved - whole
+    for shift, share in ((first + whole, 1.0 - part), (first + whole + 1, part)):
         lower, upper = max(shift, 0), min(shift + gone.size, cleared.size)
         if lower < upper:
-            cleared[lower:upper] += part * gone[lower - shift : upper - shift]
+            cleared[lower:upper] += share * gone[lower - shift : upper - shift]
 
 
-def close(mass: Floats, grid: Grid, price: float, amounts: Floats, hazards: Floats, near: float) -> None:
+def zones(mass: Floats, grid: Grid, price: float, near: float) -> tuple[tuple[int, int], Floats]:
+    """What is held by where it was opened: below, near and above a price.
+
+    Args:
+        mass: (2, classes, bins).
+        grid: log price at which bin 0 begins, width of a bin.
+        price: log price.
+        near: |log return| below which a position is near its entry.
+
+    Returns:
+        First bin that is near and the first above; (2, 3) base units.
+    """
+    left, step = grid
+    bins = mass.shape[2]
+    lower = min(max(ceil((price - near - left) / step - 0.5), 0), bins)
+    upper = min(max(ceil((price + near - left) / step - 0.5), lower), bins)
+    of_bins = np.add.reduce(mass, axis=1)
+    held = np.zeros((2, 3))
+    for zone, (start, end) in enumerate(((0, lower), (lower, upper), (upper, bins))):
+        if start < end:
+            held[:, zone] = np.add.accumulate(of_bins[:, start:end], axis=1)[:, -1]
+    return (lower, upper), held
+
+
+def amounts(
+    held: Floats, open_interest: float, turnover: float, volume: float, most_closed: float
+) -> tuple[Floats, Floats]:
+    """What is opened and what is closed on each side so that it ends at the open interest (METHOD 6.3, 6.5).
+
+    Opened = max(OI − held, 0) + turnover, at most the volume unless open interest itself asks for more; closed is the
+    rest of the balance.
+
+    Args:
+        held: (2,) base units after the sweep.
+        open_interest: base units, at the bar's end.
+        turnover: base units opened and closed beside what open interest shows.
+        volume: base units traded; infinite where not known.
+        most_closed: share of a side that turnover may close.
+
+    Returns:
+        Opened and closed, (2,) base units each.
+
+    >>> amounts(np.array([99.0, 100.0]), 98.0, 3.0, np.inf, 0.98)
+    (array([3., 3.]), array([4., 5.]))
+    """
+    need = open_interest - held
+    grown, shrunk = np.maximum(need, 0.0), np.maximum(-need, 0.0)
+    room = np.minimum(np.maximum(volume - grown, 0.0), np.maximum(most_closed * held - shrunk, 0.0))
+    extra = np.minimum(turnover, room)
+    return grown + extra, shrunk + extra
+
+
+def thin(
+    mass: Floats, borders: tuple[int, int], held: Floats, closed: Floats, hazards: tuple[float, float, float]
+) -> None:
     """Remove exactly so much of each side by relative hazards of positions near their entry, in loss and in gain.
 
     Solves Σ m_j (1 − e^{−θ r_j}) = C for θ (METHOD 6.5).
 
     Args:
         mass: (2, classes, bins), changed.
-        grid: log price at which bin 0 begins, width of a bin.
-        price: log price returns are reckoned at.
-        amounts: (2,) base units to remove, at most what there is.
-        hazards: (3,) relative: near, loss, gain; > 0.
-        near: |log return| below which a position is near its entry.
+        borders: of the zones.
+        held: (2, 3) base units in each.
+        closed: (2,) base units to remove, at most what there is.
+        hazards: relative: near, loss, gain; > 0.
     """
-    left, step = grid
-    bins = mass.shape[2]
-    lower = min(max(ceil((price - near - left) / step - 0.5), 0), bins)
-    upper = min(max(ceil((price + near - left) / step - 0.5), lower), bins)
-    for side in (LONG, SHORT):
-        if amounts[side] <= 0.0:
+    near, loss, gain = hazards
+    lower, upper = borders
+    for side, rates in ((LONG, (gain, near, loss)), (SHORT, (loss, near, gain))):
+        if closed[side] <= 0.0:
             continue
-        below, above = (2, 1) if side == LONG else (1, 2)
-        zones = ((0, lower, below), (lower, upper, 0), (upper, bins, above))
-        held = np.array([mass[side, :, start:end].sum() for start, end, _ in zones])
-        rates = np.array([hazards[zone] for _, _, zone in zones])
-        kept = survivors(held, rates, float(amounts[side]))
-        for (start, end, _), factor in zip(zones, kept, strict=True):
+        kept = survivors(held[side], np.array(rates), float(closed[side]))
+        for (start, end), factor in zip(((0, lower), (lower, upper), (upper, mass.shape[2])), kept, strict=True):
             mass[side, :, start:end] *= factor
 
 
@@ -102,14 +202,19 @@ def survivors(held: Floats, rates: Floats, amount: float) -> Floats:
     >>> np.round(survivors(np.array([40.0, 30.0, 30.0]), np.array([0.58, 0.90, 1.34]), 4.0), 6)
     array([0.974086, 0.960077, 0.941143])
     """
-    total = float(held.sum())
+    masses, speeds = held.tolist(), rates.tolist()
+    total = 0.0
+    for m in masses:
+        total += m
     left = total - amount
     if left <= 1e-12 * total:
         return np.zeros(held.size)
     theta = closing_rate(held, rates, amount)
-    factors = np.exp(-theta * rates)
-    exact: Floats = factors * (left / float(held @ factors))
-    return exact
+    factors = [exp(-theta * r) for r in speeds]
+    stays = 0.0
+    for m, factor in zip(masses, factors, strict=True):
+        stays += m * factor
+    return np.array(factors) * (left / stays)
 
 
 def closing_rate(held: Floats, rates: Floats, amount: float) -> float:
@@ -120,9 +225,10 @@ def closing_rate(held: Floats, rates: Floats, amount: float) -> float:
     >>> round(closing_rate(np.array([40.0, 30.0, 30.0]), np.array([0.58, 0.90, 1.34]), 4.0), 7)
     0.0452691
     """
-    theta = gone = 0.0
+    theta = gone = slope = 0.0
     masses, speeds = held.tolist(), rates.tolist()
-    slope = float(held @ rates)
+    for m, r in zip(masses, speeds, strict=True):
+        slope += m * r
     while amount - gone > 1e-13 * amount:
         theta += (amount - gone) / slope
         gone = slope = 0.0
@@ -133,7 +239,7 @@ def closing_rate(held: Floats, rates: Floats, amount: float) -> float:
     return theta
 
 
-def place(mass: Floats, grid: Grid, offsets: Floats, opened: Floats, start: int, share: Floats, price: float) -> Floats:
+def place(mass: Floats, grid: Grid, offsets: Floats, opened: Floats, opening: Opening, price: float) -> Floats:
     """Add new positions over entry bins; what would be liquidated at `price` at once is opened there instead.
 
     METHOD 6.3: new mass whose liquidation price is beyond the close counts as instantly liquidated. Open interest says
@@ -144,14 +250,13 @@ def place(mass: Floats, grid: Grid, offsets: Floats, opened: Floats, start: int,
         grid: log price at which bin 0 begins, width of a bin.
         offsets: (2, classes).
         opened: (2, classes) base units.
-        start: bin of the first share.
-        share: (n,) by entry bin from `start`, summing to 1.
+        opening: bin of the first share, shares by entry bin, summing to 1.
         price: log of the close; its bin is on the grid.
 
     Returns:
         (2, classes) base units that were liquidated at once.
     """
-    left, step = grid
+    (left, step), (start, share) = grid, opening
     end = start + share.size
     here = min(max(floor((price - left) / step), 0), mass.shape[2] - 1)
     begins = left + step * np.arange(start, end)
@@ -161,7 +266,7 @@ def place(mass: Floats, grid: Grid, offsets: Floats, opened: Floats, start: int,
     np.clip((price - levels[SHORT]) / step, 0.0, 1.0, out=covered[SHORT])
     laid = opened[:, :, None] * share
     gone = laid * covered
-    instant: Floats = gone.sum(axis=2)
+    instant = np.add.accumulate(gone, axis=2)[:, :, -1]
     mass[:, :, start:end] += laid - gone
     mass[:, :, here] += instant
     return instant

@@ -4,7 +4,8 @@ Poisson-gamma EM with exponential forgetting. In: exposures and what was liquida
 β with a posterior. What was never swept keeps its prior and says so.
 """
 
-from typing import Final
+from math import exp, fsum, isnan, log
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -21,6 +22,10 @@ _IDLE: Final = 0.01
 _EARNED: Final = 3.0
 
 
+#: Base units liquidated, long and short (nan = not seen); trust in (0, 1]; minutes; open interest in base units.
+Told: TypeAlias = tuple[float, float, float, float, float]
+
+
 class Learnt(msgspec.Struct):
     """Running sums of one book, both sides; arrays are changed in place."""
 
@@ -28,12 +33,15 @@ class Learnt(msgspec.Struct):
     exposed: Floats  #: (2, classes) D: base units swept
     squared: Floats  #: (2,) Σ y², base units², for the size of a typical bar's orders
     conversion: Floats  #: (2, classes) β, in [0, 1]
+    waiting: Floats  #: (2, classes) base units swept in bars whose liquidations are told later
+    waited: float = 0.0  #: minutes of these bars
 
 
 def begin(classes: int, setting: Setting) -> Learnt:
     """Nothing learnt yet: every class at the prior conversion."""
     shape = (2, classes)
-    return Learnt(np.zeros(shape), np.zeros(shape), np.zeros(2), np.full(shape, setting.prior_conversion))
+    prior = np.full(shape, setting.prior_conversion)
+    return Learnt(np.zeros(shape), np.zeros(shape), np.zeros(2), prior, np.zeros(shape))
 
 
 def responsibilities(conversion: Floats, exposure: Floats) -> Floats:
@@ -43,13 +51,24 @@ def responsibilities(conversion: Floats, exposure: Floats) -> Floats:
     array([0.1176, 0.4412, 0.4412])
     """
     parts = conversion * exposure
-    total = float(parts.sum())
+    total = _sum(parts)
     shares: Floats = parts / total if total > 0.0 else np.zeros_like(parts)
     return shares
 
 
+def _sum(values: Floats) -> float:
+    """From the first to the last: in the order of the compiled form, `compiled_learning`."""
+    return float(np.add.accumulate(values)[-1])
+
+
+def wait(learnt: Learnt, exposure: Floats, minutes: float) -> None:
+    """Remember a bar whose liquidations are told later; until then no conversion changes."""
+    learnt.waiting += exposure
+    learnt.waited += minutes
+
+
 def learn(learnt: Learnt, exposure: Floats, liquidated: Floats, trust: float, minutes: float, setting: Setting) -> None:
-    """Take in one bar.
+    """Take in one bar, with those that waited for it.
 
     Args:
         learnt: changed.
@@ -59,7 +78,10 @@ def learn(learnt: Learnt, exposure: Floats, liquidated: Floats, trust: float, mi
         minutes: its length.
         setting: memory.
     """
-    rho = setting.memory**minutes
+    rho = setting.memory ** (minutes + learnt.waited)
+    exposure = exposure + learnt.waiting
+    learnt.waiting[:] = 0.0
+    learnt.waited = 0.0
     for side in (0, 1):
         told = float(liquidated[side])
         if np.isnan(told):
@@ -67,29 +89,46 @@ def learn(learnt: Learnt, exposure: Floats, liquidated: Floats, trust: float, mi
         shares = responsibilities(learnt.conversion[side], exposure[side])
         learnt.forced[side] = rho * learnt.forced[side] + trust * told * shares
         learnt.exposed[side] = rho * learnt.exposed[side] + trust * exposure[side]
-        learnt.squared[side] = rho * learnt.squared[side] + trust * told * told * float(shares.sum())
+        learnt.squared[side] = rho * learnt.squared[side] + trust * told * told * _sum(shares)
 
 
 def settle(learnt: Learnt, open_interest: float, weights: Floats, setting: Setting) -> None:
     """Renew the conversions: β = (N + a φ̂) ÷ (D + a), φ̂ = ΣN ÷ ΣD with its own prior (METHOD 6.7, (4)).
 
-    Mass here carries the weights already, so the prior of every class is φ̂ itself and a class weighs by its share. A
-    side learns for itself once it was swept `side_exposure` times open interest, until then both learn together.
+    Mass here carries the weights already, so the prior of every class is φ̂ itself and a class weighs by its share.
+    Classes are mostly passed together, so one departs from φ̂ only after it was swept as often as `alike_exposure`.
+    A side learns for itself once it was swept `side_exposure` times open interest, until then both learn together.
     """
     prior = setting.prior_exposure * open_interest
     if prior <= 0.0:
         return
-    alone = learnt.exposed.sum(axis=1) >= setting.side_exposure * open_interest
+    alone = np.add.accumulate(learnt.exposed, axis=1)[:, -1] >= setting.side_exposure * open_interest
     both = (learnt.forced.sum(axis=0), learnt.exposed.sum(axis=0))
     for side in (0, 1):
         forced, exposed = (learnt.forced[side], learnt.exposed[side]) if alone[side] else both
-        learnt.conversion[side] = posterior(forced, exposed, prior, pooled(forced, exposed, prior, setting))
+        level = pooled(forced, exposed, prior, setting)
+        learnt.conversion[side] = posterior(forced, exposed, setting.alike_exposure * open_interest, level)
     learnt.conversion[weights <= 0.0] = 0.0
 
 
+def lesson(learnt: Learnt, exposure: Floats, weights: Floats, told: Told, setting: Setting) -> None:
+    """Take in a bar, with those that waited for it, and renew the conversions.
+
+    Args:
+        learnt: changed.
+        exposure: (2, classes) base units swept.
+        weights: (2, classes) share of what is opened.
+        told: the bar; see `Told`.
+        setting: memory and priors.
+    """
+    long, short, trust, minutes, open_interest = told
+    learn(learnt, exposure, np.array([long, short]), trust, minutes, setting)
+    settle(learnt, open_interest, weights, setting)
+
+
 def pooled(forced: Floats, exposed: Floats, prior: float, setting: Setting) -> float:
-    """φ̂: the conversion of all classes together; what it was before anything was seen weighs as one class does."""
-    return (float(forced.sum()) + prior * setting.prior_conversion) / (float(exposed.sum()) + prior)
+    """φ̂: the conversion of all classes together; before anything was seen, its prior."""
+    return (_sum(forced) + prior * setting.prior_conversion) / (_sum(exposed) + prior)
 
 
 def posterior(forced: Floats, exposed: Floats, prior: float, expected: Floats | float) -> Floats:
@@ -143,6 +182,14 @@ class Scores(msgspec.Struct):
     total: Floats  #: (models,) sum of log scores, natural units
     typical: float = 0.0  #: base units of a bar in which something was liquidated
     bars: float = 0.0  #: of those, with the same forgetting
+    waiting: Floats | float = 0.0  #: (models, 2) base units expected in bars whose liquidations are told later
+    waited: float = 0.0  #: days of these bars
+
+
+def defer(scores: Scores, expected: Floats, days: float) -> None:
+    """Remember what the models expect of a bar whose liquidations are told later; until then no weight changes."""
+    scores.waiting = scores.waiting + expected
+    scores.waited += days
 
 
 def judge(scores: Scores, expected: Floats, liquidated: Floats, days: float, setting: Setting) -> None:
@@ -155,17 +202,20 @@ def judge(scores: Scores, expected: Floats, liquidated: Floats, days: float, set
         days: since the last score.
         setting: memory.
     """
-    rho = 0.5 ** (days / setting.score_days)
+    expected = expected + scores.waiting
+    rho = 0.5 ** ((days + scores.waited) / setting.score_days)
+    scores.waiting = scores.waited = 0.0
     scores.total *= rho
-    some = liquidated[liquidated > 0.0]
-    if some.size:
-        scores.bars = rho * scores.bars + some.size
-        scores.typical += (float(some.sum()) - some.size * scores.typical) / scores.bars
+    some = [told for told in liquidated.tolist() if told > 0.0]
+    if some:
+        scores.bars = rho * scores.bars + len(some)
+        scores.typical += (fsum(some) - len(some) * scores.typical) / scores.bars
     if scores.typical <= 0.0:
         return
-    for side in np.flatnonzero(~np.isnan(liquidated)):
-        events, means = liquidated[side] / scores.typical, expected[:, side] / scores.typical + _IDLE
-        scores.total += events * np.log(means) - means
+    for side, told in enumerate(liquidated.tolist()):
+        if not isnan(told):
+            events, means = told / scores.typical, expected[:, side] / scores.typical + _IDLE
+            scores.total += [events * log(mean) - mean for mean in means.tolist()]
 
 
 def stack(scores: Scores, least: float, barred: NDArray[np.bool_]) -> Floats:
@@ -182,9 +232,13 @@ def stack(scores: Scores, least: float, barred: NDArray[np.bool_]) -> Floats:
     >>> stack(scores, 0.05, np.array([False, False, True])).round(3)
     array([0.95, 0.05, 0.  ])
     """
-    free = ~barred if not barred.all() else np.ones(barred.size, bool)
-    best = float(scores.total[free].max())
-    taken = free | (scores.total > best + _EARNED)
-    raw = np.where(taken, np.exp(np.minimum(scores.total - scores.total[taken].max(), 0.0)), 0.0)
-    weights: Floats = np.where(free, least, 0.0) + (1.0 - least * free.sum()) * raw / raw.sum()
-    return weights
+    totals = scores.total.tolist()
+    free = [not is_barred for is_barred in barred.tolist()]
+    if True not in free:
+        free = [True] * barred.size
+    best = max(total for total, is_free in zip(totals, free, strict=True) if is_free)
+    taken = [is_free or total > best + _EARNED for total, is_free in zip(totals, free, strict=True)]
+    most = max(total for total, is_taken in zip(totals, taken, strict=True) if is_taken)
+    raw = [exp(total - most) if is_taken else 0.0 for total, is_taken in zip(totals, taken, strict=True)]
+    left = (1.0 - least * sum(free)) / fsum(raw)
+    return np.array([least * is_free + left * one for one, is_free in zip(raw, free, strict=True)])

@@ -5,11 +5,17 @@ level is CLEARED once a later low, or high, has passed it. Amounts are shares th
 that is what the other map is for.
 """
 
+from typing import Protocol, TypeAlias
+
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from perpscope.analytics.margin_arrays import Floats
+
+#: Of longs and shorts, or lows and highs.
+Pair: TypeAlias = tuple[Floats, Floats]
+#: Where bin 0 begins, bins in a unit of price, bins.
+Scale: TypeAlias = tuple[float, float, int]
 
 
 class SeedMap(msgspec.Struct, frozen=True):
@@ -21,16 +27,27 @@ class SeedMap(msgspec.Struct, frozen=True):
     outside: Floats  #: (2,) in no bin
 
 
-def seed_prices(entries: Floats, leverages: Floats, buffer: float) -> tuple[Floats, Floats]:
-    """Liquidation prices of longs and shorts, (entries, leverages) each: E·(1 ∓ 1/L) ± buffer·E.
+class Filling(Protocol):
+    """Sums of all entries' levels by bin, from the last candle to the first, class by class."""
+
+    def __call__(
+        self, entries: Floats, amounts: Pair, candles: Pair, factors: Floats, shares: Floats, scale: Scale
+    ) -> Floats:
+        """Entries (n,); amounts of both sides, lows and highs (n,) each; level ÷ entry (2, classes); shares (classes,).
+
+        Returns:
+            (2, 2·bins + 1): active bins, cleared bins, and what is in none.
+        """
+
+
+def seed_factors(leverages: Floats, buffer: float) -> Floats:
+    """Liquidation price ÷ entry of longs and shorts, (2, leverages): 1 ∓ 1/L ± buffer.
 
     Args:
-        entries: (entries,) quote per base.
-        leverages: (leverages,) multiples.
+        leverages: multiples.
         buffer: fraction of the entry: the maintenance rate.
     """
-    one = entries[:, None]
-    return one * (1.0 - 1.0 / leverages + buffer), one * (1.0 + 1.0 / leverages - buffer)
+    return np.array([1.0 - 1.0 / leverages + buffer, 1.0 + 1.0 / leverages - buffer])
 
 
 def passed_later(low: Floats, high: Floats) -> tuple[Floats, Floats]:
@@ -40,15 +57,31 @@ def passed_later(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     return lowest, highest
 
 
+def filled(entries: Floats, amounts: Pair, candles: Pair, factors: Floats, shares: Floats, scale: Scale) -> Floats:
+    """The levels' sums by bin; see `Filling`."""
+    begin, per_unit, bins = scale
+    lowest, highest = (extremes[::-1, None] for extremes in passed_later(*candles))
+    sums = np.empty((2, 2 * bins + 1))
+    for side in (0, 1):
+        prices = entries[::-1, None] * factors[side]
+        gone = lowest <= prices if side == 0 else highest >= prices
+        places = np.floor((prices - begin) * per_unit)
+        inside = (places >= 0.0) & (places < bins)
+        codes = np.where(inside, places + gone * bins, 2.0 * bins).astype(np.int64)
+        sums[side] = np.bincount(codes.ravel(), (amounts[side][::-1, None] * shares).ravel(), 2 * bins + 1)
+    return sums
+
+
 def seed_map(
     entries: Floats,
     weights: Floats,
-    candles: tuple[Floats, Floats],
-    ladder: tuple[Floats, Floats],
+    candles: Pair,
+    ladder: Pair,
     edges: Floats,
     *,
     buffer: float = 0.005,
-    sides: tuple[Floats, Floats] | None = None,
+    sides: Pair | None = None,
+    filling: Filling = filled,
 ) -> SeedMap:
     """The documents' map.
 
@@ -60,29 +93,15 @@ def seed_map(
         edges: (bins + 1,) of one width, quote per base.
         buffer: maintenance rate, fraction of the entry.
         sides: shares of `weights` that are long and short, (candles,) each; None = all of it on both.
+        filling: numpy's or the compiled one, which give the same.
 
     Raises:
         ValueError: fewer than two edges.
     """
     if edges.size < 2:
         raise ValueError("a map needs two edges or more")
-    prices = seed_prices(entries, ladder[0], buffer)
-    later = passed_later(*candles)
-    active, cleared = (np.zeros((2, edges.size - 1)) for _ in range(2))
-    left = np.zeros(2)
-    shares = (np.ones(entries.size), np.ones(entries.size)) if sides is None else sides
-    for side in (0, 1):
-        amounts = (weights * shares[side])[:, None] * ladder[1]
-        gone = later[0][:, None] <= prices[0] if side == 0 else later[1][:, None] >= prices[1]
-        inside, places = _places(prices[side], edges)
-        left[side] = amounts[~inside].sum()
-        codes = places[inside] + gone[inside] * (edges.size - 1)
-        sums = np.bincount(codes, amounts[inside], 2 * (edges.size - 1))
-        active[side], cleared[side] = sums[: edges.size - 1], sums[edges.size - 1 :]
-    return SeedMap(edges, active, cleared, left)
-
-
-def _places(prices: Floats, edges: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which prices are within the edges, and in which bin."""
-    places = np.floor((prices - edges[0]) / (edges[1] - edges[0])).astype(np.int64)
-    return (places >= 0) & (places < edges.size - 1), places
+    bins = edges.size - 1
+    amounts = (weights, weights) if sides is None else (weights * sides[0], weights * sides[1])
+    scale = (float(edges[0]), bins / float(edges[-1] - edges[0]), bins)
+    sums = filling(entries, amounts, candles, seed_factors(ladder[0], buffer), ladder[1], scale)
+    return SeedMap(edges, sums[:, :bins], sums[:, bins : 2 * bins], sums[:, -1])

@@ -6,17 +6,20 @@ interest; nothing is ever summed over them but by their weights.
 """
 
 from collections.abc import Iterable
-from math import isfinite, log
+from functools import partial
+from math import floor, inf, isfinite, log
 
 import msgspec
 import numpy as np
 
 from perpscope.analytics.liqmap import book as books
-from perpscope.analytics.liqmap import distance, inflow, learning, price_moves
+from perpscope.analytics.liqmap import distance, inflow, kernel, learning, price_moves
+from perpscope.analytics.liqmap.arithmetic import NUMPY, Arithmetic
 from perpscope.analytics.liqmap.bars import DAY_NS, INFLOWS, MINUTE_NS, Bar, Setting, check
-from perpscope.analytics.liqmap.book import Book, Passed, Prices
+from perpscope.analytics.liqmap.book import Book, Passed
 from perpscope.analytics.liqmap.distance import Kernel
 from perpscope.analytics.liqmap.inflow import Share, Tape
+from perpscope.analytics.liqmap.kernel import Flow
 from perpscope.analytics.liqmap.ladder import Ladder
 from perpscope.analytics.liqmap.learning import Scores
 from perpscope.analytics.liqmap.price_moves import Moves
@@ -70,18 +73,24 @@ class VenueMap:
         ladders: families of classes, side by side.
         setting: constants.
         inflows: guesses of entries, each with books of its own.
+        arithmetic: numpy's or the compiled one; the same figures come of both.
     """
 
     def __init__(
-        self, ladders: Iterable[Ladder], setting: Setting | None = None, inflows: Iterable[str] = INFLOWS
+        self,
+        ladders: Iterable[Ladder],
+        setting: Setting | None = None,
+        inflows: Iterable[str] = INFLOWS,
+        arithmetic: Arithmetic = NUMPY,
     ) -> None:
-        self.setting = setting or Setting()
+        self.setting, self.arithmetic = setting or Setting(), arithmetic
         guesses = tuple(inflows)
         self.models = tuple(Model(ladder, name) for ladder in ladders for name in guesses)
         unknown = {model.inflow for model in self.models} - set(INFLOWS)
         if unknown or not self.models:
             raise ValueError(f"a map needs ladders, and inflows of {', '.join(INFLOWS)}; not {sorted(unknown)}")
         self.state: State | None = None
+        self._tilts: dict[int, tuple[float, Floats]] = {}  #: by ladder: funding, weights under it
         self._barred = np.array([model.inflow in self.setting.barred for model in self.models])
 
     @property
@@ -120,13 +129,12 @@ class VenueMap:
         reach = int(_START_REACH * setting.start_spread / setting.step)
         bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * setting.step / setting.start_spread) ** 2)
         share = Share(-reach, bell / bell.sum())
-        at = Prices(log(bar.close), log(bar.close), log(bar.close))
         begun = []
         for model in self.models:
             book = books.begin(model.ladder, 0, setting)
             books.reach(book, -reach, reach)
             opened = bar.open_interest * model.ladder.tilted_weights(bar.funding_8h)
-            books.fill(book, model.ladder, at, anchor, opened, share, setting)
+            books.fill(book, model.ladder, log(bar.close), anchor, opened, share, setting.step)
             begun.append(book)
         return State(
             anchor,
@@ -149,17 +157,19 @@ class VenueMap:
         is_stale = minutes > setting.hold_minutes + 1.0 or (
             not isfinite(bar.open_interest) and bar.ts - state.ts_told > setting.hold_minutes * MINUTE_NS
         )
-        turnover = setting.turnover * bar.volume if isfinite(bar.volume) else setting.assumed_turnover * minutes * told
+        turnover = inflow.activity(state.tape, bar, minutes, setting) * setting.assumed_turnover * minutes * told
+        if isfinite(bar.volume):
+            turnover = setting.turnover * bar.volume
         spread = inflow.spread_of(bar, state.anchor, setting.step)
         grown = max(told - before[1], 0.0)
         inflow.take(state.tape, bar, told - before[1], grown + turnover, spread, minutes, setting)
         weights = self.weights
+        flow = self._flow(bar, (told, turnover, minutes))
         shares = {name: self._share(name, bar, spread) for name in {model.inflow for model in self.models}}
-        tilted = {id(model.ladder): model.ladder.tilted_weights(bar.funding_8h) for model in self.models}
+        lowest, highest = (floor((price - state.anchor) / setting.step) for price in flow[:2])
+        taken = (flow, minutes, lowest, highest)
         passed = [
-            self._book_step(
-                at, (shares[model.inflow], tilted[id(model.ladder)]), bar, (told, turnover, minutes), tracer
-            )
+            self._book_step(at, (shares[model.inflow], self._tilted(model.ladder, bar)), bar, taken, tracer)
             for at, model in enumerate(self.models)
         ]
         self._score(state, bar, passed, minutes)
@@ -179,46 +189,57 @@ class VenueMap:
             return inflow.at_price(price, self.state.anchor, self.setting.step)
         return spread
 
+    def _tilted(self, ladder: Ladder, bar: Bar) -> Floats:
+        """A ladder's weights under the bar's funding, which seldom changes."""
+        kept = self._tilts.get(id(ladder))
+        if kept is None or kept[0] != bar.funding_8h:
+            self._tilts[id(ladder)] = kept = (bar.funding_8h, ladder.tilted_weights(bar.funding_8h))
+        return kept[1]
+
+    def _flow(self, bar: Bar, told: tuple[float, float, float]) -> Flow:
+        """The bar, as every book takes it."""
+        open_interest, turnover, minutes = told
+        fade = 0.5 ** (minutes / 60.0 / self.setting.cleared_half_life_h)
+        volume = bar.volume if isfinite(bar.volume) else inf
+        return log(bar.low), log(bar.high), log(bar.close), fade, open_interest, turnover, volume
+
     def _book_step(
         self,
         at: int,
         opening: tuple[Share, Floats],
         bar: Bar,
-        flow: tuple[float, float, float],
+        told: tuple[Flow, float, int, int],
         tracer: Tracer | None,
     ) -> Passed:
         """One book's bar: sweep, close, open, learn (METHOD 6.3)."""
         assert self.state is not None  # noqa: S101 -- called by `_step` only
         state, setting, ladder, book = self.state, self.setting, self.models[at].ladder, self.state.books[at]
-        (share, weights), (told, turnover, minutes) = opening, flow
-        prices = Prices(log(bar.low), log(bar.high), log(bar.close))
-        edges = np.floor((np.array([prices.low, prices.high]) - state.anchor) / setting.step).astype(int)
-        last = share.first + share.parts.size - 1
-        books.reach(book, min(int(edges[0]), share.first), max(int(edges[1]), last))
-        fade = 0.5 ** (minutes / 60.0 / setting.cleared_half_life_h)
+        (share, weights), (flow, minutes, lowest, highest) = opening, told
+        books.reach(book, min(lowest, share.first), max(highest, share.first + share.parts.size - 1))
         conversion = book.learnt.conversion.copy()
+        run = self.arithmetic.minute
         if tracer is not None:
             tracer.watch(at, book)
-        swept = books.sweep(book, ladder, prices, state.anchor, fade, setting)
-        held = book.mass.sum(axis=(1, 2))
-        volume = bar.volume if isfinite(bar.volume) else np.inf
-        opened, closed = books.amounts(held, told, turnover, volume, setting)
-        books.turn(book, prices, state.anchor, closed, setting)
+            run = partial(kernel.watched_minute, kept=partial(tracer.kept, at, book))
+        rungs = (ladder.offsets, weights)
+        exposure, swept, opened, closed = books.minute(book, rungs, share, state.anchor, flow, setting, run)
         if tracer is not None:
-            tracer.kept(at, book)
-        instant = books.fill(book, ladder, prices, state.anchor, opened[:, None] * weights, share, setting)
-        if tracer is not None:
-            tracer.opened(at, book, bar.ts, told - state.open_interest)
-        liquidated = np.array([bar.liquidated_long, bar.liquidated_short])
-        exposure = swept + instant
-        learning.learn(book.learnt, exposure, liquidated, bar.trust, minutes, setting)
-        learning.settle(book.learnt, told, weights, setting)
+            tracer.opened(at, book, bar.ts, flow[4] - state.open_interest)
+        if bar.told_later:
+            learning.wait(book.learnt, exposure, minutes)
+        else:
+            lesson = (bar.liquidated_long, bar.liquidated_short, bar.trust, minutes, flow[4])
+            self.arithmetic.lesson(book.learnt, exposure, weights, lesson, setting)
         return Passed(exposure, swept, conversion, opened, closed)
 
     def _score(self, state: State, bar: Bar, passed: list[Passed], minutes: float) -> None:
         expected = np.array([part.expected for part in passed])
-        liquidated = np.array([bar.liquidated_long, bar.liquidated_short])
-        learning.judge(state.scores, expected, liquidated, minutes * MINUTE_NS / DAY_NS, self.setting)
+        days = minutes * MINUTE_NS / DAY_NS
+        if bar.told_later:
+            learning.defer(state.scores, expected, days)
+        else:
+            liquidated = np.array([bar.liquidated_long, bar.liquidated_short])
+            learning.judge(state.scores, expected, liquidated, days, self.setting)
 
 
 def rebuilt(
@@ -226,9 +247,10 @@ def rebuilt(
     bars: Iterable[Bar],
     setting: Setting | None = None,
     inflows: Iterable[str] = INFLOWS,
+    arithmetic: Arithmetic = NUMPY,
 ) -> VenueMap:
     """A map made of its bars from the beginning; the same as one that took them as they came."""
-    made = VenueMap(ladders, setting, inflows)
+    made = VenueMap(ladders, setting, inflows, arithmetic)
     for bar in bars:
         made.take(bar)
     return made

@@ -34,6 +34,8 @@ MEDIAN_BIAS, TOP_BIAS = 0.05, 0.20  #: what is accepted (METHOD §3.5)
 _TOP_SHARE = 0.01  #: the most intense minutes
 _DECILES = 10
 _FEWEST = 20  #: minutes of a stratum for a doubt of its own, and prints of each half for a score (chosen by hand)
+#: Events that may have been left out where none was: half a one (Jeffreys' prior of a rate).
+_NONE_SEEN = 0.5
 #: How far off a factor learnt from events alone may be, relative: sizes grow in bursts (chosen by hand).
 _NO_SIZES = 0.2
 _WITHIN = 0.90  #: what a band is to cover
@@ -109,6 +111,7 @@ def calibrate(
     *,
     per_side: bool = False,
     taus_s: Sequence[float] = TAUS_S,
+    is_causal: bool = False,
 ) -> Calibration | None:
     """Score the estimator on a complete tape of one symbol; None where there are too few liquidations for it.
 
@@ -119,6 +122,7 @@ def calibrate(
         per_side: one print of each side each second.
         taus_s: time constants to choose from: the one with the least bias, of the whole and of the median decile
             together; of equals the nearest to 3 s.
+        is_causal: score estimates that use nothing later than each second.
     """
     if len(tape) < 2 * _FEWEST:
         return None
@@ -129,7 +133,15 @@ def calibrate(
     found: list[Calibration] = []
     for tau_s in taus_s:
         scored = [
-            score(half, Watchtime(*span, watch.missed), sampling, sizes_of(other.usd), tau_s, per_side=per_side)
+            score(
+                half,
+                Watchtime(*span, watch.missed),
+                sampling,
+                sizes_of(other.usd),
+                tau_s,
+                per_side=per_side,
+                is_causal=is_causal,
+            )
             for (half, span), (other, _) in zip(parts, reversed(parts), strict=True)
         ]
         bands, truth = joined([half for half, _ in scored]), joined([half for _, half in scored])
@@ -138,11 +150,18 @@ def calibrate(
 
 
 def score(
-    tape: Prints, watch: Watchtime, sampling: Sampling, sizes: Sizes, tau_s: float = TAU_S, *, per_side: bool = False
+    tape: Prints,
+    watch: Watchtime,
+    sampling: Sampling,
+    sizes: Sizes,
+    tau_s: float = TAU_S,
+    *,
+    per_side: bool = False,
+    is_causal: bool = False,
 ) -> _Scored:
     """A complete tape's minutes as estimated from what a venue would publish of it, and as they were."""
     told = thinned(tape, sampling, per_side=per_side)
-    left_out = unseen(told, watch, sampling, sizes, tau_s=tau_s, per_side=per_side)
+    left_out = unseen(told, watch, sampling, sizes, tau_s=tau_s, per_side=per_side, is_causal=is_causal)
     return estimated_bands(told, left_out), observed_bands(tape)
 
 
@@ -190,10 +209,15 @@ def _judged(raw: Bands, truth: Bands, sampling: Sampling, tau_s: float) -> Calib
 def _factors(raw: Bands, truth: Bands, members: Sequence[Flags]) -> Floats:
     """What was really left out of each stratum for each unit estimated: dollars and events, each by how sure it is.
 
-    A stratum's dollars rest on its few largest minutes, its events do not, but they say nothing of sizes.
+    A stratum's dollars rest on its few largest minutes, its events do not, but they say nothing of sizes. Where nothing
+    was left out of any of its minutes, the events say so: a print counts itself among those around it.
     """
     factors: list[float | None] = []
     for each in members:
+        said = float(raw.estimated_events[each].sum() - raw.observed_events[each].sum())
+        if each.sum() >= _FEWEST and not (truth.observed_events[each] > raw.observed_events[each]).any():
+            factors.append(_NONE_SEEN / (said + _NONE_SEEN))
+            continue
         ratios = [
             _ratio(truth.observed_usd[each], raw.observed_usd[each], raw.estimated_usd[each], 0.0),
             _ratio(truth.observed_events[each], raw.observed_events[each], raw.estimated_events[each], _NO_SIZES),

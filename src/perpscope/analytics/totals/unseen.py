@@ -126,7 +126,9 @@ def _pooled(
     known = of.usd - of.largest  #: of two in one second the smaller is no longer unseen
     if sampling is Sampling.LARGEST_1S:
         passed = sizes.below(of.largest)
-        rate, weight = _largest_rate(around, passed, max(watch.seconds, len(of.second)), taus_s, is_causal)
+        empty = max(watch.seconds - len(of.second), 0)
+        base = 0.0 if is_causal else min(common_rate(passed, empty), 1.0)  # of the whole stretch, later seconds too
+        rate, weight = _largest_rate(around, passed, base, taus_s, is_causal)
         usd = np.maximum(rate * sizes.partial_mean(of.largest) - known, 0.0)
         squares = rate * sizes.partial_square(of.largest)
         return Unseen(
@@ -154,10 +156,9 @@ def _pooled(
 
 
 def _largest_rate(
-    around: Surroundings, passed: Floats, seconds: int, taus_s: tuple[float, float], is_causal: bool
+    around: Surroundings, passed: Floats, base: float, taus_s: tuple[float, float], is_causal: bool
 ) -> tuple[Floats, Floats]:
     """λ̂ of `largest` around each print, and how many prints it rests on (METHOD §3.1, kernel and bandwidth)."""
-    base = min(common_rate(passed, seconds - len(passed)), 1.0)
     wide, wide_n = _ratio(around, passed, base, taus_s[0], is_causal)
     narrow, narrow_n = _ratio(around, passed, base, taus_s[1], is_causal)
     calm = 1.0 / (1.0 + (wide / _TURN) ** 2)

@@ -4,7 +4,7 @@ In: prints, what they are a sample of, a complete feed beside them where there i
 came about. Sides add up to both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -116,24 +116,46 @@ def sampled_minutes(
     if any(mode in known and not known[mode].is_accepted for mode in modes):
         return floor_minutes(prints, sampling, "failed")
     sizes = choose_sizes(prints, None if beside is None else beside.prints)
-    found = [_by_mode(prints, watch, mode, sizes, known.get(mode), per_side) for mode in modes]
-    minutes = found[0] if len(found) == 1 else Minutes(*(_either(*pair) for pair in _pairs(*found)))
+    minutes = own_minutes(prints, watch, modes, sizes, known, per_side=per_side)
     minutes, ratio = _joined(minutes, beside)
     minutes = minutes if ceilings is None else _bounded(minutes, ceilings)
     by = calibrated_by if all(mode in known for mode in modes) else "prior"
     return minutes, How(sampling, is_estimated=True, sizes=sizes.source, calibration=by, ratio=ratio)
 
 
-def _by_mode(
-    prints: Prints, watch: Watchtime, mode: Sampling, sizes: Sizes, calibration: Calibration | None, per_side: bool
+def own_minutes(
+    prints: Prints,
+    watch: Watchtime,
+    modes: Sequence[Sampling],
+    sizes: Sizes,
+    known: Mapping[Sampling, Calibration],
+    *,
+    per_side: bool = False,
+    is_causal: bool = False,
 ) -> Minutes:
-    """Minutes if the feed publishes by this rule, with the doubts of its calibration or those stated before."""
-    tau_s = TAU_S if calibration is None else calibration.tau_s
-    left_out = unseen(prints, watch, mode, sizes, tau_s=tau_s, per_side=per_side)
-    long, short, both = (estimated_bands(prints, left_out, of_longs=side) for side in (True, False, None))
-    if calibration is None:
-        return Minutes(*(widened(each, np.full(len(each), PRIOR_SIGMA[mode][0])) for each in (long, short, both)))
-    return Minutes(*(calibration.applied(each, both) for each in (long, short, both)))
+    """Minutes a feed's own prints tell, with the doubts of calibrations or those stated before.
+
+    Args:
+        prints: of one symbol, at least one.
+        watch: when it was watched.
+        modes: the rule it publishes by; of two the lower estimate, in a band that holds both.
+        sizes: how large its liquidations are.
+        known: calibrations by mode; a mode that is missing is given `PRIOR_SIGMA`.
+        per_side: one print of each side each second.
+        is_causal: a second knows nothing later than itself.
+    """
+    found = []
+    for mode in modes:
+        calibration = known.get(mode)
+        tau_s = TAU_S if calibration is None else calibration.tau_s
+        left_out = unseen(prints, watch, mode, sizes, tau_s=tau_s, per_side=per_side, is_causal=is_causal)
+        long, short, both = (estimated_bands(prints, left_out, of_longs=side) for side in (True, False, None))
+        if calibration is None:
+            sides = (widened(each, np.full(len(each), PRIOR_SIGMA[mode][0])) for each in (long, short, both))
+        else:
+            sides = (calibration.applied(each, both) for each in (long, short, both))
+        found.append(Minutes(*sides))
+    return found[0] if len(found) == 1 else Minutes(*(_either(*pair) for pair in _pairs(*found)))
 
 
 def hour_sigma(how: How, calibrations: Mapping[Sampling, Calibration]) -> float:

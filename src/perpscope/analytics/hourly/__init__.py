@@ -1,0 +1,1 @@
+"""The liquidation map judged on real hours (METHOD 14b): tables in, figures with intervals out."""

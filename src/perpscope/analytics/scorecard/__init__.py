@@ -1,0 +1,1 @@
+"""How good the liquidation map is where the price went: windows, baselines, scores with intervals, one card."""
