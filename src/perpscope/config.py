@@ -130,6 +130,19 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0, description="days kept; 0 = all")] = 0
 
 
+class Map(msgspec.Struct, frozen=True, kw_only=True):
+    """Liquidation maps kept current while collecting."""
+
+    enabled: Annotated[bool, Meta(description="keep maps current, and snapshots of them")] = True
+    symbols: Annotated[
+        tuple[str, ...], Meta(description="coins whose maps are kept; empty = all that are collected")
+    ] = ()
+    every_min: Annotated[int, Meta(ge=1, le=1440, description="market minutes between two snapshots of a map")] = 5
+    keep_days: Annotated[
+        int, Meta(ge=0, description="days whose snapshots keep their maps; 0 = all; the chain of hashes always stays")
+    ] = 0
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """What is told on stderr, and kept in a file."""
 
@@ -164,6 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Proxy = Proxy()
     backfill: Backfill = Backfill()
     archive: Archive = Archive()
+    map: Map = Map()
     log: Log = Log()
     ccxt: Ccxt = Ccxt()
     venue: dict[str, Table] = {}

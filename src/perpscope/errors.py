@@ -3,6 +3,7 @@
     PerpscopeError
     ├── ConfigError          a setting, flag or argument is wrong: nothing was started
     ├── DataError            what was asked for is missing, stale or no recording
+    │   └── TooLittle        a study has too little data to say anything
     ├── StoreError           the database cannot be opened, trusted or written
     └── VenueError           an exchange, or what it sent
         ├── FrameError       one frame is not what the documentation says; the stream goes on
@@ -45,6 +46,12 @@ class DataError(PerpscopeError):
     """Data that was asked for is missing, stale or not what it should be."""
 
     exit_code = 3
+
+
+class TooLittle(DataError):
+    """A study has too little data to say anything; the message says what is missing."""
+
+    exit_code = 5
 
 
 class StoreError(PerpscopeError):

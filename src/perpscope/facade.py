@@ -18,7 +18,10 @@ from perpscope.stores.reader import SqliteReader
 if TYPE_CHECKING:
     from perpscope.app.backups import Backup
     from perpscope.app.coverage import CoverageReport
+    from perpscope.app.liqmap.reading import HeatAnswer, MapAnswer
+    from perpscope.app.sentiment.reading import Answer as Sentiment
     from perpscope.app.status import Status
+    from perpscope.app.totals.reading import TotalsReport
     from perpscope.reports.report import Report
 
 _HOUR_NS = 3_600_000_000_000
@@ -149,6 +152,113 @@ class Perpscope:
             return analyze.read_report(self.path, symbol=symbol, hours=hours)
         _, report = analyze.analyze(self.path, wanted=wanted, symbol=symbol, hours=hours, out=Path(out))
         return report
+
+    def totals(self, symbol: str | None = None, hours: float = 24, *, last: int = 0) -> "TotalsReport":
+        """What was liquidated, observed beside estimated with its interval and coverage, as `perpscope tape` has it.
+
+        Args:
+            symbol: coin (all its instruments), symbol or id; None = everything.
+            hours: length of the window, above 0; cut to the data.
+            last: how many of the newest liquidations to list, 0 or more.
+
+        Raises:
+            ConfigError: a number makes no sense, or nothing of this symbol is stored.
+            DataError: nothing is stored.
+            StoreError: the store cannot be read.
+        """
+        from perpscope.app.totals.reading import read_totals
+
+        self._opened()
+        return read_totals(self.path, symbol=symbol, hours=hours, last=last)
+
+    def liquidation_map(
+        self,
+        symbol: str,
+        profile: str = "calibrated",
+        *,
+        lookback_hours: float = 72,
+        horizon_minutes: float = 60,
+        width: float | None = None,
+        prices: Sequence[float] = (),
+    ) -> "MapAnswer":
+        """Where open positions would be closed by force, an estimate in dollars by price, as `perpscope map` has it.
+
+        Args:
+            symbol: coin (all venues together), symbol or id.
+            profile: leverage that is assumed; docs/map.md lists them.
+            lookback_hours: positions are followed from so long ago, 1 or more.
+            horizon_minutes: the blend with distance is for so long ahead; 0 = the map alone.
+            width: of a bin, quote units; None = by the price.
+            prices: what if the price goes there; none = 3 % down and up.
+
+        Raises:
+            ConfigError: an argument makes no sense, or the store knows no such perpetual.
+            DataError: too little is stored for a map ("map-too-little").
+            StoreError: the store cannot be read.
+        """
+        from perpscope.app.liqmap.parts import Question
+        from perpscope.app.liqmap.reading import read_map
+
+        self._opened()
+        question = Question(
+            name=symbol,
+            profile=profile,
+            lookback_h=lookback_hours,
+            horizon_min=horizon_minutes,
+            width=width,
+            prices=tuple(prices),
+            moves=() if prices else (-0.03, 0.03),
+        )
+        return read_map(self.path, question)
+
+    def heatmap(
+        self,
+        symbol: str,
+        hours: float = 24,
+        every_minutes: float = 15,
+        *,
+        profile: str = "calibrated",
+        lookback_hours: float = 72,
+        width: float | None = None,
+    ) -> "HeatAnswer":
+        """The liquidation map as it was over the last hours, time by price, as `perpscope heatmap` has it.
+
+        `perpscope.app.liqmap.reading.cells` gives its arrays: `time_ms`, `edges`, `usd`.
+
+        Args:
+            symbol: coin (all venues together), symbol or id.
+            hours: that are shown, above 0.
+            every_minutes: between columns, 5 or more.
+            profile: leverage that is assumed.
+            lookback_hours: positions are followed from so long before now, 1 or more.
+            width: of a bin, quote units; None = by the price.
+
+        Raises:
+            As `liquidation_map`.
+        """
+        from perpscope.app.liqmap.parts import Question
+        from perpscope.app.liqmap.reading import read_heatmap
+
+        self._opened()
+        question = Question(name=symbol, profile=profile, lookback_h=lookback_hours, width=width)
+        return read_heatmap(self.path, question, hours=hours, every_min=every_minutes)
+
+    def sentiment(self, symbol: str, *, events: bool = False) -> "Sentiment":
+        """How the market is positioned, 0–100, with its parts and the risk score, as `perpscope sentiment` has it.
+
+        Args:
+            symbol: coin (all venues together), symbol or id.
+            events: the cascades of the last 24 h, too.
+
+        Raises:
+            ConfigError: the store knows no such perpetual.
+            DataError: no mark price of it is stored.
+            StoreError: the store cannot be read.
+        """
+        from perpscope.app.sentiment.reading import read_sentiment
+
+        self._opened()
+        return read_sentiment(self.path, symbol, events=events)
 
     def cleanup(self, days: int = 30) -> int:
         """Delete what is older than so many days of market time, from every table; the number of rows deleted.

@@ -5,8 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from perpscope.analytics.cascade import SURVIVALS, Levels, branching, least_fixed_point, levels_of, simulate
-from perpscope.analytics.cascade_depth import KAPPA, fit, of_book, power_law
+from perpscope.analytics.cascade import (
+    SURVIVALS,
+    Levels,
+    amplification,
+    branching,
+    least_fixed_point,
+    levels_of,
+    simulate,
+)
+from perpscope.analytics.cascade_depth import KAPPA, fit, of_book, power_law, square_root
 from perpscope.model.market import PositionSide
 
 DISTANCES = np.array([0.004, 0.006, 0.010, 0.013, 0.018, 0.030])
@@ -197,3 +205,23 @@ def test_figures_that_make_no_depth_are_refused() -> None:
             BOOK.surviving(share)
     assert np.isnan(BOOK.within(-0.01))
     assert np.isnan(BOOK.distance(-1.0))
+
+
+def test_a_book_by_turnover_follows_the_square_root_law() -> None:
+    """I = Y σ √(Q ÷ V) both ways; figures that are not above 0 are refused."""
+    book = square_root(2e9, 0.03, 1.26)
+    for taken in (1e5, 1e7, 5e8):
+        impact = 1.26 * 0.03 * (taken / 2e9) ** 0.5
+        assert float(book.distance(taken)) == pytest.approx(impact)
+        assert float(book.within(impact)) == pytest.approx(taken)
+    with pytest.raises(ValueError, match="must be above 0"):
+        square_root(2e9, 0.0)
+
+
+def test_amplification_undoes_a_simulated_cascade() -> None:
+    """From where a cascade stopped and what it forced, the shock it began with is found again."""
+    levels = Levels(distances=np.array([0.004, 0.006, 0.01]), notional=np.array([8e6, 12e6, 10e6]))
+    book = power_law(40e6)
+    found = simulate(levels, book, 0.005)
+    assert amplification(found.stop, found.forced_usd, book) == pytest.approx(found.amplification)
+    assert amplification(0.001, 1e9, book) is None

@@ -206,3 +206,44 @@ def test_severity() -> None:
     assert severity([4.0, 4.0]) == pytest.approx(75.0)
     assert severity([0.1, 4.0]) == pytest.approx(50.0)
     assert severity([1e9]) == pytest.approx(99.0)
+
+
+def test_an_event_says_how_far_it_was_amplified() -> None:
+    """x* ÷ x₀ by the square-root law with the day before: x₀² = x*² − (Yσ)² · Q ÷ V. Keeps B9."""
+    turnover = np.full(market().close.size, 1e5)
+    (event,) = detect(changed(market(), turnover=turnover), Rule.SCORE)
+    given = market()
+    moves = np.diff(np.log(given.close[CRASH - DAY : CRASH]))
+    sigma, traded = float(np.sqrt((moves**2).mean() * DAY)), 1e5 * DAY
+    assert event.forced_usd is not None
+    assert event.amplification is not None
+    stop = float(np.log(0.92))
+    start = np.sqrt(stop**2 - sigma**2 * event.forced_usd / traded)
+    assert event.amplification == pytest.approx(abs(stop) / start, rel=0.01)
+    assert event.amplification > 1.0
+
+
+@pytest.mark.parametrize(
+    ("turnover", "long", "rule"),
+    [
+        pytest.param(None, None, Rule.SCORE, id="no-turnover"),
+        pytest.param(np.full(CRASH + 300, np.nan), None, Rule.SCORE, id="turnover-not-known"),
+        pytest.param(np.zeros(CRASH + 300), None, Rule.SCORE, id="nothing-traded"),
+        pytest.param(np.full(CRASH + 300, 0.1), None, Rule.SCORE, id="forced-explain-all"),
+        pytest.param(np.full(CRASH + 300, 1e5), Forced(usd=np.full(CRASH + 300, np.nan)), Rule.SEED, id="not-watched"),
+    ],
+)
+def test_amplification_is_not_guessed(turnover: Floats | None, long: Forced | None, rule: Rule) -> None:
+    """Where turnover or forced orders are not known, or these would explain more than the whole move, it is none."""
+    given = market() if long is None else changed(market(), long=long)
+    (event,) = detect(msgspec.structs.replace(given, turnover=turnover), rule)
+    assert event.amplification is None
+
+
+def test_an_open_bound_of_one_step_leaves_the_event_open() -> None:
+    """A floor among the steps: nothing bounds the sum from above, and no number pretends to."""
+    given = market()
+    high = np.where(np.arange(given.close.size) == CRASH + 2, np.inf, 1.2 * given.long.usd)
+    (event,) = detect(changed(given, long=Forced(usd=given.long.usd, low=given.long.usd, high=high)), Rule.SCORE)
+    assert event.forced_high_usd is None
+    assert event.forced_low_usd is not None

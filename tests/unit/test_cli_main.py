@@ -294,6 +294,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     collecting_and_reading = {"demo", "live", "collect", "replay", "status", "config", "symbols"}
     keeping = {"analyze", "report", "import", "cleanup", "backup", "restore", "db", "export", "archive", "backfill"}
     examining = {"coverage", "doctor", "margin"}
-    estimating = {"heatmap", "map", "sentiment", "tape"}
+    estimating = {"cascade", "heatmap", "map", "sentiment", "study", "tape"}
     assert names == collecting_and_reading | keeping | examining | estimating
     assert callable(reading.status)

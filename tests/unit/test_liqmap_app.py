@@ -10,8 +10,8 @@ import pytest
 import structlog
 from tests.contract.store_events import NOON, SECOND, heart
 
-from perpscope.app.liqmap import MapAnswer, cells, read_heatmap, read_map
-from perpscope.app.liqmap_parts import Question
+from perpscope.app.liqmap.parts import Question
+from perpscope.app.liqmap.reading import MapAnswer, cells, read_heatmap, read_map
 from perpscope.cli.main import run
 from perpscope.errors import ConfigError, DataError
 from perpscope.model.instrument import Instrument, instrument_id

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from tests.unit.map_histories import COARSE, FEW, LEVERAGED, history
 
-from perpscope.analytics.liqmap import curves, force, heat, levels, public_rule, score, seed
+from perpscope.analytics.liqmap import curves, force, heat, levels, public_rule, seed
 from perpscope.analytics.liqmap.force import Bias
 from perpscope.analytics.liqmap.levels import Bins, Levels, Status
 from perpscope.analytics.liqmap.public_rule import Hours
 from perpscope.analytics.liqmap.venue_map import VenueMap, rebuilt
+from perpscope.analytics.scorecard import scores
 
 
 def flat(long: list[float], short: list[float], mark: float = 100.0) -> Levels:
@@ -256,13 +257,13 @@ def test_a_heatmap_is_in_order_and_small() -> None:
 def test_scores_need_something_realised() -> None:
     """Where nothing was liquidated there is no score; a map of nothing is the baseline. METHOD 10.3."""
     p0 = np.array([0.5, 0.25, 0.25])
-    assert np.isnan(score.gain_bits(np.zeros(3), p0, p0))
-    assert np.isnan(score.lift(np.zeros(3), p0, p0))
-    assert score.mixed(np.zeros(3), 4.0 * p0) == pytest.approx(p0)
-    mixed = score.mixed(np.array([0.0, 0.0, 2.0]), p0)
+    assert np.isnan(scores.gain_bits(np.zeros(3), p0, p0))
+    assert np.isnan(scores.lift(np.zeros(3), p0, p0))
+    assert scores.mixed(np.zeros(3), 4.0 * p0) == pytest.approx(p0)
+    mixed = scores.mixed(np.array([0.0, 0.0, 2.0]), p0)
     assert mixed == pytest.approx([0.015, 0.0075, 0.9775])
-    assert score.gain_bits(np.array([0.0, 0.0, 1.0]), mixed, p0) == pytest.approx(np.log2(0.9775 / 0.25))
-    assert score.lift(np.array([1.0, 0.0, 3.0]), mixed, p0) == pytest.approx(0.75 / 0.25)
+    assert scores.gain_bits(np.array([0.0, 0.0, 1.0]), mixed, p0) == pytest.approx(np.log2(0.9775 / 0.25))
+    assert scores.lift(np.array([1.0, 0.0, 3.0]), mixed, p0) == pytest.approx(0.75 / 0.25)
 
 
 def test_the_documents_map_is_a_share_per_candle_and_leverage() -> None:

@@ -194,7 +194,10 @@ def observed_only(bands: Bands) -> Bands:
 
 @pytest.mark.parametrize("mode", [LARGEST, LATEST], ids=["largest", "latest"])
 def test_the_next_day_is_within_what_is_promised(mode: Sampling) -> None:
-    """From the day before: median |bias| ≤ 5 %, busiest 1 % of minutes ≤ 20 %, bands hold 80–97 %. Keeps B3."""
+    """From the day before: median |bias| ≤ 5 %, busiest 1 % of minutes ≤ 20 %, bands hold 80–97 %.
+
+    Keeps B3, S0-13, S0-49.
+    """
     judge(mode, 3)
 
 

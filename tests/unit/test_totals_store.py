@@ -10,8 +10,8 @@ from tests.contract.store_events import NOON, heart, tick
 from tests.unit.sampled_days import hawkes_day
 
 from perpscope.analytics.totals.prints import Prints, thinned
-from perpscope.app import totals_feeds
-from perpscope.app.totals import FORM, TotalsReport, described, read_totals
+from perpscope.app.totals import feeds as totals_feeds
+from perpscope.app.totals.reading import FORM, TotalsReport, described, read_totals
 from perpscope.cli.main import run
 from perpscope.cli.totals import print_totals
 from perpscope.errors import ConfigError, DataError

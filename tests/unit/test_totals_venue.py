@@ -197,6 +197,19 @@ def test_a_calibration_without_an_open_minute_says_so(two: tuple[Prints, Prints]
     assert (found.open_bias, found.tau_s) == (None, 3.0)
 
 
+@pytest.mark.parametrize("is_causal", [False, True], ids=["both-ways", "causal"])
+def test_where_nothing_is_left_out_nothing_is_added(is_causal: bool) -> None:
+    """A print counts itself among those around it: of lonely ones the latest added 9 % and more, and is held back."""
+    rng = np.random.default_rng(4)
+    second = np.sort(rng.choice(DAY_S // 300, 60, replace=False)) * 300
+    lonely = prints(second.astype(np.int64), rng.lognormal(8.0, 1.5, 60), rng.random(60) < 0.5)
+    found = calibrate(lonely, DAY, LATEST, taus_s=(3.0,), is_causal=is_causal)
+    assert found is not None
+    assert found.naive == pytest.approx(0.0, abs=1e-9)
+    assert 0.0 < found.bias < 0.02
+    assert found.is_accepted
+
+
 def test_the_doubt_that_is_lacking_is_what_holds_the_truth() -> None:
     """Nothing where the band holds the truth or is open; else the σ that makes it reach."""
     three = bands((0, 1, 80, 100, 125), (60, 1, 80, 100, 125), (120, 1, 80, 100, math.inf), (180, 1, 80, 100, 125))

@@ -18,6 +18,7 @@ from perpscope.app import places, venues
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill import Backfilling, PastTicks
 from perpscope.app.joining import Joining
+from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.market_time import MarketTime
 from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
@@ -55,6 +56,7 @@ class _Parts(msgspec.Struct, frozen=True):
     archive: Archiving
     past: Backfilling
     upkeep: Upkeep
+    maps: MapKeeping
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -149,6 +151,8 @@ class Collector:
     ) -> Outcome:
         archive = Archiving(self._settings.archive, self._kind, self._announce)
         stack.push_async_callback(archive.aclose)
+        maps = MapKeeping(self._settings.map, store.path, self._announce)
+        stack.push_async_callback(maps.aclose)
         past = self._past(store, archive)
         engine = self._engine(store, past, archive)
         recorder = stack.enter_context(self._recorder())
@@ -162,7 +166,7 @@ class Collector:
         feed.snapshots_wanted = engine.snapshots_wanted
         feed.depth_wanted = engine.depth_wanted
         feed.silent_streams = lambda: engine.silent_streams
-        parts = _Parts(engine, feed, store, archive, past, Upkeep(store, self._settings.retention.days))
+        parts = _Parts(engine, feed, store, archive, past, Upkeep(store, self._settings.retention.days), maps)
         joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
         joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
         joining += [asyncio.create_task(MarketTime(url, self._clock, self._announce).run()) for url in self._labs[-1:]]
@@ -188,6 +192,7 @@ class Collector:
                     parts.upkeep.tick(event.ts_recv)
                     parts.archive.tick(event.ts_recv, parts.engine.market)
                     parts.past.tick()
+                    parts.maps.tick(event.ts_recv)
                     if on_tick is not None:
                         on_tick(self)
 

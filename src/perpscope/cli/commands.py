@@ -7,6 +7,7 @@ from perpscope.cli import (
     analyzing,
     archiving,
     backfilling,
+    cascade,
     collecting,
     configuring,
     coverage,
@@ -17,6 +18,7 @@ from perpscope.cli import (
     margin,
     reading,
     sentiment,
+    study,
     symbols,
     totals,
     upkeep,
@@ -41,7 +43,9 @@ app.command("report")(analyzing.report)
 app.command("tape")(totals.tape)
 app.command("map")(liqmap.map_)
 app.command("heatmap")(liqmap.heatmap)
+app.command("cascade")(cascade.cascade)
 app.command("sentiment")(sentiment.sentiment)
+app.add_typer(study.app, name="study")
 app.command("import")(importing.import_)
 app.command("backfill")(backfilling.backfill)
 app.command("cleanup")(upkeep.cleanup)

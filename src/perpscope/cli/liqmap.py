@@ -12,8 +12,10 @@ from perpscope.cli.options import Config, Db, Json, settings
 from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perpscope.analytics.liqmap.curves import Cluster
-    from perpscope.app.liqmap import HeatAnswer, MapAnswer
+    from perpscope.app.liqmap.reading import HeatAnswer, MapAnswer
     from perpscope.reports.liqmap_charts import Words
 
 Symbol = Annotated[str, typer.Argument(help="Coin (all venues together), symbol or id.")]
@@ -21,7 +23,9 @@ Profile = Annotated[str, typer.Option("--profile", help="Leverage that is assume
 Lookback = Annotated[str, typer.Option("--lookback", help="How far back positions are followed: 24h, 3d.")]
 Width = Annotated[float | None, typer.Option("--width", help="Of a bin, quote units; default: by the price.")]
 Horizon = Annotated[float, typer.Option("--horizon", help="Minutes the blend with distance is for; 0 = the map alone.")]
+Formula = Annotated[str, typer.Option("--formula", help="method; or a baseline: seed (the documents'), public.")]
 Png = Annotated[Path | None, typer.Option("--png", help="Write a picture here.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page here: one file, needs no network.")]
 _BAR = 22  #: signs of the longest bar
 _PARTS = 12  #: of an explanation that people are shown
 _HOURS = {"h": 1.0, "d": 24.0}
@@ -37,26 +41,25 @@ def map_(
     ] = None,
     width: Width = None,
     horizon: Horizon = 60.0,
-    formula: Annotated[
-        str, typer.Option("--formula", help="method; or a baseline: seed (the documents'), public.")
-    ] = "method",
+    formula: Formula = "method",
     explain: Annotated[
         float | None, typer.Option("--explain", help="Say what the bin at this price is made of.")
     ] = None,
     png: Png = None,
+    html: Html = None,
     db: Db = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Where positions would be closed by force, in dollars by price."""
-    from perpscope.app.liqmap import read_map
-    from perpscope.app.liqmap_parts import Question
+    from perpscope.app.liqmap.parts import Question
+    from perpscope.app.liqmap.reading import read_map
 
     prices, moves = _targets(at)
     question = Question(
         name=symbol,
         profile=profile,
-        lookback_h=_hours(lookback),
+        lookback_h=hours_of(lookback),
         horizon_min=horizon,
         width=width,
         formula=formula,
@@ -66,8 +69,8 @@ def map_(
         explained=explain,
     )
     found = read_map(_database(config, db), question)
-    if png is not None:
-        _write(png, _map_picture(found))
+    _write(png, lambda: _map_picture(found))
+    _write(html, lambda: _map_page(found))
     if json:
         print(msgspec.json.encode(found).decode())
     else:
@@ -83,18 +86,19 @@ def heatmap(
     width: Width = None,
     horizon: Horizon = 60.0,
     png: Png = None,
+    html: Html = None,
     db: Db = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """The map as it was over the last hours, time by price."""
-    from perpscope.app.liqmap import cells, read_heatmap
-    from perpscope.app.liqmap_parts import Question
+    from perpscope.app.liqmap.parts import Question
+    from perpscope.app.liqmap.reading import cells, read_heatmap
 
-    question = Question(name=symbol, profile=profile, lookback_h=_hours(lookback), horizon_min=horizon, width=width)
+    question = Question(name=symbol, profile=profile, lookback_h=hours_of(lookback), horizon_min=horizon, width=width)
     found = read_heatmap(_database(config, db), question, hours=hours, every_min=every)
-    if png is not None:
-        _write(png, _heat_picture(found))
+    _write(png, lambda: _heat_picture(found))
+    _write(html, lambda: _heat_page(found))
     if json:
         told = {name: array.tolist() for name, array in cells(found).items()}
         body = {"name": found.name, "data": found.data.value, "basis": "estimated", "profile": found.profile, **told}
@@ -224,7 +228,7 @@ def _targets(at: list[str] | None) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(prices), tuple(moves)
 
 
-def _hours(text: str) -> float:
+def hours_of(text: str) -> float:
     """Hours of `24h` or `3d`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([hd])", text.strip().lower())
     if found is None:
@@ -241,19 +245,35 @@ def _database(config: Path | None, db: Path | None) -> Path:
     return path
 
 
-def _write(place: Path, picture: bytes) -> None:
+def _write(place: Path | None, make: "Callable[[], bytes]") -> None:
+    """Write what is asked for, if it is."""
     from perpscope.app.analyze import writing_to
 
+    if place is None:
+        return
+    made = make()
     with writing_to(place):
-        place.write_bytes(picture)
+        place.write_bytes(made)
     print(f"wrote {place}", file=sys.stderr)
+
+
+def _map_page(found: "MapAnswer") -> bytes:
+    from perpscope.app.liqmap.pages import map_html
+
+    return map_html(found)
+
+
+def _heat_page(found: "HeatAnswer") -> bytes:
+    from perpscope.app.liqmap.pages import heat_html
+
+    return heat_html(found)
 
 
 def _map_picture(found: "MapAnswer") -> bytes:
     from perpscope.reports.liqmap_charts import Bar, map_picture
     from perpscope.reports.numerals import price
 
-    bars = [Bar(one.low, one.high, one.usd, one.side == "LONG") for one in found.bins]
+    bars = [Bar(one.low, one.high, one.usd, one.side == "LONG", one.measured_usd) for one in found.bins]
     words = _words(
         f"{found.name} liquidation map", f"{found.profile} · price {price(found.summary.price)}", found.data.value
     )
@@ -261,7 +281,7 @@ def _map_picture(found: "MapAnswer") -> bytes:
 
 
 def _heat_picture(found: "HeatAnswer") -> bytes:
-    from perpscope.app.liqmap import cells
+    from perpscope.app.liqmap.reading import cells
     from perpscope.reports.liqmap_charts import heat_picture
 
     if len(found.prices) < 2:

@@ -11,7 +11,7 @@ from perpscope.cli.options import Config, Db, Json, settings
 if TYPE_CHECKING:
     from perpscope.analytics.cascade_events import Event
     from perpscope.analytics.sentiment import Contribution
-    from perpscope.app.sentiment import Answer, FigureTold, RiskTold
+    from perpscope.app.sentiment.reading import Answer, FigureTold, RiskTold
 
 _NAMES = {
     "ls_accounts": "long/short accounts",
@@ -35,7 +35,7 @@ def sentiment(
 ) -> None:
     """How the market is positioned, 0–100, and what makes it so."""
     from perpscope.app import places
-    from perpscope.app.sentiment import read_sentiment
+    from perpscope.app.sentiment.reading import read_sentiment
 
     loaded = settings(config=config, db=db)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
@@ -120,6 +120,7 @@ def _print_events(events: "list[Event]", out: TextIO) -> None:
         length = "lasts" if event.ts_end is None else f"{(event.ts_end - event.ts_start) / 60e9:.0f} min"
         print(
             f"{side} cascade by {event.rule.value} · {moment(event.ts_start // 10**6)} UTC · {length} · "
-            f"{percent(event.trough_return, signed=True)} · {usd(event.forced_usd)} · severity {event.severity:.0f}",
+            f"{percent(event.trough_return, signed=True)} · {usd(event.forced_usd)} · severity {event.severity:.0f}"
+            f"{'' if event.amplification is None else f' · amplified ×{event.amplification:.1f}'}",
             file=out,
         )

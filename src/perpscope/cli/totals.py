@@ -11,7 +11,7 @@ from perpscope.cli.options import Config, Db, Json, settings
 
 if TYPE_CHECKING:
     from perpscope.analytics.totals.amounts import Amount
-    from perpscope.app.totals import FeedTotals, TotalsReport
+    from perpscope.app.totals.reading import FeedTotals, TotalsReport
 
 _MOST_LINES = 12  #: coins and feeds that people are shown; `--json` lists all
 _WHY_FLOOR = {
@@ -31,7 +31,7 @@ def tape(
 ) -> None:
     """Liquidations as they came, beside true totals."""
     from perpscope.app import places
-    from perpscope.app.totals import read_totals
+    from perpscope.app.totals.reading import read_totals
 
     loaded = settings(config=config, db=db)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
@@ -47,7 +47,7 @@ def tape(
 
 def print_totals(report: "TotalsReport", *, out: TextIO) -> None:
     """Print the tape and the totals, in 80 columns."""
-    from perpscope.app.totals import described
+    from perpscope.app.totals.reading import described
     from perpscope.reports.numerals import hours, window
     from perpscope.stores.status import StoreKind
 

@@ -40,6 +40,7 @@ class Bar(msgspec.Struct, frozen=True):
     high: float
     usd: float
     is_long: bool
+    measured_usd: float = 0.0  #: held there, in positions anybody may look at
 
 
 def map_picture(bars: Sequence[Bar], mark: float, words: Words) -> bytes:
@@ -50,7 +51,7 @@ def map_picture(bars: Sequence[Bar], mark: float, words: Words) -> bytes:
         mark: quote per base.
         words: around it.
     """
-    picture, axes = _sheet(words)
+    picture, axes = sheet(words)
     most = max((bar.usd for bar in bars), default=1.0)
     for is_long, color, name in ((True, style.LONG_BAR, "▼ longs"), (False, style.SHORT_BAR, "▲ shorts")):
         mine = [bar for bar in bars if bar.is_long is is_long]
@@ -61,6 +62,7 @@ def map_picture(bars: Sequence[Bar], mark: float, words: Words) -> bytes:
             color=color,
             label=name,
         )
+    _mark_measured(axes, bars)
     axes.axvline(mark, color=style.TEXT, linewidth=1.2)
     axes.set_ylim(0.0, most * 1.08)
     sums = axes.twinx()
@@ -76,8 +78,27 @@ def map_picture(bars: Sequence[Bar], mark: float, words: Words) -> bytes:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: usd_tick(value)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: price_tick(value)))
     axes.set_ylabel("USD a bin", color=style.DIM, fontsize=style.SIZE_TEXT)
-    axes.legend(loc="upper center", ncols=2, facecolor=style.CARD, edgecolor=style.LINE, labelcolor=style.TEXT)
+    axes.legend(loc="upper center", ncols=3, facecolor=style.CARD, edgecolor=style.LINE, labelcolor=style.TEXT)
     return png(picture)
+
+
+def _mark_measured(axes: Axes, bars: Sequence[Bar]) -> None:
+    """A diamond at the foot of each bin with measured positions, its area by their dollars."""
+    known = [bar for bar in bars if bar.measured_usd > 0.0]
+    if not known:
+        return
+    most = max(bar.measured_usd for bar in known)
+    axes.scatter(
+        [0.5 * (bar.low + bar.high) for bar in known],
+        [0.025] * len(known),
+        s=[20.0 + 100.0 * bar.measured_usd / most for bar in known],
+        marker="D",
+        color=style.MODEL,
+        edgecolors=style.BACKGROUND,
+        transform=axes.get_xaxis_transform(),
+        label=f"measured positions, up to {usd_tick(most)} held",
+        zorder=3,
+    )
 
 
 def heat_picture(
@@ -96,7 +117,7 @@ def heat_picture(
         prices: low, high, close beside each column.
         words: around it.
     """
-    picture, axes = _sheet(words)
+    picture, axes = sheet(words)
     most = max(float(usd.max()), 1.0)
     step = np.diff(times_ms)[-1]
     moments = np.concatenate([times_ms - step, times_ms[-1:]])
@@ -116,7 +137,7 @@ def heat_picture(
     return png(picture)
 
 
-def _sheet(words: Words) -> tuple[Figure, Axes]:
+def sheet(words: Words) -> tuple[Figure, Axes]:
     """A picture with its words, and the axes to draw on."""
     picture = Figure(
         figsize=(style.WIDTH_PX / style.DPI, style.HEIGHT_PX / style.DPI), dpi=style.DPI, facecolor=style.BACKGROUND

@@ -1,14 +1,10 @@
 """The report as one HTML file that needs nothing else: no network, no server; the charts are drawn by our own viewer.
 
-Every table is in the file as plain HTML, so that all figures can be read without scripts, by a screen reader, and
-on paper. The page may run the one script and the one style that are in it, and load nothing.
+What is in it and what it may do says `single_file`.
 """
 
-import base64
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from importlib import resources
 
 import msgspec
 
@@ -16,6 +12,7 @@ from perpscope.analytics.liquidation_figures import Watch
 from perpscope.reports import numerals
 from perpscope.reports.chart import LONG, SHORT, Caption, Chart, Table
 from perpscope.reports.report import InstrumentReport, Report, caption, charts, encoded
+from perpscope.reports.single_file import part, single_file, table
 from perpscope.stores.extents import SymbolTotals
 from perpscope.stores.status import StoreKind
 
@@ -27,44 +24,17 @@ _KINDS = list(Watch)
 
 def page(report: Report) -> bytes:
     """The whole file, UTF-8; the same data give the same bytes."""
-    style, script = (_part(name) for name in ("page.css", "viewer.js"))
     drawn = [(instrument, charts(instrument), caption(report, instrument)) for instrument in report.instruments]
     symbols = ", ".join(instrument.symbol for instrument in report.instruments)
     title = f"{symbols if len(drawn) == 1 else f'{len(drawn)} symbols'}: liquidations"
-    policy = f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'"
     body = [
         _header(title, report),
         _by_symbol(report.by_symbol) if len(report.by_symbol) > 1 else "",
         *(_instrument(*parts, is_open=at == 0) for at, parts in enumerate(drawn)),
         _footer(report),
     ]
-    text = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
-<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="dark light">
-<title>{escape(title)}</title>
-<style>{style}</style></head><body>
-{"".join(body)}
-<script type="application/json" id="charts">{_embedded(_drawings(drawn))}</script>
-<script type="application/json" id="report">{_embedded(encoded(report).rstrip())}</script>
-<script>{script}</script>
-</body></html>
-"""
-    return text.encode()
-
-
-def _part(name: str) -> str:
-    return resources.files("perpscope.reports").joinpath("viewer", name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    """What the policy calls a script or style by."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _embedded(json: bytes) -> str:
-    """JSON that cannot end the element it stands in."""
-    return json.decode().replace("<", "\\u003c")
+    data = {"charts": _drawings(drawn), "report": encoded(report).rstrip()}
+    return single_file(title, "".join(body), data, part("page.css"), part("viewer.js"))
 
 
 def _drawings(drawn: Sequence[tuple[InstrumentReport, list[Chart], Caption]]) -> bytes:
@@ -109,7 +79,7 @@ def _by_symbol(rows: Sequence[SymbolTotals]) -> str:
         ]
         for row in rows
     ]
-    return f'<section><h2>By symbol</h2><div class="scroll">{_table(head, cells)}</div></section>'
+    return f'<section><h2>By symbol</h2><div class="scroll">{table(head, cells)}</div></section>'
 
 
 def _instrument(instrument: InstrumentReport, drawn: list[Chart], words: Caption, *, is_open: bool) -> str:
@@ -131,7 +101,7 @@ def _instrument(instrument: InstrumentReport, drawn: list[Chart], words: Caption
 def _figure(chart: Chart, words: Caption) -> str:
     """A place for the drawing, what is pointed at, and the table."""
     drawing = f'<p class="empty">{escape(chart.why_empty)}</p>' if chart.why_empty else ""
-    columns = _table(chart.table.head, chart.table.rows)
+    columns = table(chart.table.head, chart.table.rows)
     return (
         f"<figure><figcaption><b>{escape(chart.title)}</b><br>{escape(chart.reading)}</figcaption>{drawing}"
         f'<div class="chart"></div><p class="read" aria-live="polite"></p>'
@@ -144,7 +114,7 @@ def _numbers(instrument: InstrumentReport) -> str:
     """Between events, and the largest."""
     analysis, units = instrument.analysis, instrument.units
     waits = analysis.inter_arrival
-    between = _table(
+    between = table(
         ["intervals", "mean", "median", "90 % below", "longest", "watched"],
         [
             [
@@ -165,17 +135,11 @@ def _numbers(instrument: InstrumentReport) -> str:
         ]
         for event in analysis.largest
     ]
-    largest = _table(["UTC", "side", "USD", "size", f"{units.quote} per {units.base}", "LPI"], rows)
+    largest = table(["UTC", "side", "USD", "size", f"{units.quote} per {units.base}", "LPI"], rows)
     return (
         f'<h3>From one to the next</h3><div class="scroll">{between}</div>'
         f'<h3>The largest</h3><div class="scroll">{largest}</div>'
     )
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _footer(report: Report) -> str:

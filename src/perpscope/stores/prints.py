@@ -4,6 +4,7 @@ One `StoredPrints` for each instrument and kind of feed, so that what is sampled
 """
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from perpscope.stores.access import open_for_reading, trusting
 _PRINTS = """
 SELECT venue, symbol, instrument, completeness, sampling, ts_event, position_side = 'LONG', size, price,
     iif(lpi_sample IS NULL, NULL, lpi)
-FROM liquidation_events WHERE ts_event >= ? AND ts_event < ? AND size > 0 AND price > 0
+FROM liquidation_events WHERE ts_event >= ? AND ts_event < ? AND size > 0 AND price > 0 {of}
 ORDER BY ts_event, id
 """
 _KEYS = 5
@@ -38,8 +39,14 @@ class StoredPrints(msgspec.Struct, frozen=True):
     lpi: NDArray[np.float64]  #: 0–100, NaN where there is none
 
 
-def stored_prints(path: Path, from_ns: int, to_ns: int) -> list[StoredPrints]:
+def stored_prints(path: Path, from_ns: int, to_ns: int, symbols: Collection[str] | None = None) -> list[StoredPrints]:
     """What is stored from one moment (ns UTC) to another, not included; most liquidations first.
+
+    Args:
+        path: the store.
+        from_ns: ns UTC.
+        to_ns: ns UTC.
+        symbols: the venues' own; None = all.
 
     Raises:
         DataError: there is no such store.
@@ -47,10 +54,36 @@ def stored_prints(path: Path, from_ns: int, to_ns: int) -> list[StoredPrints]:
     """
     feeds: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     with contextlib.closing(open_for_reading(path)) as connection, trusting(path):
-        for row in connection.execute(_PRINTS, (from_ns, to_ns)):
+        named = tuple(symbols or ())
+        of = "" if symbols is None else f"AND symbol IN ({', '.join('?' * len(named))})"
+        for row in connection.execute(_PRINTS.format(of=of), (from_ns, to_ns, *named)):
             feeds.setdefault(row[:_KEYS], []).append(row[_KEYS:])
     found = [_columns(key, rows) for key, rows in feeds.items()]
     return sorted(found, key=lambda feed: (-len(feed.size), feed.symbol, feed.venue, feed.sampling.value))
+
+
+def named(path: Path, part: str) -> list[tuple[str, str]]:
+    """Id and the venue's symbol of each instrument whose id contains some text.
+
+    Raises:
+        DataError: there is no such store.
+        StoreError: it cannot be trusted or read.
+    """
+    with contextlib.closing(open_for_reading(path)) as connection, trusting(path):
+        return connection.execute("SELECT id, symbol FROM instruments WHERE instr(id, ?) > 0", (part,)).fetchall()
+
+
+def first_print(path: Path, symbols: Collection[str]) -> int:
+    """When the first of the venues' symbols was told of a liquidation that is stored, ns UTC; 0 where none was.
+
+    Raises:
+        DataError: there is no such store.
+        StoreError: it cannot be trusted or read.
+    """
+    first = "SELECT min(ts_event) FROM liquidation_events WHERE symbol = ?"
+    with contextlib.closing(open_for_reading(path)) as connection, trusting(path):
+        found = [connection.execute(first, (symbol,)).fetchone()[0] for symbol in symbols]
+    return min((ts for ts in found if ts is not None), default=0)
 
 
 def _columns(key: tuple[str, ...], rows: list[tuple[Any, ...]]) -> StoredPrints:

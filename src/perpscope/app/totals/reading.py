@@ -18,7 +18,7 @@ from perpscope.analytics.totals.mode import ModeTest
 from perpscope.analytics.totals.venue import How
 from perpscope.app.analysis_window import Window, base_and_quote, check_hours, choose_window
 from perpscope.app.status import market_now
-from perpscope.app.totals_feeds import LEARN_S, Reckoner, Told, coin_of
+from perpscope.app.totals.feeds import LEARN_S, Reckoner, Told, coin_of
 from perpscope.config import nearest
 from perpscope.errors import ConfigError, DataError
 from perpscope.model.market import Completeness

@@ -17,13 +17,14 @@ from perpscope.analytics.cascade_events import Event
 from perpscope.analytics.risk_series import RiskInput, risk_at
 from perpscope.analytics.sentiment import Sentiment, blend
 from perpscope.analytics.sentiment_scale import Floats
-from perpscope.analytics.sentiment_series import readings, series
+from perpscope.analytics.sentiment_series import LIQUIDATIONS_S, readings, series
 from perpscope.analytics.sentiment_sources import BELIEVED, Judged, Pool, Verdict
 from perpscope.app.coverage import PUBLISHED
 from perpscope.app.perpetuals import perpetuals
-from perpscope.app.sentiment_events import read_events
-from perpscope.app.sentiment_pools import liquidations_by, market_of, pooled, risk_input
-from perpscope.app.sentiment_rows import DAYS, STEP_S, Grid, Told, read
+from perpscope.app.sentiment.events import read_events
+from perpscope.app.sentiment.liquidations import SideTold, described, side_told, summed
+from perpscope.app.sentiment.pools import liquidations_by, market_of, pooled, risk_input
+from perpscope.app.sentiment.rows import DAYS, STEP_S, Grid, Told, read
 from perpscope.app.status import market_now
 from perpscope.errors import DataError
 from perpscope.model.instrument import Instrument
@@ -60,7 +61,7 @@ class FigureTold(msgspec.Struct, frozen=True, kw_only=True):
     )  #: longs ÷ shorts, bought ÷ sold; funding per 8 h, basis, volatility of 24 h: fractions; or METHOD §9's
     told_by: float  #: share of the open interest of the venues that ever told it, that tells it now
     coverage_24h: float | None  #: share of the last 24 h of its feeds that was seen; None = unknown
-    basis: str  #: "observed"; "observed, sampled" where a venue publishes less than there is: a floor
+    basis: str  #: "observed"; "estimated" from samples; "observed, sampled" where a part of it is a floor
     sources: list[Judged]
 
 
@@ -83,7 +84,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sentiment: Sentiment
     figures: list[FigureTold]  #: in the order of the contributions
     risk: RiskTold
-    events: list[Event] | None  #: cascades of the last 24 h, ns UTC, as observed; null = they were not asked for
+    liquidations: list[SideTold]  #: of the last 4 h: longs, shorts; empty if none were watched
+    events: list[Event] | None  #: cascades of the last 24 h, ns UTC; null = they were not asked for
     recent: list[tuple[int, float | None]]  #: the index of the last 24 h by quarter hours, ms UTC; null = not known
     notes: list[str]
 
@@ -149,11 +151,11 @@ def _answer(
     }
     sentiment = blend(readings(whole.figures, ages))
     is_sampled = any(PUBLISHED.get(i.venue) is not Completeness.COMPLETE for i in chosen)
+    forced = _liquidations(told, grid)
+    is_floor = any(side.high_usd is None for side in forced)
+    basis = "observed" if not is_sampled else "observed, sampled" if is_floor or not forced else "estimated"
     raw = {part.name: part.raw for part in whole.figures}
-    rows = [
-        _figure(part.name, told, pools, raw.get(part.name), seen, is_sampled=is_sampled)
-        for part in sentiment.contributions
-    ]
+    rows = [_figure(part.name, told, pools, raw.get(part.name), seen, basis) for part in sentiment.contributions]
     days = float(np.isfinite(market.close).sum()) * STEP_S / 86_400.0
     return Answer(
         name=name,
@@ -164,9 +166,10 @@ def _answer(
         sentiment=sentiment,
         figures=rows,
         risk=_risk(risk_input(market, pools, grid)),
+        liquidations=forced,
         events=events,
         recent=_recent(whole.blended.value, grid),
-        notes=_notes(sentiment, rows, days),
+        notes=_notes(sentiment, rows, days, forced),
     )
 
 
@@ -176,8 +179,7 @@ def _figure(
     pools: Mapping[str, Pool],
     raw: Floats | None,
     seen: Mapping[Channel, float | None],
-    *,
-    is_sampled: bool,
+    basis: str,
 ) -> FigureTold:
     """Where a figure comes from."""
     field, channel = _FROM[name]
@@ -187,7 +189,7 @@ def _figure(
         level=_level(name, found, raw),
         told_by=float(bool(told.long_usd)) if found is None else found.told_by,
         coverage_24h=seen[channel],
-        basis="observed, sampled" if channel is Channel.LIQUIDATIONS and is_sampled else "observed",
+        basis=basis if channel is Channel.LIQUIDATIONS else "observed",
         sources=liquidations_by(told) if found is None else found.sources,
     )
 
@@ -202,6 +204,16 @@ def _level(name: str, found: Pool | None, raw: Floats | None) -> float | None:
     if not told.size:
         return None
     return exp(-float(told[-1])) if name == "volatility" else float(told[-1])
+
+
+def _liquidations(told: Told, grid: Grid) -> list[SideTold]:
+    """Both sides of the last hours, all venues together."""
+    hours = LIQUIDATIONS_S / 3600.0
+    sides = zip(*told.liquidated, strict=True)
+    return [
+        side_told(name, summed(parts, grid.steps), hours, grid.step_s)
+        for name, parts in zip(("long", "short"), sides, strict=False)
+    ]
 
 
 def _risk(given: RiskInput) -> RiskTold:
@@ -222,7 +234,7 @@ def _recent(values: Floats, grid: Grid) -> list[tuple[int, float | None]]:
     ]
 
 
-def _notes(sentiment: Sentiment, rows: Sequence[FigureTold], days: float) -> list[str]:
+def _notes(sentiment: Sentiment, rows: Sequence[FigureTold], days: float, forced: Sequence[SideTold]) -> list[str]:
     """What a person should know of these figures."""
     notes = ["describes how people are positioned; it does not forecast"]
     if days < _FULL_DAYS:
@@ -231,8 +243,11 @@ def _notes(sentiment: Sentiment, rows: Sequence[FigureTold], days: float) -> lis
         notes.append(f"only {sentiment.coverage:.0%} of the weights count: the index is drawn towards 50")
     if any(row.name == "ls_accounts" and row.sources for row in rows):
         notes.append("long/short accounts are people, not money: positions always balance")
+    if any(row.basis != "observed" for row in rows):
+        amounts = " and ".join(f"{described(side)} of {side.side}s" for side in forced)
+        notes.append(f"liquidations of 4 h, estimated from samples: {amounts or 'none were watched'}")
     if any("sampled" in row.basis for row in rows):
-        notes.append("liquidations are what venues publish, which is less than there were")
+        notes.append("a part of these liquidations is what venues publish, which is less than there were")
     doubted = {
         f"{_FROM[row.name][0].replace('interest', 'open interest')} of {source.venue}: {source.verdict.value}": None
         for row in rows

@@ -13,25 +13,31 @@ import msgspec
 import numpy as np
 
 from perpscope.analytics.liqmap import curves, force, heat, levels, price_moves
-from perpscope.analytics.liqmap.bars import DAY_NS, HOUR_NS, MINUTE_NS
+from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
 from perpscope.analytics.liqmap.curves import Cluster, WhatIf
 from perpscope.analytics.liqmap.explain import Explanation, explain
 from perpscope.analytics.liqmap.force import Force
 from perpscope.analytics.liqmap.heat import Column, Heatmap
-from perpscope.analytics.liqmap.learning import interval
 from perpscope.analytics.liqmap.levels import Bins, Status
 from perpscope.analytics.liqmap.venue_map import VenueMap
 from perpscope.analytics.margin_arrays import Floats
-from perpscope.app.liqmap_baselines import baseline
-from perpscope.app.liqmap_parts import Gathered, Part, Question, check, gather, round_width
+from perpscope.app.liqmap import borrowed as liqmap_borrowed
+from perpscope.app.liqmap import measured as liqmap_measured
+from perpscope.app.liqmap import venues as liqmap_venues
+from perpscope.app.liqmap.baselines import baseline
+from perpscope.app.liqmap.borrowed import BorrowedTold, Borrower
+from perpscope.app.liqmap.kept import taken_up
+from perpscope.app.liqmap.measured import MeasuredTold, Overlay, Shown, overlaid
+from perpscope.app.liqmap.parts import Gathered, Part, Question, check, choose_arithmetic, gather, round_width
+from perpscope.app.liqmap.snapped import SnappedHeat, snapped_heat
+from perpscope.app.liqmap.venues import VenueTold
+from perpscope.app.study.map_kept import measured
 from perpscope.errors import ConfigError
-from perpscope.model.market import Completeness
+from perpscope.model.instrument import InstrumentId
 from perpscope.stores.status import StoreKind
 
 _MS_NS = 1_000_000
 _REACH: Final = 0.25
-#: A side is said to have been seen if so much of the time was.
-_ENOUGH: Final = 0.9
 _FOUR_HOURS_MIN: Final = 240.0
 #: An EMPTY bin is told where distance alone puts so much of the largest bin into it.
 _FAINT: Final = 0.01
@@ -50,44 +56,7 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
     status: str  #: ACTIVE, PARTIAL, CLEARED; EMPTY where `usd` is what distance alone expects
     remaining_pct: float  #: of what was there, 0–100
     distance_pct: float  #: from the price, signed
-
-
-class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the mass of one class that the price passed; both sides together."""
-
-    rung: str
-    conversion: float  #: forced ÷ passed
-    low: float  #: 5 % of its posterior
-    high: float  #: 95 %
-    passed: float  #: base units it was learnt from; next to nothing = the prior's
-
-
-class ModelWeight(msgspec.Struct, frozen=True):
-    """A model's weight in the blend, earned by its score."""
-
-    family: str
-    inflow: str
-    weight: float
-
-
-class VenueTold(msgspec.Struct, frozen=True, kw_only=True):
-    """What one venue's part rests on."""
-
-    venue: str
-    instrument: str
-    open_interest: float  #: base units
-    mark: float  #: quote per base
-    age_ms: int  #: of its last bar, market time
-    is_stale: bool
-    bars: int
-    price_share: float  #: of the minutes, in [0, 1]
-    open_interest_share: float  #: of the bars
-    liquidations_share: float  #: of the time whose liquidations were seen
-    completeness: Completeness  #: of its liquidations, at best
-    tiers: str  #: where its margin tiers are from
-    tiers_quality: str
-    models: list[ModelWeight]
-    learned: list[Learned]  #: of the heaviest model
+    measured_usd: float = 0.0  #: of what is held there, in positions anybody may look at
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +91,8 @@ class MapAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     venues: list[VenueTold]
     notes: list[str]
     explanation: Explanation | None = None
+    measured: list[MeasuredTold] = []  #: venues that show positions
+    borrowed: list[BorrowedTold] = []  #: venues whose part has another's shape
 
 
 class HeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,12 +119,25 @@ def read_map(path: Path, question: Question) -> MapAnswer:
         DataError: there is no such store, or too little in it for a map.
         StoreError: it cannot be read.
     """
+    found = _answer(question, maps_of(path, question))
+    return msgspec.structs.replace(found, notes=[*found.notes, measured(path)])
+
+
+def maps_of(path: Path, question: Question) -> Gathered:
+    """Every venue's map now: taken up where it is kept, else made of its bars.
+
+    Raises:
+        As `read_map`.
+    """
     check(question)
-    gathered = gather(path, question)
+    gathered = gather(path, question, is_measured=question.formula == "method")
+    if (kept := taken_up(path, question, gathered)) is not None:
+        return kept
+    choose_arithmetic(gathered.parts)
     for part in gathered.parts:
         for bar in part.feed.bars:
             part.map.take(bar)
-    return _answer(question, gathered)
+    return gathered
 
 
 def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_min: float = 15.0) -> HeatAnswer:
@@ -171,16 +155,38 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
     check(question)
     if not (hours > 0.0 and every_min >= 5.0):
         raise ConfigError("option-value", f"--hours {hours:g} must be above 0 and --every {every_min:g} at least 5")
+    if (snapped := snapped_heat(path, question, hours=hours, every_min=every_min)) is not None:
+        return _as_published(question, snapped)
     gathered = gather(path, question)
-    parts, reference = gathered.parts, gathered.reference
-    last = reference.feed.bars[-1].close
+    last = gathered.reference.feed.bars[-1].close
     edges = levels.edges_around(last, width=question.width or round_width(last), reach=_REACH)
+    columns, prices = _columns(question, gathered, edges, (hours, every_min))
+    return HeatAnswer(
+        name=question.name,
+        data=gathered.kind,
+        profile=question.profile,
+        heatmap=heat.heatmap(edges, columns),
+        prices=prices,
+        venues=[part.feed.instrument.venue for part in gathered.parts],
+        notes=[
+            *gathered.notes,
+            *(f"{one.instrument.venue}: only open interest is stored, it is left out" for one in gathered.borrowers),
+        ],
+    )
+
+
+def _columns(
+    question: Question, gathered: Gathered, edges: Floats, shown: tuple[float, float]
+) -> tuple[list[Column], list[tuple[int, float, float, float]]]:
+    """All venues' maps as they grow: a column each so many minutes of the last hours, and the prices beside it."""
+    parts, (hours, every_min) = gathered.parts, shown
+    choose_arithmetic(parts)
     columns: list[Column] = []
     prices: list[tuple[int, float, float, float]] = []
     waiting = [iter(part.feed.bars) for part in parts]
     ahead = [next(bars, None) for bars in waiting]
     after = gathered.now - round(hours * HOUR_NS)
-    for bar in reference.feed.bars:
+    for bar in gathered.reference.feed.bars:
         for at, part in enumerate(parts):
             while (coming := ahead[at]) is not None and coming.ts <= bar.ts:
                 part.map.take(coming)
@@ -192,32 +198,36 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
             laid = [levels.levels(part.map, horizon_min=question.horizon_min or None) for part in known]
             columns.append(heat.column(bar.ts, levels.binned(laid, edges, bar.close).usd.sum(axis=0)))
             prices.append((bar.ts, bar.low, bar.high, bar.close))
+    return columns, prices
+
+
+def _as_published(question: Question, snapped: SnappedHeat) -> HeatAnswer:
     return HeatAnswer(
         name=question.name,
-        data=gathered.kind,
+        data=snapped.kind,
         profile=question.profile,
-        heatmap=heat.heatmap(edges, columns),
-        prices=prices,
-        venues=[part.feed.instrument.venue for part in parts],
-        notes=gathered.notes,
+        heatmap=heat.heatmap(snapped.edges, snapped.columns),
+        prices=snapped.prices,
+        venues=snapped.venues,
+        notes=[snapped.note],
     )
 
 
 def _answer(question: Question, gathered: Gathered) -> MapAnswer:
     parts, reference, notes = gathered.parts, gathered.reference, gathered.notes
     mark = reference.state.mark
-    horizon = question.horizon_min or None
-    laid = [levels.levels(part.map, horizon_min=horizon) for part in parts]
     sigma = price_moves.deviation(reference.state.moves, _FOUR_HOURS_MIN)
     edges = levels.edges_around(mark, width=question.width or round_width(mark), reach=_REACH)
+    overlay = overlay_of(question, gathered, edges, mark)
+    borrowed = [liqmap_borrowed.told(borrower, gathered.now) for borrower in lent(gathered)]
     if question.formula == "method":
-        bins = levels.binned(laid, edges, mark)
+        bins = levels.binned(overlay.laid, edges, mark)
+        notes = [*notes, *map(liqmap_measured.described, overlay.told), *map(liqmap_borrowed.described, borrowed)]
     else:
         bins = baseline(question.formula, question.profile, [part.feed for part in parts], edges, mark)
         notes = [*notes, f"formula {question.formula}: a baseline to compare with; open interest is not conserved"]
-    direction = force.force(laid, sigma, [levels.posterior(part.map) for part in parts])
     wanted = (*question.prices, *(mark * (1.0 + move) for move in question.moves))
-    venues = [_told(part, gathered.now) for part in parts]
+    venues = [liqmap_venues.told(part, gathered.now) for part in parts]
     return MapAnswer(
         name=question.name,
         data=gathered.kind,
@@ -228,16 +238,44 @@ def _answer(question: Question, gathered: Gathered) -> MapAnswer:
         from_ms=max(gathered.start, min(part.feed.bars[0].ts for part in parts)) // _MS_NS,
         horizon_min=question.horizon_min,
         summary=_summary(parts, bins, mark, sigma),
-        direction=direction,
+        direction=force.force(overlay.laid, sigma, overlay.drawn),
         direction_is="descriptive",
-        bins=_bins(bins),
+        bins=_bins(bins, overlay.held_usd),
         clusters=curves.clusters(bins, sigma, question.top),
         what_if=[curves.what_if(bins, price) for price in wanted],
         beyond_usd=[float(value) for value in bins.beyond_usd],
         venues=venues,
-        notes=[*notes, *_remarks(question, venues, gathered.now - gathered.start)],
+        notes=[*notes, *liqmap_venues.remarks(question, venues, gathered.now - gathered.start)],
         explanation=_explained(question, reference, bins),
+        measured=overlay.told,
+        borrowed=borrowed if question.formula == "method" else [],
     )
+
+
+def lent(gathered: Gathered) -> list[Borrower]:
+    """Those whose lender's map was made."""
+    made = {str(part.feed.instrument.id) for part in gathered.parts}
+    return [borrower for borrower in gathered.borrowers if borrower.lender.name in made]
+
+
+def overlay_of(question: Question, gathered: Gathered, edges: Floats, mark: float) -> Overlay:
+    """Every venue's map, with what is measured of it, and then those that are lent."""
+    shown = [
+        Shown(
+            instrument=part.feed.instrument,
+            laid=levels.levels(part.map, horizon_min=question.horizon_min or None),
+            drawn=levels.posterior(part.map),
+            seen=part.seen,
+        )
+        for part in gathered.parts
+    ]
+    overlay = overlaid(shown, edges, mark, gathered.now, is_leaning=question.profile == "calibrated")
+    alone = {venue.instrument.id: venue for venue in shown}
+    for borrower in lent(gathered):
+        lender = alone[InstrumentId(borrower.lender.name)]
+        overlay.laid.append(levels.borrowed(lender.laid, borrower.open_interest, mark))
+        overlay.drawn.append(lender.drawn)
+    return overlay
 
 
 def _summary(parts: Sequence[Part], bins: Bins, mark: float, sigma: float) -> Summary:
@@ -255,13 +293,13 @@ def _summary(parts: Sequence[Part], bins: Bins, mark: float, sigma: float) -> Su
     )
 
 
-def _bins(bins: Bins) -> list[Bin]:
+def _bins(bins: Bins, held_usd: Floats) -> list[Bin]:
     most = max(float(bins.usd.max()), 1e-300)
     found = []
     for place in range(bins.edges.size - 1):
         for side, name in ((0, "LONG"), (1, "SHORT")):
-            usd = float(bins.usd[side, place])
-            if bins.status[side, place] == Status.EMPTY and usd < _FAINT * most:
+            usd, measured_usd = float(bins.usd[side, place]), float(held_usd[side, place])
+            if bins.status[side, place] == Status.EMPTY and usd < _FAINT * most and not measured_usd:
                 continue
             middle = float(bins.middles[place])
             found.append(
@@ -276,70 +314,10 @@ def _bins(bins: Bins) -> list[Bin]:
                     status=Status(int(bins.status[side, place])).name,
                     remaining_pct=100.0 * float(bins.remaining[side, place]),
                     distance_pct=(middle / bins.mark - 1.0) * 100.0,
+                    measured_usd=measured_usd,
                 )
             )
     return found
-
-
-def _told(part: Part, now: int) -> VenueTold:
-    state = part.state
-    weights = part.map.weights
-    heaviest = int(np.argmax(weights))
-    learnt = state.books[heaviest].learnt
-    low, high = interval(learnt, state.open_interest, part.map.setting)
-    rungs = part.map.models[heaviest].ladder.rungs[:-1]
-    hold = part.map.setting.hold_minutes * MINUTE_NS
-    return VenueTold(
-        venue=part.feed.instrument.venue,
-        instrument=part.feed.instrument.id,
-        open_interest=state.open_interest,
-        mark=state.mark,
-        age_ms=max(now - state.ts, 0) // _MS_NS,
-        is_stale=now - state.ts_told > 3 * hold,
-        bars=state.bars,
-        price_share=part.feed.price_share,
-        open_interest_share=part.feed.open_interest_share,
-        liquidations_share=part.feed.liquidations_share,
-        completeness=part.feed.completeness,
-        tiers=part.table.source,
-        tiers_quality=part.table.quality.value,
-        models=[
-            ModelWeight(model.ladder.family, model.inflow, float(weight))
-            for model, weight in zip(part.map.models, weights, strict=True)
-        ],
-        learned=[
-            Learned(
-                rung=rung.name,
-                conversion=float(learnt.conversion[:, at].mean()),
-                low=float(low[:, at].min()),
-                high=float(high[:, at].max()),
-                passed=float(learnt.exposed[:, at].sum()),
-            )
-            for at, rung in enumerate(rungs)
-        ],
-    )
-
-
-def _remarks(question: Question, venues: Sequence[VenueTold], length: int) -> list[str]:
-    """What a reader has to know beside the figures."""
-    notes = [
-        "an estimate: sizes by leverage are inferred, not observed; levels more than 1 % away are not validated",
-        "prices are the last price's extremes widened by the mark at each minute's end",
-    ]
-    if any(told.completeness is not Completeness.COMPLETE for told in venues):
-        notes.append(
-            "how much of a level is forced is learnt from observed liquidations: a floor where a feed is sampled"
-        )
-    for told in venues:
-        if told.liquidations_share < _ENOUGH:
-            notes.append(f"{told.venue}: {told.liquidations_share:.0%} of its liquidations' time was seen")
-        if told.tiers_quality == "assumed":
-            notes.append(f"{told.venue}: {told.tiers}")
-        if told.is_stale:
-            notes.append(f"{told.venue}: STALE, its open interest is {told.age_ms // 1000:,} s old or more")
-    if length < DAY_NS:
-        notes.append(f"warm-up: positions are followed for {question.lookback_h:g} h only; a day or more is better")
-    return notes
 
 
 def _explained(question: Question, reference: Part, bins: Bins) -> Explanation | None:

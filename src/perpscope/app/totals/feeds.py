@@ -96,7 +96,7 @@ class Reckoner:
 
     def told(self, feed: StoredPrints) -> Told:
         """A feed's minutes, by what it is."""
-        own = _prints(feed)
+        own = prints_of(feed)
         if feed.completeness is Completeness.COMPLETE:
             minutes, how = complete_minutes(own)
             return Told(feed, minutes, how, "documented", None, 0.0)
@@ -114,7 +114,7 @@ class Reckoner:
     def _sampled(self, feed: StoredPrints, own: Prints) -> Told:
         coin, per_side = coin_of(feed.instrument), feed.venue in PER_SIDE
         complete = self._complete.get(coin)
-        beside = None if complete is None else Beside(_prints(complete), self._open_interest_ratio(feed, complete))
+        beside = None if complete is None else Beside(prints_of(complete), self._open_interest_ratio(feed, complete))
         watch = self._watch(feed)
         sampling, told_by, mode = feed.sampling, "documented", None
         if sampling not in _MODES:
@@ -154,7 +154,7 @@ class Reckoner:
         return self._known[key]
 
     def _calibrated(self, feed: StoredPrints, per_side: bool, mode: Sampling) -> Calibration | None:
-        tape, watch = _prints(feed), self._watch(feed)
+        tape, watch = prints_of(feed), self._watch(feed)
         if len(tape) > _MOST_PRINTS:
             start = int(tape.second[-_MOST_PRINTS])
             tape, watch = tape.between(start, watch.end), msgspec.structs.replace(watch, start=start)
@@ -203,5 +203,6 @@ class Reckoner:
         return np.maximum(aligned(held, minute, start - 60) - aligned(held, minute, start), 0.0)
 
 
-def _prints(feed: StoredPrints) -> Prints:
+def prints_of(feed: StoredPrints) -> Prints:
+    """Stored liquidations as the estimator takes them."""
     return prints(feed.ts_event // _SECOND_NS, feed.size * feed.price, feed.is_long)

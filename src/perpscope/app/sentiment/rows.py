@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from perpscope.analytics.sentiment_scale import Floats
 from perpscope.analytics.sentiment_sources import Source
+from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import AccountRatio, Interval, MarkPrice, RatioKind
 from perpscope.model.stream import Channel
@@ -80,8 +81,9 @@ class Told(msgspec.Struct, kw_only=True):
     taker: list[Source]
     basis: list[Source]
     volume: list[Source]  #: ln of the volume of a quarter hour
-    long_usd: list[Source]  #: longs liquidated, dollars, observed; zero where watched and nothing came
+    long_usd: list[Source]  #: longs liquidated, dollars, estimated; zero where watched and nothing came
     short_usd: list[Source]
+    liquidated: list[tuple[Stepped, Stepped]]  #: the same with their doubt: longs, shorts
 
 
 def read(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid) -> Told:
@@ -93,13 +95,16 @@ def read(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid) ->
     found = Told(**{name: [] for name in Told.__struct_fields__})
     liquidations = reader.coverage(channel=Channel.LIQUIDATIONS, since_ns=grid.start_ns, until_ns=grid.now_ns)
     vouching = Vouching(liquidations, grid.start_ns, grid.now_ns)
+    estimators = estimators_of(reader, instruments, grid)
     for instrument in instruments:
         marks = reader.marks(instrument.id, grid.start_ns, EVERYTHING)
         weight = _marks(found, instrument, marks, reader, grid)
         _ratios(found, instrument, reader, grid, weight)
         _taker(found, instrument, reader, grid, weight)
         _volume(found, instrument, reader, grid, weight)
-        _liquidated(found, instrument, reader, grid, vouching)
+        watched = watched_steps(instrument, grid, vouching)
+        if watched.any():
+            _liquidated(found, instrument, grid, watched, liquidated(instrument, reader, grid, watched, estimators))
     return found
 
 
@@ -180,17 +185,15 @@ def _volume(found: Told, instrument: Instrument, reader: SqliteReader, grid: Gri
     )
 
 
-def _liquidated(found: Told, instrument: Instrument, reader: SqliteReader, grid: Grid, vouching: Vouching) -> None:
-    """What was observed of each side."""
-    watched = watched_steps(instrument, grid, vouching)
-    if not watched.any():
-        return
+def _liquidated(
+    found: Told, instrument: Instrument, grid: Grid, watched: NDArray[np.bool_], sides: tuple[Stepped, Stepped]
+) -> None:
+    """What is told of each side."""
     newest = grid.start_ns + (int(np.flatnonzero(watched)[-1]) + 1) * grid.step_ns
     age_s = max(0.0, (grid.now_ns - newest) / 1e9)
-    for values, sources in zip(
-        liquidated(instrument, reader, grid, watched), (found.long_usd, found.short_usd), strict=True
-    ):
-        sources.append(Source(venue=_name(instrument), values=values, weight=1.0, age_s=age_s, period_s=STEP_S))
+    found.liquidated.append(sides)
+    for side, sources in zip(sides, (found.long_usd, found.short_usd), strict=True):
+        sources.append(Source(venue=_name(instrument), values=side.usd, weight=1.0, age_s=age_s, period_s=STEP_S))
 
 
 def watched_steps(instrument: Instrument, grid: Grid, vouching: Vouching) -> NDArray[np.bool_]:
@@ -199,19 +202,6 @@ def watched_steps(instrument: Instrument, grid: Grid, vouching: Vouching) -> NDA
     starts = [grid.start_ns + at * grid.step_ns for at in range(grid.steps)]
     seen = [vouching.share(stream, start, start + grid.step_ns) or 0.0 for start in starts]
     return np.array(seen) >= _LEAST_SEEN
-
-
-def liquidated(
-    instrument: Instrument, reader: SqliteReader, grid: Grid, watched: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """(steps,) longs and shorts, dollars; zero where a step was watched without an event, NaN where it was not."""
-    rows = [r for r in reader.aggregates(instrument.symbol, grid.start_ns, EVERYTHING) if r.venue == instrument.venue]
-    sums = []
-    for side in ("SELL", "BUY"):
-        mine = [row for row in rows if row.side == side]
-        usd = grid.total([row.ts_start + Interval.M1.ns for row in mine], [row.total_notional_usd for row in mine])
-        sums.append(np.where(watched, np.nan_to_num(usd), np.nan))
-    return sums[0], sums[1]
 
 
 def _maker(instrument: Instrument, grid: Grid) -> Callable[[Sequence[int], float, Callable[[], Floats]], list[Source]]:

@@ -13,7 +13,7 @@ from perpscope.analytics.risk_series import RiskInput
 from perpscope.analytics.sentiment_scale import Floats
 from perpscope.analytics.sentiment_series import Market
 from perpscope.analytics.sentiment_sources import Bounds, Judged, Pool, Source, Verdict, chain, pool
-from perpscope.app.sentiment_rows import STEP_S, Grid, Told
+from perpscope.app.sentiment.rows import STEP_S, Grid, Told
 
 #: What each kind of figure can be: logarithms of ratios, rates per 8 h, fractions. Wide: only nonsense is outside.
 BOUNDS: Final[Mapping[str, Bounds]] = {

@@ -16,7 +16,7 @@ from perpscope.analytics.liqmap.levels import Bins, rebinned, statuses
 from perpscope.analytics.liqmap.public_rule import NORMALS, Hours, public_map
 from perpscope.analytics.liqmap.seed import SeedMap, seed_map
 from perpscope.analytics.margin_arrays import Floats
-from perpscope.app.liqmap_bars import Feed
+from perpscope.app.liqmap.bars import Feed
 from perpscope.errors import DataError
 
 FORMULAS: Final = ("method", "seed", "public")

@@ -5,6 +5,7 @@ it, with what was seen of each series. Sizes and times are the store's; a minute
 """
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 
 from perpscope.analytics.liqmap.bars import DAY_NS, MINUTE_NS, Bar
 from perpscope.analytics.margin_arrays import Floats
+from perpscope.analytics.totals.causal import trust
 from perpscope.app.coverage import PUBLISHED
+from perpscope.app.totals.causal import FLOOR_TRUST, Estimator
+from perpscope.app.totals.feeds import coin_of
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Completeness, Interval, PositionSide
+from perpscope.model.market import Completeness, Interval
 from perpscope.model.stream import Channel
 from perpscope.stores.ledger import spans_of
 from perpscope.stores.reader import SqliteReader
@@ -23,10 +27,9 @@ from perpscope.stores.reader import SqliteReader
 #: Minutes of a bar: of the last day, and before.
 FINE, ROUGH = 5, 15
 _EVERYTHING = 2**40  #: rows; a window is read whole
-#: How far liquidations teach, by what a venue publishes: a sampled feed is a floor, a watch-list a smaller one. Chosen
-#: by hand: METHOD's 1 ÷ (1 + cv²) with a coefficient of variation of 1, and of 2.
-_TRUST: Final = {Completeness.COMPLETE: 1.0, Completeness.SAMPLED: 0.5, Completeness.WATCHLIST: 0.2}
 _FUNDING_HOURS = 8.0
+_SECOND_NS: Final = 1_000_000_000
+_LEAST_TRUST: Final = 1e-3
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,12 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     open_interest_share: float  #: of the bars that were told open interest
     liquidations_share: float  #: of the time whose liquidations were seen
     completeness: Completeness  #: of its liquidations, at best
+    estimated_share: float  #: of the bars with liquidations, in which more than a floor is told of them
+
+    @property
+    def open_interest(self) -> float:
+        """Newest that was told, base units; 0 where none was."""
+        return next((bar.open_interest for bar in reversed(self.bars) if isfinite(bar.open_interest)), 0.0)
 
 
 class _Minutes:
@@ -47,7 +56,11 @@ class _Minutes:
         self.start, self.count = start, count
         names = ("low", "high", "close", "volume", "turnover", "mark", "open_interest", "funding", "long", "short")
         self.columns: dict[str, Floats] = {name: np.full(count, np.nan) for name in names}
+        self.columns["usd"], self.columns["variance"] = np.zeros(count), np.zeros(count)
         self.seen: NDArray[np.bool_] = np.zeros(count, bool)
+        #: How far a usual minute of liquidations is told, and whether more than a floor is.
+        self.usual: Floats = np.zeros(count)
+        self.is_told: NDArray[np.bool_] = np.zeros(count, bool)
 
     def at(self, ts: int) -> int | None:
         """The place of a moment; None outside."""
@@ -55,8 +68,17 @@ class _Minutes:
         return place if 0 <= place < self.count else None
 
 
-def read_feed(reader: SqliteReader, instrument: Instrument, start: int, end: int) -> Feed:
+def read_feed(
+    reader: SqliteReader, instrument: Instrument, start: int, end: int, estimator: Estimator | None = None
+) -> Feed:
     """The bars of an instrument from one moment (ns UTC) to another, the last that is over.
+
+    Args:
+        reader: the store.
+        instrument: whose.
+        start: ns UTC.
+        end: ns UTC.
+        estimator: of its coin, over the same time or more; None = one is made.
 
     Raises:
         StoreError: the store cannot be read.
@@ -65,11 +87,14 @@ def read_feed(reader: SqliteReader, instrument: Instrument, start: int, end: int
     minutes = _Minutes(start, max((end - start) // MINUTE_NS, 0))
     _prices(reader, instrument, minutes)
     _open_interest(reader, instrument, minutes)
-    _liquidations(reader, instrument, minutes, end)
     completeness = PUBLISHED.get(instrument.venue, Completeness.SAMPLED)
-    bars = [bar for bar in _bars(minutes, _TRUST[completeness]) if bar is not None]
+    minutes.usual[:] = FLOOR_TRUST[completeness]
+    _seen(reader, instrument, minutes, end)
+    _liquidations(instrument, minutes, estimator or Estimator(reader, coin_of(instrument.id), start, end))
+    bars = [bar for bar in _bars(minutes) if bar is not None]
     told = sum(bar.open_interest == bar.open_interest for bar in bars)
     known = ~np.isnan(minutes.columns["close"])
+    some = minutes.columns["usd"] > 0.0
     return Feed(
         instrument=instrument,
         bars=bars,
@@ -77,7 +102,28 @@ def read_feed(reader: SqliteReader, instrument: Instrument, start: int, end: int
         open_interest_share=told / len(bars) if bars else 0.0,
         liquidations_share=float(minutes.seen.mean()) if known.size else 0.0,
         completeness=completeness,
+        estimated_share=float(minutes.is_told[some].mean()) if some.any() else 0.0,
     )
+
+
+def minute_bars(
+    reader: SqliteReader, instrument: Instrument, start: int, end: int, estimator: Estimator | None = None
+) -> list[Bar]:
+    """Bars of a minute each, of the whole minutes from one moment (ns UTC) to another; else as `read_feed`.
+
+    A minute's bar is the same whenever and with whatever others it is asked for: one without liquidations teaches as
+    far as its venue's floor does, since a window that has none of a feed cannot know what was learnt of it.
+    """
+    start -= start % MINUTE_NS
+    minutes = _Minutes(start, max((end - start) // MINUTE_NS, 0))
+    _prices(reader, instrument, minutes)
+    _open_interest(reader, instrument, minutes)
+    floor = FLOOR_TRUST[PUBLISHED.get(instrument.venue, Completeness.SAMPLED)]
+    minutes.usual[:] = floor
+    _seen(reader, instrument, minutes, end)
+    _liquidations(instrument, minutes, estimator or Estimator(reader, coin_of(instrument.id), start, end))
+    minutes.usual[minutes.columns["usd"] <= 0.0] = floor
+    return [bar for at in range(minutes.count) if (bar := _bar(minutes, at, at + 1)) is not None]
 
 
 def _prices(reader: SqliteReader, instrument: Instrument, minutes: _Minutes) -> None:
@@ -112,8 +158,8 @@ def _open_interest(reader: SqliteReader, instrument: Instrument, minutes: _Minut
             minutes.columns["open_interest"][at] = told.open_interest
 
 
-def _liquidations(reader: SqliteReader, instrument: Instrument, minutes: _Minutes, end: int) -> None:
-    """Base units by minute: 0 where the feed was seen and told nothing, nan where it was not seen."""
+def _seen(reader: SqliteReader, instrument: Instrument, minutes: _Minutes, end: int) -> None:
+    """Minutes whose liquidations were watched; in them nothing came until it did."""
     venue, channel = instrument.venue, Channel.LIQUIDATIONS
     rows = reader.coverage(venue, channel=channel, since_ns=minutes.start, until_ns=end)
     mine = [row for row in rows if row.instrument in {None, instrument.id}]
@@ -123,23 +169,37 @@ def _liquidations(reader: SqliteReader, instrument: Instrument, minutes: _Minute
             minutes.seen[max(first, 0) : max(last, 0)] = True
     for name in ("long", "short"):
         minutes.columns[name][minutes.seen] = 0.0
-    for event in reader.liquidations(instrument.symbol, minutes.start, _EVERYTHING):
-        at = minutes.at(event.ts_event)
-        if event.instrument == instrument.id and at is not None and minutes.seen[at]:
-            minutes.columns["long" if event.position_side is PositionSide.LONG else "short"][at] += event.size
 
 
-def _bars(minutes: _Minutes, trust: float) -> Iterator[Bar | None]:
+def _liquidations(instrument: Instrument, minutes: _Minutes, estimator: Estimator) -> None:
+    """Base units by minute as estimated, with their doubt; nan where more came than the feed can tell, or not seen."""
+    for found in estimator.estimated(instrument.id):
+        for first_s, last_s, is_told, usual in found.stretches:
+            first, last = ((at * _SECOND_NS - minutes.start) // MINUTE_NS for at in (first_s, last_s))
+            minutes.usual[max(first, 0) : max(last, 0)] = usual
+            minutes.is_told[max(first, 0) : max(last, 0)] = is_told
+        for place, start in enumerate(found.start.tolist()):
+            at = minutes.at(start * _SECOND_NS)
+            if at is None or not minutes.seen[at]:
+                continue
+            lost = float("nan") if found.is_unsure[place] else 0.0
+            minutes.columns["long"][at] += found.long.size[place] + lost
+            minutes.columns["short"][at] += found.short.size[place] + lost
+            minutes.columns["usd"][at] += found.long.usd[place] + found.short.usd[place]
+            minutes.columns["variance"][at] += found.variance[place]
+
+
+def _bars(minutes: _Minutes) -> Iterator[Bar | None]:
     """Rough bars up to the last day, then fine ones."""
     day = DAY_NS // MINUTE_NS
     border = max(minutes.count - day, 0) // ROUGH * ROUGH
     for first in range(0, border, ROUGH):
-        yield _bar(minutes, first, first + ROUGH, trust)
+        yield _bar(minutes, first, first + ROUGH)
     for first in range(border, minutes.count - FINE + 1, FINE):
-        yield _bar(minutes, first, first + FINE, trust)
+        yield _bar(minutes, first, first + FINE)
 
 
-def _bar(minutes: _Minutes, first: int, last: int, trust: float) -> Bar | None:
+def _bar(minutes: _Minutes, first: int, last: int) -> Bar | None:
     part = {name: column[first:last] for name, column in minutes.columns.items()}
     known = ~np.isnan(part["close"])
     if not known.any():
@@ -156,11 +216,20 @@ def _bar(minutes: _Minutes, first: int, last: int, trust: float) -> Bar | None:
         vwap=_total(part["turnover"]) / volume if volume > 0.0 else float("nan"),
         volume=volume,
         open_interest=_last(part["open_interest"]),
-        liquidated_long=_total(part["long"]) if seen else float("nan"),
-        liquidated_short=_total(part["short"]) if seen else float("nan"),
-        trust=trust,
+        liquidated_long=float(part["long"].sum()) if seen else float("nan"),
+        liquidated_short=float(part["short"].sum()) if seen else float("nan"),
+        trust=_trust(minutes, first, last),
         funding_8h=_last(part["funding"]),
     )
+
+
+def _trust(minutes: _Minutes, first: int, last: int) -> float:
+    """How far a bar teaches (METHOD 6.7): by its interval; by what is usual where there is nothing, or a floor."""
+    usd, usual = float(minutes.columns["usd"][first:last].sum()), float(minutes.usual[first:last].min())
+    if usd <= 0.0 or not minutes.is_told[first:last].all():
+        return usual
+    variance = float(minutes.columns["variance"][first:last].sum())
+    return max(trust(usd, variance), _LEAST_TRUST) if np.isfinite(variance) else usual
 
 
 def _total(column: Floats) -> float:

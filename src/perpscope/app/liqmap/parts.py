@@ -4,7 +4,6 @@ In: a store and a `Question`. Out: a `Gathered`: for each venue that has prices 
 tiers as ladders, and a map that has taken nothing yet.
 """
 
-from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -12,15 +11,20 @@ import msgspec
 import numpy as np
 
 from perpscope.analytics import margin_venues
-from perpscope.analytics.liqmap.bars import HOUR_NS
+from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
 from perpscope.analytics.liqmap.ladder import MAP_PROFILES, Ladder, distance_ladder, leverage_ladder
 from perpscope.analytics.liqmap.venue_map import State, VenueMap
-from perpscope.app.liqmap_bars import Feed, read_feed
-from perpscope.app.liqmap_baselines import FORMULAS
+from perpscope.app.liqmap.arithmetic import arithmetic
+from perpscope.app.liqmap.bars import ROUGH, Feed, read_feed
+from perpscope.app.liqmap.baselines import FORMULAS
+from perpscope.app.liqmap.borrowed import Borrower, find_lender
+from perpscope.app.liqmap.measured import Seen, leaning, read_positions
 from perpscope.app.margin_tables import find_table
 from perpscope.app.margin_tiers import MarginTable
 from perpscope.app.perpetuals import perpetuals
 from perpscope.app.status import market_now
+from perpscope.app.totals.causal import Estimator
+from perpscope.app.totals.feeds import coin_of
 from perpscope.config import nearest
 from perpscope.errors import ConfigError, DataError
 from perpscope.stores.reader import SqliteReader
@@ -52,12 +56,12 @@ class Part(msgspec.Struct, frozen=True):
     ladders: tuple[Ladder, ...]
     map: VenueMap
     table: MarginTable
+    seen: Seen | None = None  #: public positions; None where none are, or where they were not asked for
 
     @property
     def open_interest(self) -> float:
         """Newest open interest, base units; 0 where none was told."""
-        told = [bar.open_interest for bar in self.feed.bars if isfinite(bar.open_interest)]
-        return told[-1] if told else 0.0
+        return self.feed.open_interest
 
     @property
     def state(self) -> State:
@@ -73,6 +77,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     now: int  #: ns UTC, market time
     start: int  #: ns UTC, where the bars begin
     parts: list[Part]  #: venues that have what it takes
+    borrowers: list[Borrower]  #: venues of which only open interest is known
     notes: list[str]  #: why others are left out
 
     @property
@@ -111,8 +116,13 @@ def check(question: Question) -> None:
             raise ConfigError("option-value", f"a price of {price:g} must be above 0")
 
 
-def gather(path: Path, question: Question) -> Gathered:
+def gather(path: Path, question: Question, *, is_measured: bool = False) -> Gathered:
     """Read the bars of every venue that is meant.
+
+    Args:
+        path: the store.
+        question: what to make.
+        is_measured: with what is known now of public positions; a map of the past must not know that.
 
     Raises:
         ConfigError: the store knows no such perpetual.
@@ -121,39 +131,67 @@ def gather(path: Path, question: Question) -> Gathered:
     """
     with SqliteReader.open(path) as reader:
         kind, now = reader.kind, market_now(reader.heart(), reader.kind)
-        listed = [i for i in reader.instruments() if i.venue in margin_venues.VENUES]
-        chosen = perpetuals(question.name, listed, multiplied=False)
         start = now - round(question.lookback_h * HOUR_NS)
-        feeds = [read_feed(reader, instrument, start, now) for instrument in chosen]
+        feeds = _feeds(reader, question, start, now)
+        seen = [read_positions(reader, feed.instrument, now) if is_measured else None for feed in feeds]
+        lenders = [feed.instrument for feed in feeds if feed.open_interest > 0.0]
+        lent = {feed.instrument: find_lender(reader, feed.instrument, lenders, now) for feed in feeds if not feed.bars}
     notes: list[str] = []
     parts: list[Part] = []
-    for feed in feeds:
-        told = [bar.open_interest for bar in feed.bars if isfinite(bar.open_interest)]
+    lean = _lean(feeds, seen, question)
+    for feed, positions in zip(feeds, seen, strict=True):
         where = f"{feed.instrument.symbol} on {feed.instrument.venue}"
-        if not feed.bars:
-            notes.append(f"{where}: no price is stored of this time, it is left out")
-        elif not any(amount > 0.0 for amount in told):
+        if feed.open_interest > 0.0:
+            parts.append(_part(feed, question.profile, path, positions, lean))
+        elif feed.bars:
             notes.append(f"{where}: no open interest is stored of this time, it is left out")
-        else:
-            parts.append(_part(feed, question.profile, path))
+        elif lent[feed.instrument] is None:
+            notes.append(f"{where}: no price is stored of this time, it is left out")
     if not parts:
         raise DataError(
             "map-too-little",
             f"no map of {question.name}: {'; '.join(notes)}",
             hint="collect for a while, or take a longer --lookback: the map needs prices and open interest",
         )
-    return Gathered(kind=kind, now=now, start=start, parts=parts, notes=notes)
+    borrowers = [found for found in lent.values() if found is not None]
+    return Gathered(kind=kind, now=now, start=start, parts=parts, borrowers=borrowers, notes=notes)
 
 
-def _part(feed: Feed, profile: str, path: Path) -> Part:
+def choose_arithmetic(parts: list[Part]) -> None:
+    """Give the maps the arithmetic that suits the bars they are going to take."""
+    form = arithmetic(sum(len(part.feed.bars) * len(part.map.models) for part in parts))
+    for part in parts:
+        part.map.arithmetic = form
+
+
+def _feeds(reader: SqliteReader, question: Question, start: int, now: int) -> list[Feed]:
+    """The bars of each instrument that is meant."""
+    listed = [i for i in reader.instruments() if i.venue in margin_venues.VENUES]
+    chosen = perpetuals(question.name, listed, multiplied=False)
+    coins = {coin_of(instrument.id) for instrument in chosen}
+    estimators = {coin: Estimator(reader, coin, start - ROUGH * MINUTE_NS, now) for coin in coins}
+    return [read_feed(reader, i, start, now, estimators[coin_of(i.id)]) for i in chosen]
+
+
+def _lean(feeds: list[Feed], seen: list[Seen | None], question: Question) -> tuple[Seen, float] | None:
+    """The positions that ladders lean to, those of most coverage, with their venue's open interest."""
+    if question.profile != "calibrated":
+        return None
+    held = [(found, feed.open_interest) for feed, found in zip(feeds, seen, strict=True) if found is not None]
+    known = [pair for pair in held if pair[1] > 0.0]
+    return max(known, key=lambda pair: pair[0].coverage(pair[1]), default=None)
+
+
+def _part(feed: Feed, profile: str, path: Path, seen: Seen | None, lean: tuple[Seen, float] | None) -> Part:
     instrument = feed.instrument
     shown, table = find_table(instrument, None, path)
     terms = margin_venues.terms_of(instrument.venue, instrument.contract)
-    ladders = (
+    assumed = (
         distance_ladder(),
         leverage_ladder(table, terms, price=feed.bars[-1].close, profile=profile),
     )
-    return Part(feed, ladders, VenueMap(ladders), shown)
+    ladders = assumed if lean is None else leaning(assumed, *lean)
+    return Part(feed, ladders, VenueMap(ladders), shown, seen)
 
 
 def round_width(price: float) -> float:

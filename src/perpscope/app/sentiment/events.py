@@ -1,7 +1,7 @@
 """Cascades of one coin in the last day, from the minutes a store holds.
 
 In: a reader and instruments. Out: events of `analytics.cascade_events`, on one market made of all venues' minutes.
-Forced orders are what venues published: dollars of an event are a floor where a venue publishes a sample.
+Forced orders are estimated where a venue publishes a sample, with bounds.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ import numpy as np
 from perpscope.analytics.cascade_events import Event, Forced, Rule, Steps, detect
 from perpscope.analytics.sentiment_scale import Floats, carried
 from perpscope.analytics.sentiment_sources import Source, chain
-from perpscope.app.sentiment_rows import EVERYTHING, Grid, funding_of, liquidated, logs_of, watched_steps
+from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated, summed
+from perpscope.app.sentiment.rows import EVERYTHING, Grid, funding_of, logs_of, watched_steps
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Interval
 from perpscope.model.stream import Channel
@@ -43,7 +44,9 @@ def minutes(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid)
     interests: list[Source] = []
     rates: list[Source] = []
     volumes: list[Floats] = []
-    sides: tuple[list[Floats], list[Floats]] = ([], [])
+    turnovers: list[Floats] = []
+    sides: tuple[list[Stepped], list[Stepped]] = ([], [])
+    estimators = estimators_of(reader, instruments, grid, grid.now_ns - grid.start_ns)  # what is usual, too
     for instrument in instruments:
         marks = reader.marks(instrument.id, grid.start_ns, EVERYTHING)
         counts = reader.open_interest(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
@@ -56,9 +59,9 @@ def minutes(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid)
         candles = reader.candles(instrument.id, Interval.M1, grid.start_ns, EVERYTHING)
         ends = [candle.ts_open + Interval.M1.ns for candle in candles]
         volumes.append(grid.total(ends, [candle.volume for candle in candles]))
-        for told, side in zip(
-            liquidated(instrument, reader, grid, watched_steps(instrument, grid, vouching)), sides, strict=True
-        ):
+        turnovers.append(grid.total(ends, [candle.volume * candle.close for candle in candles]))
+        watched = watched_steps(instrument, grid, vouching)
+        for told, side in zip(liquidated(instrument, reader, grid, watched, estimators), sides, strict=True):
             side.append(told)
     return Steps(
         ts_first=grid.start_ns + grid.step_ns,
@@ -67,9 +70,15 @@ def minutes(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid)
         volume=_summed(volumes),
         open_interest=np.exp(carried(chain(interests, 15), 15)),
         f8=_weighted(rates, grid.steps),
-        long=Forced(usd=_summed(sides[0])),
-        short=Forced(usd=_summed(sides[1])),
+        long=_forced(sides[0], grid.steps),
+        short=_forced(sides[1], grid.steps),
+        turnover=_summed(turnovers),
     )
+
+
+def _forced(parts: Sequence[Stepped], steps: int) -> Forced:
+    of = summed(parts, steps)
+    return Forced(usd=of.usd, low=of.low, high=of.high)
 
 
 def _summed(rows: Sequence[Floats]) -> Floats:

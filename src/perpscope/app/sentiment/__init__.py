@@ -1,0 +1,1 @@
+"""Sentiment, risk and cascades: from what a store holds to what is shown."""

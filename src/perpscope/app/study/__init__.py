@@ -1,0 +1,1 @@
+"""Studies: is what perpscope says worth anything, measured against what then happened."""

@@ -1,0 +1,1 @@
+"""Liquidation totals: from what a store holds to what is shown."""
