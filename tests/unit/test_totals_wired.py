@@ -133,7 +133,7 @@ def sizes(tape: Prints, hours: int = 24) -> float:
 
 
 def test_bars_carry_estimates_and_how_far_to_trust_them(store: Path, tapes: dict[str, Prints]) -> None:
-    """Nearer to the truth than what was observed; trust below 1 where it is estimated, 1 where all is told. Keeps S0-25."""
+    """Nearer to the truth than what was observed; trust below 1 where estimated, 1 where all is told. Keeps S0-25."""
     found = feed(store, "BINANCE")
     true, observed = sizes(tapes["BINANCE"]), sizes(thinned(tapes["BINANCE"], Sampling.LARGEST_1S))
     assert abs(liquidated(found) / true - 1.0) < 0.6 * abs(observed / true - 1.0)
