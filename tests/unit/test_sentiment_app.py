@@ -12,8 +12,8 @@ import pytest
 import structlog
 from tests.contract.store_events import NOON, SECOND, heart
 
+from perpscope.app.sentiment.grid import Grid
 from perpscope.app.sentiment.reading import Answer, read_sentiment
-from perpscope.app.sentiment.rows import Grid
 from perpscope.cli.sentiment import print_sentiment, sentiment
 from perpscope.errors import ConfigError, DataError
 from perpscope.model.instrument import Contract, Instrument, instrument_id

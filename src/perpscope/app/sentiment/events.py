@@ -11,8 +11,9 @@ import numpy as np
 from perpscope.analytics.cascade_events import Event, Forced, Rule, Steps, detect
 from perpscope.analytics.sentiment_scale import Floats, carried
 from perpscope.analytics.sentiment_sources import Source, chain
+from perpscope.app.sentiment.grid import Grid
 from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated, summed
-from perpscope.app.sentiment.rows import EVERYTHING, Grid, funding_of, logs_of, watched_steps
+from perpscope.app.sentiment.rows import EVERYTHING, funding_of, logs_of, watched_steps
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Interval
 from perpscope.model.stream import Channel

@@ -5,22 +5,20 @@ told at the time. Where only the end of a grid is estimated, before it stands wh
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from perpscope.analytics.sentiment_scale import Floats
+from perpscope.app.sentiment.grid import Grid
 from perpscope.app.totals.causal import Estimated, Estimator, Side
 from perpscope.app.totals.feeds import coin_of
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Interval
 from perpscope.reports import numerals
 from perpscope.stores.reader import SqliteReader
-
-if TYPE_CHECKING:
-    from perpscope.app.sentiment.rows import Grid
 
 #: Estimated: the day that is shown, and what its first figures look back to.
 ESTIMATED_NS: Final = 2 * 86_400_000_000_000
@@ -61,7 +59,7 @@ class SideTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimators_of(
-    reader: SqliteReader, instruments: Sequence[Instrument], grid: "Grid", length_ns: int = ESTIMATED_NS
+    reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid, length_ns: int = ESTIMATED_NS
 ) -> dict[str, Estimator]:
     """One for each coin, of so much of the end of a grid."""
     start = max(grid.now_ns - length_ns, grid.start_ns)
@@ -72,7 +70,7 @@ def estimators_of(
 def liquidated(
     instrument: Instrument,
     reader: SqliteReader,
-    grid: "Grid",
+    grid: Grid,
     watched: NDArray[np.bool_],
     estimators: dict[str, Estimator],
 ) -> tuple[Stepped, Stepped]:
@@ -108,7 +106,7 @@ def liquidated(
     return found[0], found[1]
 
 
-def _stepped(found: Estimated, side: Side, grid: "Grid") -> tuple[Floats, Floats, Floats]:
+def _stepped(found: Estimated, side: Side, grid: Grid) -> tuple[Floats, Floats, Floats]:
     """(steps,) estimate, and the squares of its reach down and up; NaN where more came than the feed can tell."""
     ends = ((found.start + _MINUTE_S) * _SECOND_NS).tolist()
     usd = np.where(found.is_unsure, np.nan, side.usd)

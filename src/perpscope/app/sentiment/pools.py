@@ -13,7 +13,8 @@ from perpscope.analytics.risk_series import RiskInput
 from perpscope.analytics.sentiment_scale import Floats
 from perpscope.analytics.sentiment_series import Market
 from perpscope.analytics.sentiment_sources import Bounds, Judged, Pool, Source, Verdict, chain, pool
-from perpscope.app.sentiment.rows import STEP_S, Grid, Told
+from perpscope.app.sentiment.grid import STEP_S, Grid
+from perpscope.app.sentiment.rows import Told
 
 #: What each kind of figure can be: logarithms of ratios, rates per 8 h, fractions. Wide: only nonsense is outside.
 BOUNDS: Final[Mapping[str, Bounds]] = {

@@ -22,9 +22,10 @@ from perpscope.analytics.sentiment_sources import BELIEVED, Judged, Pool, Verdic
 from perpscope.app.coverage import PUBLISHED
 from perpscope.app.perpetuals import perpetuals
 from perpscope.app.sentiment.events import read_events
+from perpscope.app.sentiment.grid import STEP_S, Grid
 from perpscope.app.sentiment.liquidations import SideTold, described, side_told, summed
 from perpscope.app.sentiment.pools import liquidations_by, market_of, pooled, risk_input
-from perpscope.app.sentiment.rows import DAYS, STEP_S, Grid, Told, read
+from perpscope.app.sentiment.rows import DAYS, Told, read
 from perpscope.app.status import market_now
 from perpscope.errors import DataError
 from perpscope.model.instrument import Instrument

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from perpscope.analytics.sentiment_scale import Floats
 from perpscope.analytics.sentiment_sources import Source
+from perpscope.app.sentiment.grid import STEP_S, Grid
 from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import AccountRatio, Interval, MarkPrice, RatioKind
@@ -21,7 +22,6 @@ from perpscope.model.stream import Channel
 from perpscope.stores.ledger import Vouching
 from perpscope.stores.reader import SqliteReader
 
-STEP_S: Final = 900.0
 DAYS: Final = 31.0  #: METHOD's 30 days of history, and a day before for changes over 24 h
 RISK_DAYS: Final = 8.0
 _HOUR_STEPS = 4
@@ -29,45 +29,6 @@ EVERYTHING = 2**62
 _LEAST_PERIOD_S, _MOST_PERIOD_S = 60.0, 28_800.0
 #: A quarter hour of which less was seen is a hole in the liquidations (chosen by hand).
 _LEAST_SEEN = 0.5
-
-
-class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps of equal length, the last one ending now."""
-
-    now_ns: int
-    steps: int
-    step_s: float = STEP_S
-
-    @property
-    def step_ns(self) -> int:
-        """Length of a step."""
-        return round(self.step_s * 1e9)
-
-    @property
-    def start_ns(self) -> int:
-        """Start of the first step, ns UTC."""
-        return self.now_ns - self.steps * self.step_ns
-
-    def places(self, ts: Sequence[int]) -> NDArray[np.int64]:
-        """The step each moment (ns UTC) is in; a step's end belongs to it. Below 0 or `steps` and more: outside."""
-        since = np.asarray(ts, np.int64) - self.start_ns
-        return -(-since // self.step_ns) - 1
-
-    def last(self, ts: Sequence[int], values: Sequence[float]) -> Floats:
-        """(steps,) the last value of each step; rows oldest first."""
-        found = np.full(self.steps, np.nan)
-        for at, value in zip(self.places(ts).tolist(), values, strict=True):
-            if 0 <= at < self.steps:
-                found[at] = value
-        return found
-
-    def total(self, ts: Sequence[int], values: Sequence[float]) -> Floats:
-        """(steps,) the sum of each step; NaN where there is no row."""
-        at = self.places(ts)
-        inside = (at >= 0) & (at < self.steps)
-        told = np.asarray(values, np.float64)[inside]
-        sums = np.bincount(at[inside], weights=told, minlength=self.steps)
-        return np.where(np.bincount(at[inside], minlength=self.steps) > 0, sums, np.nan)
 
 
 class Told(msgspec.Struct, kw_only=True):
