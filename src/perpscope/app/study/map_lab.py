@@ -18,17 +18,15 @@ from perpscope.analytics.margin_arrays import Floats
 from perpscope.analytics.scorecard.windows import CELL, CELLS, Window
 from perpscope.app.study.map_tapes import Forced, Tape
 from perpscope.app.study.map_windows import windows
+from perpscope.app.totals.causal import FLOOR_TRUST
 from perpscope.lab.agents.exchange import Place
 from perpscope.lab.agents.market import AgentMarket
 from perpscope.lab.agents.steps import Setting, Step
 from perpscope.lab.agents.truth import Table, told, true_map
-from perpscope.model.market import Completeness
 
 _QUARTER_NS: Final = 15 * MINUTE_NS
 #: Open interest is told so much later than it was, METHOD 13.1's longest.
 _OPEN_INTEREST_LATE_NS: Final = 30_000_000_000
-#: As `app/liqmap/bars` has it: how far liquidations teach, by what a venue publishes.
-_TRUST: Final = {Completeness.COMPLETE: 1.0, Completeness.SAMPLED: 0.5, Completeness.WATCHLIST: 0.2}
 _MODULES: Final = "book crowd exchange habits liquidation market steps tiers traders truth world".split()
 
 
@@ -152,7 +150,7 @@ def _tape(
     return Tape(
         venue=place.venue,
         ladders=ladders,
-        bars=_bars(ends, rows, amounts, _TRUST[place.completeness]),
+        bars=_bars(ends, rows, amounts, FLOOR_TRUST[place.completeness]),
         bought=rows[:, 5] / np.maximum(rows[:, 3], 1e-300),
         told=published,
         forced=_forced(table, mine, prices[mine], recorded.lot, 0),
