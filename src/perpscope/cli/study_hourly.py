@@ -135,7 +135,7 @@ def _draw(path: Path, found: "HourlyAnswer") -> None:
     words = Words(
         "The map on real hours",
         f"{found.hours:,} hours, judged from {found.split} · target ln(1 + USD / 100k)",
-        "REAL DATA" if found.passes else "REAL DATA · NOT PASSED",
+        "YOUR FILES" if found.passes else "YOUR FILES · NOT PASSED",
         "On a known path: how much is liquidated, not where the price goes. Levels beyond 1 % are not validated.",
     )
     with writing_to(path):
