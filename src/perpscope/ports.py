@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
+from perpscope.model.bulletin import BusHealth, Message
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent, RatioKind
 from perpscope.model.stream import Channel, ConnectionPlan, Control, HttpRequest, Ignored, Poll
@@ -335,6 +336,61 @@ class Sink(Protocol):
 
     def accept(self, event: MarketEvent) -> None:
         """Take one event; called on the event loop, in order."""
+        ...
+
+
+class Publisher(Protocol):
+    """The heart's end of a bus."""
+
+    def publish(self, topic: str, payload: bytes, *, key: str | None = None) -> None:
+        """Take one message; with `key` it replaces an older one. Neither blocks nor raises: spills, or counts."""
+        ...
+
+    def health(self) -> BusHealth:
+        """How it is doing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Deliver what can be delivered at once."""
+        ...
+
+
+class Subscriber(Protocol):
+    """A face's end of a bus. Connects by itself, again and again."""
+
+    def messages(self) -> AsyncIterator[list[Message]]:
+        """First the newest of each state, then everything as it comes, in order; a publisher that is gone is awaited.
+
+        In a group each message goes to one member, and again to another until it is acknowledged.
+        """
+        ...
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        """In a group: these are done with. Harmless without a group."""
+        ...
+
+    def health(self) -> BusHealth:
+        """How it is doing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go."""
+        ...
+
+
+class Cache(Protocol):
+    """Answers that several faces share. What is lost from it can be made again."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The newest value, or None: there is none, it is too old, or the cache cannot be reached."""
+        ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for so many real seconds; silently not, where the cache cannot be reached."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go."""
         ...
 
 

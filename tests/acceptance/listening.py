@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from perpscope.app import venues
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.engine.watched import FLOOR_S
 from perpscope.feeds.clock import MarketClock
@@ -19,6 +18,7 @@ from perpscope.lab.running import Lab
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Gap, MarketEvent, Trade
 from perpscope.ports import Metered, Venue
+from perpscope.settings import Feed
 
 #: Impatient, so that a test is over before a real market would have noticed.
 QUICK = Feed(

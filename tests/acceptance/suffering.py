@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from perpscope.app.collect import Collector
-from perpscope.config import Backfill, Collect, Feed, Settings
 from perpscope.engine.engine import Engine
 from perpscope.lab.faults import FaultScript
 from perpscope.lab.proxy import FaultProxy
@@ -14,6 +13,7 @@ from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.lab.wire.hyperliquid.accounts import MAKERS
 from perpscope.model.market import MarketEvent, Trade
+from perpscope.settings import Backfill, Collect, Feed, Settings
 
 from .checking import Verdict, judge, judged
 

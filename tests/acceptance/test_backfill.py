@@ -18,13 +18,13 @@ import pytest
 from perpscope.app import venues
 from perpscope.app.collect import Collector
 from perpscope.app.coverage import read_coverage
-from perpscope.config import Backfill, Collect, Settings, Table
 from perpscope.feeds.stretches import Known, Span, length, missing, union, without
 from perpscope.lab.publisher import Publisher
 from perpscope.lab.run import serve_market, serve_markets
 from perpscope.lab.running import Lab
 from perpscope.model.market import Interval
 from perpscope.ports import Historic
+from perpscope.settings import Backfill, Collect, Settings, Table
 
 from .laboratory import heart, pointed_at
 

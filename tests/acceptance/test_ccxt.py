@@ -18,7 +18,6 @@ from perpscope.app.collect import Collector
 from perpscope.app.others import Others, venue_named
 from perpscope.app.replay import replay_tape
 from perpscope.app.status import judge_feeds, read_status
-from perpscope.config import Backfill, Ccxt, Collect, Feed, Recording, Settings
 from perpscope.engine.engine import Engine
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
 from perpscope.feeds.ccxt_calls import CcxtCalls
@@ -35,6 +34,7 @@ from perpscope.lab.running import Lab
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, MarkPrice, OpenInterest, Tick
 from perpscope.model.stream import Channel, HttpRequest
+from perpscope.settings import Backfill, Ccxt, Collect, Feed, Recording, Settings
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import FeedState, StoreKind
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from perpscope.app.collect import Collector
-from perpscope.config import Backfill, Collect, Recording, Settings
 from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel
+from perpscope.settings import Backfill, Collect, Recording, Settings
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import CoverageRow, StoreKind
 

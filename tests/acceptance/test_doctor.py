@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from perpscope.app.doctor import Check, State, examine
-from perpscope.config import Collect, Settings, Table
 from perpscope.lab.dialect import VENUES
 from perpscope.lab.run import serve_markets
 from perpscope.lab.running import Labs
 from perpscope.lab.wire.binance.streams import Route
 from perpscope.model.stream import Channel
+from perpscope.settings import Collect, Settings, Table
 
 from .conftest import Ran
 

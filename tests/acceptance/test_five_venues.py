@@ -10,12 +10,12 @@ import pytest
 from perpscope.app import venues
 from perpscope.app.collect import Collector
 from perpscope.app.replay import replay_tape
-from perpscope.config import Backfill, Collect, Recording, Settings, Table
 from perpscope.lab.run import serve_markets
 from perpscope.lab.running import Labs
 from perpscope.lab.wire.hyperliquid.accounts import MAKERS
 from perpscope.model.market import Completeness, Sampling
 from perpscope.model.stream import Channel
+from perpscope.settings import Backfill, Collect, Recording, Settings, Table
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import FeedState
 

@@ -16,7 +16,6 @@ import pytest
 
 from perpscope.app import venues
 from perpscope.app.collect import Collector
-from perpscope.config import Collect, Limits, Settings
 from perpscope.errors import RateLimited
 from perpscope.feeds.budget_page import Page, SharedCells
 from perpscope.feeds.connection import full_jitter
@@ -27,6 +26,7 @@ from perpscope.lab.dialect import Answer, Call
 from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel, Urgency
+from perpscope.settings import Collect, Limits, Settings
 from perpscope.venues.binance import VENUE
 from perpscope.venues.binance.limits import CONNECTS
 from tests.acceptance.governed import ORDER_WEIGHT, OTHER_WEIGHT, Record, ask_for

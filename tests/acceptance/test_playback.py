@@ -15,7 +15,6 @@ from typing import get_args
 import msgspec
 import pytest
 
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.governor import Governor
@@ -30,6 +29,7 @@ from perpscope.model.instrument import Instrument
 from perpscope.model.market import BookDelta, BookSnapshot, Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
+from perpscope.settings import Feed
 from perpscope.venues.binance import VENUE, Binance
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

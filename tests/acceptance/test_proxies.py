@@ -8,7 +8,6 @@ import pytest
 
 from perpscope.app import venues
 from perpscope.app.collect import Collector
-from perpscope.config import Collect, Proxy, Settings
 from perpscope.errors import ConfigError, VenueUnreachable
 from perpscope.feeds import way_out
 from perpscope.feeds.ccxt_calls import CcxtCalls
@@ -18,6 +17,7 @@ from perpscope.feeds.governor import Governor
 from perpscope.feeds.rest import RestClient
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.lab.run import serve_market
+from perpscope.settings import Collect, Proxy, Settings
 from tests.acceptance.proxies import proxy
 
 SECRET = "hunter2"

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from perpscope.app.venues import names
-from perpscope.config import Feed
 from perpscope.lab.ledger import Moment
 from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.model.market import Gap
 from perpscope.model.stream import Channel, Stream
+from perpscope.settings import Feed
 from perpscope.stores.sqlite import SqliteReader
 
 from .laboratory import connected, heart

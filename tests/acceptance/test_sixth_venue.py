@@ -22,8 +22,8 @@ from perpscope.app import venues
 from perpscope.app.collect import Collector
 from perpscope.app.replay import replay_tape
 from perpscope.app.status import read_status
-from perpscope.config import Collect, Recording, Settings
 from perpscope.ports import Venue, venue_of
+from perpscope.settings import Collect, Recording, Settings
 from perpscope.stores.status import FeedState
 from tests.contract import test_venues as cards
 from tests.sixth.exchange import ToyExchange

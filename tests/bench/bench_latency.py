@@ -8,10 +8,10 @@ from pathlib import Path
 from measure import judge
 
 from perpscope.app.collect import Collector
-from perpscope.config import Collect, Settings
 from perpscope.engine.engine import Engine
 from perpscope.lab.run import serve_market
 from perpscope.model.market import Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
+from perpscope.settings import Collect, Settings
 
 _SECONDS = 10.0
 _LIMIT_MS = 100.0

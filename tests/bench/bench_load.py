@@ -21,10 +21,10 @@ import msgspec
 from measure import judge
 
 from perpscope.app.collect import Collector
-from perpscope.config import Backfill, Collect, Settings, Table
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.model.market import Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
+from perpscope.settings import Backfill, Collect, Settings, Table
 
 _FOUR = ("binance", "bybit", "okx", "bitget")
 #: Venues, symbols on each, and moments a second at which something happens in each. Hyperliquid takes 1,000

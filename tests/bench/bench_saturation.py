@@ -21,7 +21,6 @@ from measure import judge
 from wire_frames import STAMPED_NS
 
 from perpscope.app.collect import calm_collector
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock, wall_ns
 from perpscope.feeds.live import Listening, LiveFeed
@@ -29,6 +28,7 @@ from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Quote, Tick
 from perpscope.model.stream import Channel, HttpRequest
+from perpscope.settings import Feed
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import StoreKind
 from perpscope.venues.binance import VENUE

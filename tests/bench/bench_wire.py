@@ -19,13 +19,13 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from wire_frames import STAMPED_NS, frames, mix
 
 from perpscope.app.collect import calm_collector
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.market import MarketEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
+from perpscope.settings import Feed
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import StoreKind
 from perpscope.venues.binance import VENUE

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from perpscope.app import venues
 from perpscope.app.replay import replay_tape
 from perpscope.app.replay_cast import cast
-from perpscope.config import Feed
 from perpscope.feeds.recording import Header, Mark, Recorder
 from perpscope.feeds.session import Session
 from perpscope.feeds.tape import Tape
 from perpscope.model.market import Alive, Connected, Disconnected, Gap, MarketEvent, Subscribed, Tick, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Dialogue, Venue
+from perpscope.settings import Feed
 
 START = 1_790_757_203_020_000_000
 #: Written by hand after each venue's pages; `%d` tells one from another. The last of each is broken.

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 
 from perpscope.app.collect import Collector
-from perpscope.config import Collect, Feed, Recording, Settings, Table
 from perpscope.errors import ConfigError, StoreError, VenueUnreachable
 from perpscope.feeds import recording
 from perpscope.feeds.clock import Anchor, MarketClock, wall_ns
@@ -24,6 +23,7 @@ from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.model.market import Subscribed, Tick
 from perpscope.model.stream import Channel
+from perpscope.settings import Collect, Feed, Recording, Settings, Table
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import FeedState, StoreKind, Trouble
 from perpscope.venues.binance import VENUE

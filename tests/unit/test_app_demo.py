@@ -11,11 +11,11 @@ import pytest
 
 from perpscope.app import demo, places
 from perpscope.app.demo import DemoMarket, bases_of, rate_of
-from perpscope.config import Collect, Settings
 from perpscope.errors import ConfigError, StoreError, VenueUnreachable
 from perpscope.feeds.clock import SECOND_NS, wall_ns
 from perpscope.lab.dialect import VENUES
 from perpscope.model.market import Tick
+from perpscope.settings import Collect, Settings
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind
 

@@ -12,7 +12,6 @@ import pytest
 from perpscope.app.status import judge_feeds, market_now, read_status
 from perpscope.cli.feed_tables import seen
 from perpscope.cli.main import run
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.errors import DataError
 from perpscope.feeds.clock import MarketClock, wall_ns
@@ -35,6 +34,7 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
 from perpscope.ports import OnFrame, Socket, Venue
+from perpscope.settings import Feed
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import FeedState, FeedStatus, HeartStatus, StoreKind
 from perpscope.venues.binance import VENUE, Binance

@@ -12,11 +12,11 @@ from tests.contract.store_events import BTC, at, tick
 
 from perpscope.app import archiving
 from perpscope.app.archiving import Archiving, states
-from perpscope.config import Archive
 from perpscope.engine.engine import Engine
 from perpscope.errors import ConfigError
 from perpscope.model.market import BookSnapshot, Tick
 from perpscope.model.stream import Channel
+from perpscope.settings import Archive
 from perpscope.stores.archive import writer
 from perpscope.stores.archive.query import ArchiveReader
 from perpscope.stores.status import StoreKind, Trouble

@@ -15,10 +15,10 @@ from perpscope.app import backfill_errand
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill import Backfilling, Pantry, PastTicks
 from perpscope.app.backfill_errand import Errand, Report, Told, hand_over, new_id, tell, waiting
-from perpscope.config import Backfill, Settings
 from perpscope.model.market import Covered, Gap, MarketEvent, Side, Source, Tick, Trade
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Venue
+from perpscope.settings import Backfill, Settings
 from perpscope.stores.sqlite import SqliteStore, StoreKind
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

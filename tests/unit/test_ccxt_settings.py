@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import pytest
 
 from perpscope.app.others import Others, venue_named
-from perpscope.config import Ccxt, Settings, Table, load
+from perpscope.config import load
 from perpscope.errors import ConfigError
 from perpscope.feeds import ccxt_calls
 from perpscope.feeds.clock import MarketClock
+from perpscope.settings import Ccxt, Settings, Table
 
 LAB = "http://127.0.0.1:9/lab/clock"
 

@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from perpscope.cli.main import run
-from perpscope.config import Settings, keys, load
+from perpscope.config import keys, load
+from perpscope.settings import Settings
 
 Captured = pytest.CaptureFixture[str]
 

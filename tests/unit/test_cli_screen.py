@@ -19,10 +19,10 @@ from perpscope.app.status import Database, FeedLine, Refusal, Status
 from perpscope.cli import screen
 from perpscope.cli.feed_tables import age, feed_table
 from perpscope.cli.screen import Screen, print_replay, print_status
-from perpscope.config import Settings
 from perpscope.feeds.clock import wall_ns
 from perpscope.model.market import Completeness, Tick
 from perpscope.model.stream import Channel
+from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind, VenueCoverage
 

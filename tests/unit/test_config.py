@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from perpscope.app import venues
-from perpscope.config import Loaded, Settings, keys, load
+from perpscope.config import Loaded, keys, load
 from perpscope.errors import ConfigError
+from perpscope.settings import Settings
 
 
 def loaded(tmp_path: Path, text: str = "", environment: dict[str, str] | None = None) -> Loaded:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from perpscope.config import Feed, convert
+from perpscope.config import convert
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.connection import Connection, full_jitter
 from perpscope.feeds.inbox import Inbox
@@ -19,6 +19,7 @@ from perpscope.feeds.tape import Tape
 from perpscope.model.market import Connected, Disconnected, Gap, MarketEvent, Subscribed, Trade, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
 from perpscope.ports import Dialogue, OnFrame, Socket
+from perpscope.settings import Feed
 from perpscope.venues.binance import VENUE, Binance
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from perpscope.config import Feed
 from perpscope.engine.silence import Silent
 from perpscope.errors import VenueUnreachable
 from perpscope.feeds import live
@@ -22,6 +21,7 @@ from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, BookSnapshot, Connected, Disconnected, MarketEvent, Subscribed, Tick, Trade
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic, Urgency
 from perpscope.ports import OnFrame, Socket
+from perpscope.settings import Feed
 from perpscope.venues.binance import VENUE
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]

@@ -19,9 +19,9 @@ from perpscope.app.liqmap.pages import heat_html, map_html
 from perpscope.app.liqmap.parts import Question
 from perpscope.app.liqmap.reading import MapAnswer, read_heatmap, read_map
 from perpscope.cli.main import run
-from perpscope.config import Map
 from perpscope.errors import ConfigError
 from perpscope.reports.liqmap_page import Drawn, Sheet, map_page
+from perpscope.settings import Map
 from perpscope.stores.status import StoreKind
 
 

@@ -19,10 +19,10 @@ from perpscope.app.liqmap.keeper import MapKeeper
 from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.liqmap.kept import KeptMap
 from perpscope.app.liqmap.snapshots import unpack
-from perpscope.config import Map
 from perpscope.errors import StoreError
 from perpscope.model.market import Candle, Covered, Interval, Source
 from perpscope.model.stream import Channel, Stream
+from perpscope.settings import Map
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.snapshot_check import check
 from perpscope.stores.snapshot_rows import folder_of

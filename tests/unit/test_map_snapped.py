@@ -18,10 +18,10 @@ from perpscope.app.liqmap.reading import read_heatmap, read_map
 from perpscope.app.liqmap.snapped import snapped_heat
 from perpscope.app.study.snapshots import verify_snapshots
 from perpscope.cli.main import run
-from perpscope.config import Map
 from perpscope.errors import ConfigError, DataError
 from perpscope.model.market import Candle, Covered, Interval, Source
 from perpscope.model.stream import Channel, Stream
+from perpscope.settings import Map
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.snapshot_rows import folder_of
 from perpscope.stores.snapshots import SnapshotReader, SnapshotStore

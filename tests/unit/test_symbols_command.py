@@ -11,8 +11,8 @@ from aiohttp import web
 
 from perpscope.app.lookup import Found, Question, look_up
 from perpscope.cli import symbols
-from perpscope.config import Collect, Settings
 from perpscope.errors import ConfigError, FrameError, VenueUnreachable
+from perpscope.settings import Collect, Settings
 
 NOWHERE = "http://127.0.0.1:1"
 FILTERS = [

@@ -14,8 +14,8 @@ import structlog
 
 from perpscope.app import logs
 from perpscope.app.logs import harmless, set_up
-from perpscope.config import Log
 from perpscope.errors import ConfigError
+from perpscope.settings import Log
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z (INFO|WARNING|ERROR) +\S.*")
 

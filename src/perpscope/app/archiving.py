@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from perpscope.config import Archive
 from perpscope.engine.state import MarketState
 from perpscope.errors import ConfigError, StoreError
 from perpscope.model.market import BookSnapshot, InstrumentEvent, MarketEvent
+from perpscope.settings import Archive
 from perpscope.stores.status import StoreKind, Trouble
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from perpscope.app import backfill_errand
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill_errand import Errand, Told, report_of
 from perpscope.app.backfill_plan import Plan, Scope, in_words, merged, plan, recent
-from perpscope.config import Settings
 from perpscope.errors import StoreError
 from perpscope.feeds.backfill import Backfill, Filled, channels_of
 from perpscope.feeds.clock import SECOND_NS, MarketClock
@@ -24,6 +23,7 @@ from perpscope.model.instrument import Instrument
 from perpscope.model.market import Covered, Gap, MarketEvent, Trade
 from perpscope.model.stream import Channel
 from perpscope.ports import Historic, Http, Sink, Venue
+from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteStore
 
 #: Events handed over at once, and rows that may wait for the writer before more are.

@@ -18,7 +18,6 @@ from perpscope.app.backfill_errand import Errand, Report, report_of
 from perpscope.app.backfill_plan import plan
 from perpscope.app.catalogue import Listed
 from perpscope.app.venues import VenueSettings
-from perpscope.config import Settings
 from perpscope.errors import ConfigError, StoreError, VenueError
 from perpscope.feeds.backfill import Backfill, channels_of
 from perpscope.feeds.clock import MarketClock
@@ -26,6 +25,7 @@ from perpscope.feeds.rest import RestClient, market_clock
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
 from perpscope.ports import Historic, Venue
+from perpscope.settings import Settings
 from perpscope.stores.access import StoreLock
 from perpscope.stores.sqlite import SqliteStore, StoreKind
 

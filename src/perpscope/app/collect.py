@@ -23,7 +23,6 @@ from perpscope.app.market_time import MarketTime
 from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.upkeep import Upkeep
-from perpscope.config import Settings
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.counts import FrameCounts
@@ -34,6 +33,7 @@ from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
 from perpscope.ports import Sink
+from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
 

@@ -24,12 +24,12 @@ from msgspec.structs import replace
 from perpscope.app import demo_past, places
 from perpscope.app.collect import Collector
 from perpscope.app.symbols import EVERYTHING, resolve
-from perpscope.config import Ccxt, Settings
 from perpscope.errors import ConfigError, StoreError, VenueUnreachable
 from perpscope.feeds.clock import SECOND_NS, wall_ns
 from perpscope.lab.agents.past import Making, Past, save
 from perpscope.lab.dialect import VENUES, dialect
 from perpscope.lab.symbols import CONTRACTS
+from perpscope.settings import Ccxt, Settings
 from perpscope.stores.access import check_writable
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import StoreKind

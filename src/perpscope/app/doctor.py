@@ -18,7 +18,6 @@ import msgspec
 from perpscope.app import catalogue, doctor_machine, venues
 from perpscope.app.catalogue import Listed
 from perpscope.app.doctor_streams import Hearing, listen
-from perpscope.config import Settings
 from perpscope.errors import FrameError, PerpscopeError, RateLimited, VenueError
 from perpscope.feeds import skew
 from perpscope.feeds.clock import MarketClock
@@ -26,6 +25,7 @@ from perpscope.feeds.rest import RestClient, market_clock
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel, HttpRequest
 from perpscope.ports import Historic, Stretch, Timed, Venue
+from perpscope.settings import Settings
 
 #: What is looked at where nobody names anything: every venue trades it, and it is never quiet.
 _PROBE = ("BTC",)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from perpscope.config import Settings
 from perpscope.errors import PerpscopeError
+from perpscope.settings import Settings
 from perpscope.stores.access import too_few_open_files
 from perpscope.stores.sqlite import SqliteReader
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from perpscope.app.doctor_machine import Told
-from perpscope.config import Feed
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import Listening, LiveFeed
@@ -20,6 +19,7 @@ from perpscope.model.instrument import Instrument
 from perpscope.model.market import MarketEvent, Subscribed, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Http, Venue
+from perpscope.settings import Feed
 
 #: What speaks within seconds in any market; of the others nothing may have happened yet.
 _BUSY = frozenset({Channel.TRADES, Channel.QUOTES, Channel.BOOK, Channel.MARK_PRICES})

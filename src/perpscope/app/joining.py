@@ -18,7 +18,6 @@ from perpscope.app import catalogue, venues
 from perpscope.app.catalogue import Choice, Listed
 from perpscope.app.default_set import DefaultSet
 from perpscope.app.venues import VenueSettings
-from perpscope.config import Settings
 from perpscope.errors import RateLimited, VenueError
 from perpscope.feeds import skew
 from perpscope.feeds.clock import MarketClock
@@ -29,6 +28,7 @@ from perpscope.feeds.rest import RestClient
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
 from perpscope.ports import Http, Timed, Venue
+from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 
 #: A clock that is further off than this is spoken of (chosen by hand: an order would be refused).

@@ -16,8 +16,8 @@ from pathlib import Path
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from perpscope.config import Log
 from perpscope.errors import ConfigError
+from perpscope.settings import Log
 
 _HIDDEN_NAMES = r"(?:[a-z_-]*(?:secret|passw(?:or)?d|passphrase|token|api[_-]?key|private[_-]?key|signature|cookie))"
 _HIDDEN_NAME = re.compile(_HIDDEN_NAMES, re.IGNORECASE)

@@ -16,11 +16,11 @@ from perpscope.app.catalogue import Choice, Listed, ask, choose, margin_tables
 from perpscope.app.default_set import DefaultSet
 from perpscope.app.margin_tiers import MarginTable
 from perpscope.app.symbols import DOLLARS, EVERYTHING
-from perpscope.config import Settings
 from perpscope.errors import VenueError, VenueUnreachable
 from perpscope.feeds.rest import RestClient
 from perpscope.model.instrument import Contract, Instrument, InstrumentId
 from perpscope.ports import Http, Venue
+from perpscope.settings import Settings
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

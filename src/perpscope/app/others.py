@@ -14,7 +14,7 @@ import msgspec
 
 from perpscope.app import catalogue, venues
 from perpscope.app.symbols import take_coins
-from perpscope.config import Settings, Table, convert
+from perpscope.config import convert
 from perpscope.errors import ConfigError, VenueError
 from perpscope.feeds import way_out
 from perpscope.feeds.ccxt_calls import CcxtCalls, refuse_unknown
@@ -26,6 +26,7 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
+from perpscope.settings import Settings, Table
 from perpscope.stores.sqlite import SqliteStore
 
 #: ccxt's other names for exchanges that have a folder of their own.

@@ -11,12 +11,12 @@ import msgspec
 
 from perpscope.app import venues
 from perpscope.app.availability import Availability, availability
-from perpscope.config import Settings
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
 from perpscope.model.stream import Channel
+from perpscope.settings import Settings
 from perpscope.stores.ledger import Seen, Vouching, seen_together
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import EventCounts, FeedState, FeedStatus, HeartStatus, StoreKind

@@ -9,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from perpscope import venues
-from perpscope.config import Settings, Table, convert, nearest
+from perpscope.config import convert, nearest
 from perpscope.errors import ConfigError
 from perpscope.ports import Venue, Watching, venue_of
+from perpscope.settings import Settings, Table
 from perpscope.stores.access import too_few_open_files
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
     from perpscope.app.backfill_errand import Errand, Report
-    from perpscope.config import Settings
+    from perpscope.settings import Settings
 
 Days = Annotated[
     float | None, typer.Option("--days", min=0.0, max=365.0, help="Days back from now; default: backfill.days.")

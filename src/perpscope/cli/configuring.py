@@ -7,8 +7,9 @@ import msgspec
 import typer
 
 from perpscope.cli.options import Config, Json, settings
-from perpscope.config import Settings, keys
+from perpscope.config import keys
 from perpscope.errors import ConfigError
+from perpscope.settings import Settings
 
 
 def config(

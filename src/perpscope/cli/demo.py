@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from perpscope.app.demo import DemoMarket
     from perpscope.app.demo_firsts import Firsts
-    from perpscope.config import Settings
+    from perpscope.settings import Settings
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market.")]
 

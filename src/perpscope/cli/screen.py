@@ -16,7 +16,7 @@ from rich.text import Text
 from perpscope.app.replay import ReplayReport
 from perpscope.app.status import Refusal, Status, read_status
 from perpscope.cli.feed_tables import availability_table, feed_table, seen
-from perpscope.config import Settings
+from perpscope.settings import Settings
 from perpscope.stores.rows import text_of
 from perpscope.stores.status import EventCounts, StoreKind
 

@@ -15,7 +15,6 @@ from functools import partial
 
 import structlog
 
-from perpscope.config import Feed
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.overlap import Overlap, successor
@@ -25,6 +24,7 @@ from perpscope.model.instrument import Instrument
 from perpscope.model.market import Alive, Connected, Disconnected, Gap, MarketEvent, Subscribed, Unheard
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Clock, Connector, Venue
+from perpscope.settings import Feed
 
 #: Channels that speak at least once a second in any healthy market; the others may be quiet for long.
 _BUSY = frozenset({Channel.QUOTES, Channel.BOOK, Channel.TRADES, Channel.MARK_PRICES})

@@ -16,7 +16,6 @@ from functools import partial
 import msgspec
 import structlog
 
-from perpscope.config import Feed
 from perpscope.engine.silence import Silent
 from perpscope.errors import PerpscopeError
 from perpscope.feeds.clock import MarketClock
@@ -31,6 +30,7 @@ from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream, Urgency
 from perpscope.ports import Connector, Http, TellsTops, Venue
+from perpscope.settings import Feed
 
 #: REST snapshots under way at once, and the real seconds between two tries for one book.
 _SNAPSHOTS_AT_ONCE = 4

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import structlog
 
-from perpscope.config import Feed
 from perpscope.errors import FrameError
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.plausible import AHEAD_NS, BEHIND_NS, Spoilt, implausible
@@ -31,6 +30,7 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Channel, ConnectionPlan, Control, Ignored, Stream
 from perpscope.ports import Decoder, Dialogue, Socket
+from perpscope.settings import Feed
 
 #: Real seconds between two looks for something to send.
 _IDLE_S = 0.05

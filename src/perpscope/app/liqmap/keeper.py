@@ -18,9 +18,9 @@ from perpscope.app.liqmap import kept as map_kept
 from perpscope.app.liqmap.arithmetic import arithmetic
 from perpscope.app.liqmap.kept import KeptMap
 from perpscope.app.perpetuals import perpetuals
-from perpscope.config import Map
 from perpscope.errors import ConfigError, StoreError
 from perpscope.model.instrument import Contract, Instrument, InstrumentId
+from perpscope.settings import Map
 from perpscope.stores import kept_maps
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.snapshot_rows import folder_of

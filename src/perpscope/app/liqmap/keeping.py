@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from perpscope.config import Map
 from perpscope.errors import PerpscopeError
+from perpscope.settings import Map
 
 if TYPE_CHECKING:
     from perpscope.app.liqmap.keeper import MapKeeper
