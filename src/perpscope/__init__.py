@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+
+    import msgspec
+    import pandas  # type: ignore[import-untyped]  # it has no types of its own
 
     from perpscope.facade import Perpscope
 
@@ -27,3 +31,15 @@ def open(path: "str | os.PathLike[str] | None" = None) -> "Perpscope":
     from perpscope.facade import Perpscope  # noqa: PLC0415 -- `import perpscope` costs nothing
 
     return Perpscope.open(path)
+
+
+def to_pandas(rows: "Sequence[msgspec.Struct]") -> "pandas.DataFrame":
+    """Events, bins or other records of one kind as a DataFrame; see `perpscope.frames.to_pandas`.
+
+    Raises:
+        ConfigError: pandas is not installed ("extra-missing").
+        ValueError: the rows are of several kinds.
+    """
+    from perpscope import frames  # noqa: PLC0415 -- `import perpscope` costs nothing
+
+    return frames.to_pandas(rows)

@@ -119,7 +119,7 @@ def test_no_message_broker_is_needed() -> None:
 
 
 def test_requirements_install_the_package() -> None:
-    """`pip install -r requirements.txt` installs perpscope with what pyproject.toml lists. Keeps S0-08."""
+    """`pip install -r requirements.txt` installs perpscope with what pyproject.toml lists. Keeps S0-08. Keeps S3-37."""
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["-e ."]
 
