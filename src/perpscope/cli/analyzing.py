@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from perpscope.analytics.liquidation_figures import SideFigures
@@ -106,12 +106,9 @@ def print_report(report: "Report", *, out: TextIO) -> None:
 
 
 def _database(config: Path | None, db: Path | None) -> Path:
-    from perpscope.app import places
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    print(f"database {path} ({why})", file=sys.stderr)
-    return path
+    return database(loaded)
 
 
 def _say(notes: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, Symbols, settings
+from perpscope.cli.options import Config, Db, Json, Symbols, database, settings
 from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,13 +43,11 @@ def backfill(
     """Ask the venues for the past that is missing, newest first. Goes on where it was interrupted."""
     import uvloop
 
-    from perpscope.app import places
     from perpscope.app.backfill_errand import Errand, new_id
     from perpscope.app.backfill_once import channels_named
 
     loaded = settings(config=config, db=db, symbols=symbols, venues=venues)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    _say(f"database {path} ({why})")
+    path = database(loaded)
     if days is not None and from_ is not None:
         raise ConfigError("option-value", "--days and --from both say where to begin", hint="give one of them")
     ts_from, ts_to = _moment("--from", from_), _moment("--to", to)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def cascade(
     json: Json = False,
 ) -> None:
     """What a shock leads to: where it stops, what is forced."""
-    from perpscope.app import places
     from perpscope.app.sentiment.cascade import Shock, read_cascade
     from perpscope.cli.liqmap import hours_of
 
@@ -44,8 +43,7 @@ def cascade(
         lookback_h=hours_of(lookback),
     )
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    print(f"database {path} ({why})", file=sys.stderr)
+    path = database(loaded)
     found = read_cascade(path, symbol, asked)
     if json:
         print(msgspec.json.encode(found).decode())

@@ -1,12 +1,11 @@
 """`coverage`: what was seen, and what was not."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,13 +32,11 @@ def coverage(
     json: Json = False,
 ) -> None:
     """What was seen of each stream, what was missed, what was filled."""
-    from perpscope.app import places
     from perpscope.app.coverage import read_coverage
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
+    path = database(loaded)
     found = read_coverage(path, venue=venue, channel=channel, symbol=symbol, hours=hours, gaps_only=gaps, limit=limit)
-    print(f"database {path} ({why})", file=sys.stderr)
     if json:
         print(msgspec.json.encode(found).decode())
     else:

@@ -1,5 +1,6 @@
 """Options many commands share, and how they become settings."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,15 @@ def settings(
     loaded = load(file=config, flags=flags)
     logs.set_up(loaded.settings.log)
     return loaded
+
+
+def database(loaded: Loaded) -> Path:
+    """The store these settings mean; it is said on stderr which, and why."""
+    from perpscope.app import places
+
+    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
+    print(f"database {path} ({why})", file=sys.stderr, flush=True)
+    return path
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from perpscope.analytics.cascade_events import Event
@@ -34,12 +34,10 @@ def sentiment(
     json: Json = False,
 ) -> None:
     """How the market is positioned, 0–100, and what makes it so."""
-    from perpscope.app import places
     from perpscope.app.sentiment.reading import read_sentiment
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    print(f"database {path} ({why})", file=sys.stderr)
+    path = database(loaded)
     found = read_sentiment(path, symbol, events=events)
     if json:
         print(msgspec.json.encode(found).decode())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from perpscope.app.study.snapshots import Verified
@@ -28,12 +28,10 @@ def verify_snapshots(
     json: Json = False,
 ) -> None:
     """Prove that no published map was changed since."""
-    from perpscope.app import places
     from perpscope.app.study.snapshots import verify_snapshots as verify
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    print(f"database {path} ({why})", file=sys.stderr)
+    path = database(loaded)
     found = verify(path, symbol, contains=contains, sample=recompute)
     if json:
         print(msgspec.json.encode(found).decode())

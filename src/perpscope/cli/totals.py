@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from perpscope.analytics.totals.amounts import Amount
@@ -30,12 +30,10 @@ def tape(
     json: Json = False,
 ) -> None:
     """Liquidations as they came, beside true totals."""
-    from perpscope.app import places
     from perpscope.app.totals.reading import read_totals
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    print(f"database {path} ({why})", file=sys.stderr)
+    path = database(loaded)
     found = read_totals(path, symbol=symbol, hours=hours, last=last)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -215,12 +215,9 @@ def _print_footprint(size: "Footprint") -> None:
 
 
 def _database(db: Path | None, config: Path | None) -> Path:
-    from perpscope.app import places
 
     loaded = settings(config=config, db=db)
-    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
-    _say(f"database {path} ({why})")
-    return path
+    return database(loaded)
 
 
 def _confirm(question: str) -> None:
