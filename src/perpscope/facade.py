@@ -18,7 +18,7 @@ from perpscope.stores.reader import SqliteReader
 if TYPE_CHECKING:
     from perpscope.app.backups import Backup
     from perpscope.app.coverage import CoverageReport
-    from perpscope.app.liqmap.reading import HeatAnswer, MapAnswer
+    from perpscope.app.liqmap.answer import HeatAnswer, MapAnswer
     from perpscope.app.sentiment.reading import Answer as Sentiment
     from perpscope.app.status import Status
     from perpscope.app.totals.reading import TotalsReport
@@ -223,7 +223,7 @@ class Perpscope:
     ) -> "HeatAnswer":
         """The liquidation map as it was over the last hours, time by price, as `perpscope heatmap` has it.
 
-        `perpscope.app.liqmap.reading.cells` gives its arrays: `time_ms`, `edges`, `usd`.
+        `perpscope.app.liqmap.answer.cells` gives its arrays: `time_ms`, `edges`, `usd`.
 
         Args:
             symbol: coin (all venues together), symbol or id.

@@ -8,8 +8,9 @@ from tests.contract.store_events import NOON
 from tests.unit.test_totals_wired import stored, true_tapes
 
 import perpscope
+from perpscope.app.liqmap.answer import cells
 from perpscope.app.liqmap.parts import Question
-from perpscope.app.liqmap.reading import cells, read_map
+from perpscope.app.liqmap.reading import read_map
 from perpscope.app.totals.reading import read_totals
 from perpscope.errors import ConfigError
 from perpscope.facade import Perpscope

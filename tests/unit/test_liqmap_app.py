@@ -10,8 +10,9 @@ import pytest
 import structlog
 from tests.contract.store_events import NOON, SECOND, heart
 
+from perpscope.app.liqmap.answer import MapAnswer, cells
 from perpscope.app.liqmap.parts import Question
-from perpscope.app.liqmap.reading import MapAnswer, cells, read_heatmap, read_map
+from perpscope.app.liqmap.reading import read_heatmap, read_map
 from perpscope.cli.main import run
 from perpscope.errors import ConfigError, DataError
 from perpscope.model.instrument import Instrument, instrument_id

@@ -14,8 +14,9 @@ import pytest
 import structlog
 from tests.contract.store_events import NOON, heart
 
+from perpscope.app.liqmap.answer import MapAnswer
 from perpscope.app.liqmap.parts import Question
-from perpscope.app.liqmap.reading import MapAnswer, read_heatmap, read_map
+from perpscope.app.liqmap.reading import read_heatmap, read_map
 from perpscope.cli.main import run
 from perpscope.errors import DataError
 from perpscope.lab.rehearsal import START_NS, Rehearsal

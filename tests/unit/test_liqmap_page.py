@@ -14,10 +14,11 @@ import structlog
 from tests.unit.kept_market import Market
 
 from perpscope.analytics.liqmap import heat
+from perpscope.app.liqmap.answer import MapAnswer
 from perpscope.app.liqmap.keeper import MapKeeper
 from perpscope.app.liqmap.pages import heat_html, map_html
 from perpscope.app.liqmap.parts import Question
-from perpscope.app.liqmap.reading import MapAnswer, read_heatmap, read_map
+from perpscope.app.liqmap.reading import read_heatmap, read_map
 from perpscope.cli.main import run
 from perpscope.errors import ConfigError
 from perpscope.reports.liqmap_page import Drawn, Sheet, map_page

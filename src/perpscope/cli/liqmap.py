@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perpscope.analytics.liqmap.curves import Cluster
-    from perpscope.app.liqmap.reading import HeatAnswer, MapAnswer
+    from perpscope.app.liqmap.answer import HeatAnswer, MapAnswer
     from perpscope.reports.liqmap_charts import Words
 
 Symbol = Annotated[str, typer.Argument(help="Coin (all venues together), symbol or id.")]
@@ -92,8 +92,9 @@ def heatmap(
     json: Json = False,
 ) -> None:
     """The map as it was over the last hours, time by price."""
+    from perpscope.app.liqmap.answer import cells
     from perpscope.app.liqmap.parts import Question
-    from perpscope.app.liqmap.reading import cells, read_heatmap
+    from perpscope.app.liqmap.reading import read_heatmap
 
     question = Question(name=symbol, profile=profile, lookback_h=hours_of(lookback), horizon_min=horizon, width=width)
     found = read_heatmap(_database(config, db), question, hours=hours, every_min=every)
@@ -281,7 +282,7 @@ def _map_picture(found: "MapAnswer") -> bytes:
 
 
 def _heat_picture(found: "HeatAnswer") -> bytes:
-    from perpscope.app.liqmap.reading import cells
+    from perpscope.app.liqmap.answer import cells
     from perpscope.reports.liqmap_charts import heat_picture
 
     if len(found.prices) < 2:

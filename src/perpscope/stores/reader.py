@@ -25,6 +25,7 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Channel
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.columns import Columns, read_columns
 from perpscope.stores.counting import count
 from perpscope.stores.ledger import Sums, read_ledger
 from perpscope.stores.listings import InstrumentVersion, TierVersion
@@ -291,6 +292,13 @@ class SqliteReader:
         newest = f"SELECT {columns} FROM {table} {where} ORDER BY {order} LIMIT ?"  # noqa: S608 -- ours
         return self._select(record, newest, (*values, limit))[::-1]
 
+    def columns(
+        self, series: str, names: Sequence[str], of: Instrument, since_ns: int, kind: str | None = None
+    ) -> Columns:
+        """Columns of an instrument's rows from a moment (ns UTC) on; see `columns.read_columns`."""
+        with trusting(self.path):
+            return read_columns(self._connection, series, names, (of.venue, of.symbol), since_ns, kind)
+
     def coverage(
         self,
         venue: str | None = None,
@@ -316,11 +324,19 @@ class SqliteReader:
         return {"venue = ?": name.venue, "symbol = ?": name.symbol}
 
     def _select(self, record: type[T], query: str, values: Sequence[str | int] = ()) -> list[T]:
-        """Rows as records: columns by the names of their fields, others left out."""
+        """Rows as records: columns by the names of their fields; others are not even fetched."""
         with trusting(self.path):
-            cursor = self._connection.execute(query, values)
-            names = [column[0] for column in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
+            cursor = self._connection.execute(f"SELECT * FROM ({query}) LIMIT 0", values)  # noqa: S608 -- ours
+            found = [column[0].partition(":")[::2] for column in cursor.description]  # a name's second is `name:1`
+            last = dict(found)
+            wanted = {
+                name: f"{name}:{last[name]}" if last[name] else name
+                for name in record.__struct_fields__
+                if name in last
+            }
+            columns = ", ".join(f'"{column}"' for column in wanted.values())
+            cursor = self._connection.execute(f"SELECT {columns} FROM ({query})", values)  # noqa: S608 -- ours
+            rows = [dict(zip(wanted, row, strict=True)) for row in cursor]
         return msgspec.convert(rows, list[record], strict=False)  # type: ignore[valid-type]  # known at run time only
 
 

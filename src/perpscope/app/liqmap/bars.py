@@ -19,14 +19,15 @@ from perpscope.app.coverage import PUBLISHED
 from perpscope.app.totals.causal import FLOOR_TRUST, Estimator
 from perpscope.app.totals.feeds import coin_of
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import Completeness, Interval
+from perpscope.model.market import Completeness
 from perpscope.model.stream import Channel
 from perpscope.stores.ledger import spans_of
 from perpscope.stores.reader import SqliteReader
 
 #: Minutes of a bar: of the last day, and before.
 FINE, ROUGH = 5, 15
-_EVERYTHING = 2**40  #: rows; a window is read whole
+_CANDLES: Final = ("ts_open", "low", "high", "close", "volume", "quote_volume")
+_MARKS: Final = ("ts_event", "mark_price", "funding_rate", "funding_interval_h")
 _FUNDING_HOURS = 8.0
 _SECOND_NS: Final = 1_000_000_000
 _LEAST_TRUST: Final = 1e-3
@@ -66,6 +67,12 @@ class _Minutes:
         """The place of a moment; None outside."""
         place = (ts - self.start) // MINUTE_NS
         return place if 0 <= place < self.count else None
+
+    def places(self, ts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The places of moments that are inside, and which of them are."""
+        found = (ts - self.start) // MINUTE_NS
+        inside = (found >= 0) & (found < self.count)
+        return found[inside], inside
 
 
 def read_feed(
@@ -129,33 +136,27 @@ def minute_bars(
 def _prices(reader: SqliteReader, instrument: Instrument, minutes: _Minutes) -> None:
     """Candles of the last price, widened by the mark at each minute's end."""
     columns = minutes.columns
-    for candle in reader.candles(instrument.id, Interval.M1, minutes.start, _EVERYTHING):
-        at = minutes.at(candle.ts_open)
-        if at is None:
-            continue
-        columns["low"][at], columns["high"][at], columns["close"][at] = candle.low, candle.high, candle.close
-        columns["volume"][at] = candle.volume
-        typical = candle.volume * (candle.low + candle.high + candle.close) / 3.0
-        columns["turnover"][at] = typical if candle.quote_volume is None else candle.quote_volume
-    for told in reader.marks(instrument.id, minutes.start, _EVERYTHING):
-        at = minutes.at(told.ts_event)
-        if at is None:
-            continue
-        columns["mark"][at] = told.mark
-        hours = told.funding_interval_h or instrument.funding_interval_h or _FUNDING_HOURS
-        if told.funding_rate is not None:
-            columns["funding"][at] = told.funding_rate * _FUNDING_HOURS / hours
+    candles = reader.columns("candles_1m", _CANDLES, instrument, minutes.start)
+    at, inside = minutes.places(candles.times("ts_open"))
+    low, high, close, volume, quote = (candles.figures(name)[inside] for name in _CANDLES[1:])
+    columns["low"][at], columns["high"][at], columns["close"][at], columns["volume"][at] = low, high, close, volume
+    columns["turnover"][at] = np.where(np.isnan(quote), volume * (low + high + close) / 3.0, quote)
+    told = reader.columns("premium_index", _MARKS, instrument, minutes.start)
+    at, inside = minutes.places(told.times("ts_event"))
+    mark, rate, hours = (told.figures(name)[inside] for name in _MARKS[1:])
+    columns["mark"][at] = mark
+    hours = np.where(np.isnan(hours) | (hours == 0.0), instrument.funding_interval_h or _FUNDING_HOURS, hours)
+    due = ~np.isnan(rate)
+    columns["funding"][at[due]] = rate[due] * _FUNDING_HOURS / hours[due]
     for name, widen in (("low", np.fmin), ("high", np.fmax)):
         columns[name] = widen(columns[name], columns["mark"])
     columns["close"] = np.where(np.isnan(columns["mark"]), columns["close"], columns["mark"])
 
 
 def _open_interest(reader: SqliteReader, instrument: Instrument, minutes: _Minutes) -> None:
-    end = minutes.start + minutes.count * MINUTE_NS
-    for told in reader.open_interest(instrument.venue, instrument.symbol, minutes.start, end, _EVERYTHING):
-        at = minutes.at(told.ts_event)
-        if at is not None:
-            minutes.columns["open_interest"][at] = told.open_interest
+    told = reader.columns("open_interest", ("ts_event", "open_interest"), instrument, minutes.start)
+    at, inside = minutes.places(told.times("ts_event"))
+    minutes.columns["open_interest"][at] = told.figures("open_interest")[inside]
 
 
 def _seen(reader: SqliteReader, instrument: Instrument, minutes: _Minutes, end: int) -> None:

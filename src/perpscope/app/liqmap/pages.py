@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from perpscope.analytics.liqmap import heat
-from perpscope.app.liqmap.reading import Bin, HeatAnswer, MapAnswer, cells
+from perpscope.app.liqmap.answer import Bin, HeatAnswer, MapAnswer, cells
 from perpscope.app.liqmap.venues import VenueTold
 from perpscope.errors import ConfigError
 from perpscope.reports import numerals

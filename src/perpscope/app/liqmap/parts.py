@@ -4,6 +4,7 @@ In: a store and a `Question`. Out: a `Gathered`: for each venue that has prices 
 tiers as ladders, and a map that has taken nothing yet.
 """
 
+from math import sinh
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,9 @@ from perpscope.errors import ConfigError, DataError
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.status import StoreKind
 
+MOST_BINS: Final = 2_000
+#: How far from the price bins go, log price.
+REACH: Final = 0.25
 #: Bins if no width is asked for: about so much of the price each, rounded to 1, 2 or 5.
 _WIDTH: Final = 0.004
 
@@ -42,11 +46,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     lookback_h: float = 72.0  #: positions are followed from so long ago
     horizon_min: float = 60.0  #: the blend with distance that is published is for this horizon; 0 = the map alone
     width: float | None = None  #: of a bin, quote units; None = chosen by the price
+    bins: int | None = None  #: or about so many of one width
+    venues: tuple[str, ...] = ()  #: none = every one that is stored
     formula: str = "method"  #: or "seed" (the documents'), "public" (another's rule)
     top: int = 5  #: clusters
     prices: tuple[float, ...] = ()  #: what if the price goes there, quote per base
     moves: tuple[float, ...] = (-0.03, 0.03)  #: or by so much, fractions above −1
     explained: float | None = None  #: explain the bin at this price
+    is_raw: bool = False  #: tell the levels the bins are summed from, too
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -106,6 +113,8 @@ def check(question: Question) -> None:
             raise ConfigError("option-value", f"--{flag} {value:g} must be {least:g} or more")
     if question.top < 1:
         raise ConfigError("option-value", f"--top {question.top} must be 1 or more")
+    if question.bins is not None and not 1 <= question.bins <= MOST_BINS:
+        raise ConfigError("option-value", f"bins {question.bins} must be 1 to {MOST_BINS:,}")
     if question.width is not None and not 0.0 < question.width < float("inf"):
         raise ConfigError("option-value", f"--width {question.width:g} must be above 0", hint="e.g. --width 500")
     for move in question.moves:
@@ -136,7 +145,12 @@ def gather(path: Path, question: Question, *, is_measured: bool = False) -> Gath
         seen = [read_positions(reader, feed.instrument, now) if is_measured else None for feed in feeds]
         lenders = [feed.instrument for feed in feeds if feed.open_interest > 0.0]
         lent = {feed.instrument: find_lender(reader, feed.instrument, lenders, now) for feed in feeds if not feed.bars}
-    notes: list[str] = []
+    here = {feed.instrument.venue for feed in feeds}
+    notes = [
+        f"{venue}: nothing of {question.name} is stored, it is left out"
+        for venue in question.venues
+        if venue not in here
+    ]
     parts: list[Part] = []
     lean = _lean(feeds, seen, question)
     for feed, positions in zip(feeds, seen, strict=True):
@@ -168,6 +182,8 @@ def _feeds(reader: SqliteReader, question: Question, start: int, now: int) -> li
     """The bars of each instrument that is meant."""
     listed = [i for i in reader.instruments() if i.venue in margin_venues.VENUES]
     chosen = perpetuals(question.name, listed, multiplied=False)
+    if question.venues:
+        chosen = [i for i in chosen if i.venue in question.venues]
     coins = {coin_of(instrument.id) for instrument in chosen}
     estimators = {coin: Estimator(reader, coin, start - ROUGH * MINUTE_NS, now) for coin in coins}
     return [read_feed(reader, i, start, now, estimators[coin_of(i.id)]) for i in chosen]
@@ -192,6 +208,13 @@ def _part(feed: Feed, profile: str, path: Path, seen: Seen | None, lean: tuple[S
     )
     ladders = assumed if lean is None else leaning(assumed, *lean)
     return Part(feed, ladders, VenueMap(ladders), shown, seen)
+
+
+def width_of(question: Question, price: float) -> float:
+    """The width of bins around a price, quote units."""
+    if question.width is not None:
+        return question.width
+    return round_width(price) if question.bins is None else 2.0 * price * sinh(REACH) / question.bins
 
 
 def round_width(price: float) -> float:

@@ -4,7 +4,7 @@ In: a store and a `Question`. Out: a `MapAnswer`, whose fields are those of `per
 Every figure of the map is an estimate; the answer says of what, how much of it was seen and how sure it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -14,97 +14,32 @@ import numpy as np
 
 from perpscope.analytics.liqmap import curves, force, heat, levels, price_moves
 from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
-from perpscope.analytics.liqmap.curves import Cluster, WhatIf
 from perpscope.analytics.liqmap.explain import Explanation, explain
 from perpscope.analytics.liqmap.force import Force
-from perpscope.analytics.liqmap.heat import Column, Heatmap
+from perpscope.analytics.liqmap.heat import Column
 from perpscope.analytics.liqmap.levels import Bins, Status
 from perpscope.analytics.liqmap.venue_map import VenueMap
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.app.liqmap import borrowed as liqmap_borrowed
 from perpscope.app.liqmap import measured as liqmap_measured
 from perpscope.app.liqmap import venues as liqmap_venues
+from perpscope.app.liqmap.answer import Bin, Direction, HeatAnswer, MapAnswer, RawLiquidation, Summary
 from perpscope.app.liqmap.baselines import baseline
-from perpscope.app.liqmap.borrowed import BorrowedTold, Borrower
+from perpscope.app.liqmap.borrowed import Borrower
 from perpscope.app.liqmap.kept import taken_up
-from perpscope.app.liqmap.measured import MeasuredTold, Overlay, Shown, overlaid
-from perpscope.app.liqmap.parts import Gathered, Part, Question, check, choose_arithmetic, gather, round_width
+from perpscope.app.liqmap.measured import Overlay, Shown, overlaid
+from perpscope.app.liqmap.parts import REACH, Gathered, Part, Question, check, choose_arithmetic, gather, width_of
 from perpscope.app.liqmap.snapped import SnappedHeat, snapped_heat
-from perpscope.app.liqmap.venues import VenueTold
 from perpscope.app.study.map_kept import measured
 from perpscope.errors import ConfigError
 from perpscope.model.instrument import InstrumentId
-from perpscope.stores.status import StoreKind
 
 _MS_NS = 1_000_000
-_REACH: Final = 0.25
 _FOUR_HOURS_MIN: Final = 240.0
 #: An EMPTY bin is told where distance alone puts so much of the largest bin into it.
 _FAINT: Final = 0.01
-
-
-class Bin(msgspec.Struct, frozen=True, kw_only=True):
-    """One bin of one side."""
-
-    side: str  #: LONG or SHORT: whose positions
-    low: float  #: quote per base
-    high: float
-    mid_price: float
-    usd: float  #: expected to be closed by force if the price gets there
-    gross_usd: float  #: held there
-    intensity: float  #: `usd` ÷ the largest bin's, in [0, 1]
-    status: str  #: ACTIVE, PARTIAL, CLEARED; EMPTY where `usd` is what distance alone expects
-    remaining_pct: float  #: of what was there, 0–100
-    distance_pct: float  #: from the price, signed
-    measured_usd: float = 0.0  #: of what is held there, in positions anybody may look at
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The market the map is of."""
-
-    price: float  #: mark of the venue with most open interest, quote per base
-    high: float  #: of the lookback
-    low: float
-    total_oi_usd: float
-    funding_8h: float | None  #: fraction, by open interest
-    sigma_4h: float | None  #: standard deviation of the log return over four hours
-
-
-class MapAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `perpscope map --json` prints."""
-
-    name: str
-    data: StoreKind
-    basis: str  #: "estimated": none of it is observed
-    formula: str
-    profile: str
-    at_ms: int  #: market time of the map
-    from_ms: int  #: positions are followed from there
-    horizon_min: float
-    summary: Summary
-    direction: Force
-    direction_is: str  #: "descriptive": nothing is claimed about where the price goes
-    bins: list[Bin]  #: by price; those that are EMPTY and faint are left out
-    clusters: list[Cluster]
-    what_if: list[WhatIf]
-    beyond_usd: list[float]  #: held out of the bins or of reach: longs, shorts
-    venues: list[VenueTold]
-    notes: list[str]
-    explanation: Explanation | None = None
-    measured: list[MeasuredTold] = []  #: venues that show positions
-    borrowed: list[BorrowedTold] = []  #: venues whose part has another's shape
-
-
-class HeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A heatmap with the price it was made beside."""
-
-    name: str
-    data: StoreKind
-    profile: str
-    heatmap: Heatmap
-    prices: list[tuple[int, float, float, float]]  #: ns UTC, low, high, close of each column's bar
-    venues: list[str]
-    notes: list[str]
+#: Width of the levels that are told raw, share of the price.
+_FINE: Final = 0.0005
 
 
 def read_map(path: Path, question: Question) -> MapAnswer:
@@ -159,7 +94,7 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
         return _as_published(question, snapped)
     gathered = gather(path, question)
     last = gathered.reference.feed.bars[-1].close
-    edges = levels.edges_around(last, width=question.width or round_width(last), reach=_REACH)
+    edges = levels.edges_around(last, width=width_of(question, last), reach=REACH)
     columns, prices = _columns(question, gathered, edges, (hours, every_min))
     return HeatAnswer(
         name=question.name,
@@ -217,7 +152,7 @@ def _answer(question: Question, gathered: Gathered) -> MapAnswer:
     parts, reference, notes = gathered.parts, gathered.reference, gathered.notes
     mark = reference.state.mark
     sigma = price_moves.deviation(reference.state.moves, _FOUR_HOURS_MIN)
-    edges = levels.edges_around(mark, width=question.width or round_width(mark), reach=_REACH)
+    edges = levels.edges_around(mark, width=width_of(question, mark), reach=REACH)
     overlay = overlay_of(question, gathered, edges, mark)
     borrowed = [liqmap_borrowed.told(borrower, gathered.now) for borrower in lent(gathered)]
     if question.formula == "method":
@@ -238,7 +173,7 @@ def _answer(question: Question, gathered: Gathered) -> MapAnswer:
         from_ms=max(gathered.start, min(part.feed.bars[0].ts for part in parts)) // _MS_NS,
         horizon_min=question.horizon_min,
         summary=_summary(parts, bins, mark, sigma),
-        direction=force.force(overlay.laid, sigma, overlay.drawn),
+        direction=_direction(force.force(overlay.laid, sigma, overlay.drawn)),
         direction_is="descriptive",
         bins=_bins(bins, overlay.held_usd),
         clusters=curves.clusters(bins, sigma, question.top),
@@ -249,6 +184,7 @@ def _answer(question: Question, gathered: Gathered) -> MapAnswer:
         explanation=_explained(question, reference, bins),
         measured=overlay.told,
         borrowed=borrowed if question.formula == "method" else [],
+        raw_liquidations=_raw(overlay, mark) if question.is_raw else None,
     )
 
 
@@ -283,12 +219,15 @@ def _summary(parts: Sequence[Part], bins: Bins, mark: float, sigma: float) -> Su
         (part.feed.bars[-1].funding_8h, part.open_interest) for part in parts if isfinite(part.feed.bars[-1].funding_8h)
     ]
     weight = sum(amount for _, amount in rates)
+    funding = sum(rate * amount for rate, amount in rates) / weight if weight > 0.0 else None
     return Summary(
-        price=mark,
+        total_oi_usd=bins.open_interest_usd,
+        close=mark,
+        funding_rate=funding,
         high=max(bar.high for part in parts for bar in part.feed.bars),
         low=min(bar.low for part in parts for bar in part.feed.bars),
-        total_oi_usd=bins.open_interest_usd,
-        funding_8h=sum(rate * amount for rate, amount in rates) / weight if weight > 0.0 else None,
+        price=mark,
+        funding_8h=funding,
         sigma_4h=sigma if isfinite(sigma) else None,
     )
 
@@ -304,20 +243,49 @@ def _bins(bins: Bins, held_usd: Floats) -> list[Bin]:
             middle = float(bins.middles[place])
             found.append(
                 Bin(
+                    bucket=f"{bins.edges[place]:.10g}–{bins.edges[place + 1]:.10g}",
+                    usd=usd,
+                    mid_price=middle,
+                    intensity=usd / most,
+                    status=Status(int(bins.status[side, place])).name,
                     side=name,
                     low=float(bins.edges[place]),
                     high=float(bins.edges[place + 1]),
-                    mid_price=middle,
-                    usd=usd,
                     gross_usd=float(bins.gross_usd[side, place]),
-                    intensity=usd / most,
-                    status=Status(int(bins.status[side, place])).name,
                     remaining_pct=100.0 * float(bins.remaining[side, place]),
                     distance_pct=(middle / bins.mark - 1.0) * 100.0,
                     measured_usd=measured_usd,
                 )
             )
     return found
+
+
+def _direction(found: Force) -> Direction:
+    return Direction(
+        bias=found.bias,
+        upward_mag=found.up,
+        downward_mag=found.down,
+        balance=found.balance,
+        low=found.low,
+        high=found.high,
+    )
+
+
+def _raw(overlay: Overlay, mark: float) -> list[RawLiquidation]:
+    """The map's own levels, before they are summed into bins: no entry of theirs has one time."""
+    fine = levels.binned(overlay.laid, levels.edges_around(mark, width=mark * _FINE, reach=REACH), mark)
+    return [
+        RawLiquidation(
+            price=float(fine.middles[place]),
+            usd=float(fine.usd[side, place]),
+            side=("LONG", "SHORT")[side],
+            status=Status(int(fine.status[side, place])).name,
+            entry_time=None,
+        )
+        for place in range(fine.edges.size - 1)
+        for side in (0, 1)
+        if fine.usd[side, place] >= 1.0
+    ]
 
 
 def _explained(question: Question, reference: Part, bins: Bins) -> Explanation | None:
@@ -328,9 +296,3 @@ def _explained(question: Question, reference: Part, bins: Bins) -> Explanation |
     low, high = max(float(bins.edges[place]), 1e-9), float(bins.edges[place + 1])
     is_long = question.explained < bins.mark
     return explain(reference.map, VenueMap(reference.ladders), reference.feed.bars, low, high, is_long=is_long)
-
-
-def cells(found: HeatAnswer) -> Mapping[str, Floats]:
-    """The heatmap as arrays: `time_ms` (columns,), `edges` (bins + 1,), `usd` (columns, bins)."""
-    times = found.heatmap.times / _MS_NS
-    return {"time_ms": times, "edges": found.heatmap.edges, "usd": found.heatmap.usd}

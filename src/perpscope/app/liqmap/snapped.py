@@ -15,7 +15,7 @@ from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
 from perpscope.analytics.liqmap.heat import Column
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.app.liqmap.kept import HORIZON_MIN, PROFILE, REACH
-from perpscope.app.liqmap.parts import Question
+from perpscope.app.liqmap.parts import Question, width_of
 from perpscope.app.liqmap.snapshots import Snapped, unpack
 from perpscope.app.status import market_now
 from perpscope.errors import StoreError
@@ -44,7 +44,7 @@ def snapped_heat(path: Path, question: Question, *, hours: float, every_min: flo
 
     Args:
         path: the store.
-        question: kept are coins, by the default profile, horizon and lookback.
+        question: kept are coins, by the default profile, horizon and lookback, of all venues.
         hours: that are shown.
         every_min: minutes between columns.
 
@@ -54,7 +54,7 @@ def snapped_heat(path: Path, question: Question, *, hours: float, every_min: flo
     """
     plain = Question(name=question.name)
     asked = (question.profile, question.horizon_min, question.lookback_h)
-    if asked != (PROFILE, HORIZON_MIN, plain.lookback_h):
+    if asked != (PROFILE, HORIZON_MIN, plain.lookback_h) or question.venues:
         return None
     with SqliteReader.open(path) as reader:
         kind, now = reader.kind, market_now(reader.heart(), reader.kind)
@@ -70,7 +70,8 @@ def snapped_heat(path: Path, question: Question, *, hours: float, every_min: flo
     except StoreError:
         return None
     last = found[-1][1]
-    edges = levels.edges_around(last.mark, width=question.width or last.width, reach=REACH)
+    width = last.width if question.width is None and question.bins is None else width_of(question, last.mark)
+    edges = levels.edges_around(last.mark, width=width, reach=REACH)
     return SnappedHeat(
         kind=kind,
         edges=edges,

@@ -13,7 +13,7 @@ from perpscope.analytics.sentiment_scale import Floats, carried
 from perpscope.analytics.sentiment_sources import Source, chain
 from perpscope.app.sentiment.grid import Grid
 from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated, summed
-from perpscope.app.sentiment.rows import EVERYTHING, funding_of, logs_of, watched_steps
+from perpscope.app.sentiment.rows import COUNTS, MARKS, funding_of, logs_of, watched_steps
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Interval
 from perpscope.model.stream import Channel
@@ -49,18 +49,19 @@ def minutes(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid)
     sides: tuple[list[Stepped], list[Stepped]] = ([], [])
     estimators = estimators_of(reader, instruments, grid, grid.now_ns - grid.start_ns)  # what is usual, too
     for instrument in instruments:
-        marks = reader.marks(instrument.id, grid.start_ns, EVERYTHING)
-        counts = reader.open_interest(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
-        weight = counts[-1].open_interest * marks[-1].mark if counts and marks else 0.0
-        price = logs_of(grid.last([mark.ts_event for mark in marks], [mark.mark for mark in marks]))
-        held = logs_of(grid.last([count.ts_event for count in counts], [count.open_interest for count in counts]))
+        marks = reader.columns("premium_index", MARKS, instrument, grid.start_ns)
+        counts = reader.columns("open_interest", COUNTS, instrument, grid.start_ns)
+        mark, count = marks.figures("mark_price"), counts.figures("open_interest")
+        weight = float(count[-1] * mark[-1]) if len(counts) and len(marks) else 0.0
+        price = logs_of(grid.last(marks.times("ts_event"), mark))
+        held = logs_of(grid.last(counts.times("ts_event"), count))
         prices.append(Source(venue=instrument.id, values=price, weight=weight))
         interests.append(Source(venue=instrument.id, values=held, weight=weight))
         rates += funding_of(instrument, marks, reader, grid, weight)
-        candles = reader.candles(instrument.id, Interval.M1, grid.start_ns, EVERYTHING)
-        ends = [candle.ts_open + Interval.M1.ns for candle in candles]
-        volumes.append(grid.total(ends, [candle.volume for candle in candles]))
-        turnovers.append(grid.total(ends, [candle.volume * candle.close for candle in candles]))
+        candles = reader.columns("candles_1m", ("ts_open", "volume", "close"), instrument, grid.start_ns)
+        ends, volume = candles.times("ts_open") + Interval.M1.ns, candles.figures("volume")
+        volumes.append(grid.total(ends, volume))
+        turnovers.append(grid.total(ends, volume * candles.figures("close")))
         watched = watched_steps(instrument, grid, vouching)
         for told, side in zip(liquidated(instrument, reader, grid, watched, estimators), sides, strict=True):
             side.append(told)

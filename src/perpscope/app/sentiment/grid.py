@@ -30,20 +30,20 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """Start of the first step, ns UTC."""
         return self.now_ns - self.steps * self.step_ns
 
-    def places(self, ts: Sequence[int]) -> NDArray[np.int64]:
+    def places(self, ts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """The step each moment (ns UTC) is in; a step's end belongs to it. Below 0 or `steps` and more: outside."""
         since = np.asarray(ts, np.int64) - self.start_ns
         return -(-since // self.step_ns) - 1
 
-    def last(self, ts: Sequence[int], values: Sequence[float]) -> Floats:
+    def last(self, ts: Sequence[int] | NDArray[np.int64], values: Sequence[float] | Floats) -> Floats:
         """(steps,) the last value of each step; rows oldest first."""
+        at = self.places(ts)
+        inside = (at >= 0) & (at < self.steps)
         found = np.full(self.steps, np.nan)
-        for at, value in zip(self.places(ts).tolist(), values, strict=True):
-            if 0 <= at < self.steps:
-                found[at] = value
+        found[at[inside]] = np.asarray(values, np.float64)[inside]  # of several in one step the last stays
         return found
 
-    def total(self, ts: Sequence[int], values: Sequence[float]) -> Floats:
+    def total(self, ts: Sequence[int] | NDArray[np.int64], values: Sequence[float] | Floats) -> Floats:
         """(steps,) the sum of each step; NaN where there is no row."""
         at = self.places(ts)
         inside = (at >= 0) & (at < self.steps)

@@ -5,7 +5,6 @@ its newest row. Nothing is filled in: a quarter hour without a row is a hole.
 """
 
 from collections.abc import Callable, Sequence
-from math import log
 from typing import Final
 
 import msgspec
@@ -17,18 +16,33 @@ from perpscope.analytics.sentiment_sources import Source
 from perpscope.app.sentiment.grid import STEP_S, Grid
 from perpscope.app.sentiment.liquidations import Stepped, estimators_of, liquidated
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import AccountRatio, Interval, MarkPrice, RatioKind
+from perpscope.model.market import Interval, RatioKind
 from perpscope.model.stream import Channel
+from perpscope.stores.columns import Columns
 from perpscope.stores.ledger import Vouching
 from perpscope.stores.reader import SqliteReader
 
 DAYS: Final = 31.0  #: METHOD's 30 days of history, and a day before for changes over 24 h
 RISK_DAYS: Final = 8.0
 _HOUR_STEPS = 4
-EVERYTHING = 2**62
 _LEAST_PERIOD_S, _MOST_PERIOD_S = 60.0, 28_800.0
 #: A quarter hour of which less was seen is a hole in the liquidations (chosen by hand).
 _LEAST_SEEN = 0.5
+
+
+#: Columns that are read of each series.
+MARKS: Final = ("ts_event", "mark_price", "index_price", "funding_rate", "funding_interval_h")
+COUNTS: Final = ("ts_event", "open_interest")
+RATIOS: Final = ("ts_event", "period_s", "long_fraction")
+TAKERS: Final = ("ts_event", "period_s", "buy_volume", "sell_volume")
+
+
+class Ratios(msgspec.Struct, frozen=True):
+    """Ratios of one kind and period, oldest first; arrays (n,)."""
+
+    ts: NDArray[np.int64]  #: ns UTC, end of the period
+    long: Floats  #: share that is long, within 0 and 1
+    period_s: int
 
 
 class Told(msgspec.Struct, kw_only=True):
@@ -58,7 +72,7 @@ def read(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid) ->
     vouching = Vouching(liquidations, grid.start_ns, grid.now_ns)
     estimators = estimators_of(reader, instruments, grid)
     for instrument in instruments:
-        marks = reader.marks(instrument.id, grid.start_ns, EVERYTHING)
+        marks = reader.columns("premium_index", MARKS, instrument, grid.start_ns)
         weight = _marks(found, instrument, marks, reader, grid)
         _ratios(found, instrument, reader, grid, weight)
         _taker(found, instrument, reader, grid, weight)
@@ -69,68 +83,67 @@ def read(reader: SqliteReader, instruments: Sequence[Instrument], grid: Grid) ->
     return found
 
 
-def _marks(found: Told, instrument: Instrument, marks: list[MarkPrice], reader: SqliteReader, grid: Grid) -> float:
+def _marks(found: Told, instrument: Instrument, marks: Columns, reader: SqliteReader, grid: Grid) -> float:
     """Price, basis, funding and open interest; returns the open interest in dollars, which weighs the venue."""
     make = _maker(instrument, grid)
-    ts = [mark.ts_event for mark in marks]
-    counts = reader.open_interest(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
-    weight = counts[-1].open_interest * marks[-1].mark if counts and marks else 0.0
-    found.price += make(ts, weight, lambda: np.log(grid.last(ts, [mark.mark for mark in marks])))
-    counted = [count.ts_event for count in counts]
-    found.interest += make(
-        counted, weight, lambda: logs_of(grid.last(counted, [count.open_interest for count in counts]))
-    )
-    indexed = [mark for mark in marks if mark.index]
-    told = [mark.ts_event for mark in indexed]
-    apart = [(mark.mark - mark.index) / mark.index for mark in indexed if mark.index]
-    found.basis += make(told, weight, lambda: _hourly(grid.total(told, apart), grid.total(told, [1.0] * len(told))))
+    ts, mark, index = marks.times("ts_event"), marks.figures("mark_price"), marks.figures("index_price")
+    counts = reader.columns("open_interest", COUNTS, instrument, grid.start_ns)
+    counted, held = counts.times("ts_event"), counts.figures("open_interest")
+    weight = float(held[-1] * mark[-1]) if len(counts) and len(marks) else 0.0
+    found.price += make(ts, weight, lambda: np.log(grid.last(ts, mark)))
+    found.interest += make(counted, weight, lambda: logs_of(grid.last(counted, held)))
+    has = np.isfinite(index) & (index != 0.0)
+    told, apart = ts[has], (mark[has] - index[has]) / index[has]
+    found.basis += make(told, weight, lambda: _hourly(grid.total(told, apart), grid.total(told, np.ones(told.size))))
     found.funding += funding_of(instrument, marks, reader, grid, weight)
     return weight
 
 
-def funding_of(
-    instrument: Instrument, marks: list[MarkPrice], reader: SqliteReader, grid: Grid, weight: float
-) -> list[Source]:
+def funding_of(instrument: Instrument, marks: Columns, reader: SqliteReader, grid: Grid, weight: float) -> list[Source]:
     """What is due; what was paid where a venue does not tell that. Nothing where its interval is not known."""
-    due = [
-        (mark.ts_event, mark.funding_rate * 8.0 / hours)
-        for mark in marks
-        if mark.funding_rate is not None and (hours := mark.funding_interval_h or instrument.funding_interval_h)
-    ]
-    hours = instrument.funding_interval_h
-    if not due and hours:
-        paid = reader.funding_rates(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
-        due = [(payment.ts_event, payment.funding_rate * 8.0 / hours) for payment in paid]
-    ts = [moment for moment, _ in due]
-    return _maker(instrument, grid)(ts, weight, lambda: grid.last(ts, [rate for _, rate in due]))
+    usual = instrument.funding_interval_h or float("nan")
+    hours = marks.figures("funding_interval_h")
+    hours = np.where(np.isfinite(hours) & (hours != 0.0), hours, usual)
+    due = marks.figures("funding_rate") * 8.0 / hours
+    known = np.isfinite(due)
+    ts, rates = marks.times("ts_event")[known], due[known]
+    if not ts.size and instrument.funding_interval_h:
+        paid = reader.columns("funding_rates", ("ts_event", "funding_rate"), instrument, grid.start_ns)
+        ts, rates = paid.times("ts_event"), paid.figures("funding_rate") * 8.0 / usual
+    return _maker(instrument, grid)(ts, weight, lambda: grid.last(ts, rates))
 
 
 def _ratios(found: Told, instrument: Instrument, reader: SqliteReader, grid: Grid, weight: float) -> None:
     """Accounts and top traders' positions, ln of longs over shorts; of the shortest period there is."""
-    rows = reader.long_short_ratio(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
     for kind, sources in (
         (RatioKind.ALL_ACCOUNTS, found.ls_accounts),
         (RatioKind.TOP_POSITIONS, found.top_positions),
     ):
-        of_kind = [row for row in rows if row.kind is kind and 0.0 < row.long_fraction < 1.0]
-        shortest = min((row.period_s for row in of_kind), default=0)
-        told = [row for row in of_kind if row.period_s == shortest]
-        sources.extend(_of_ratios(instrument, told, grid, weight))
+        sources.extend(ratio_source(instrument, ratios_of(reader, instrument, grid, kind), grid, weight))
 
 
-def _of_ratios(instrument: Instrument, rows: list[AccountRatio], grid: Grid, weight: float) -> list[Source]:
-    ts = [row.ts_event for row in rows]
-    logs = [log(row.long_fraction / (1.0 - row.long_fraction)) for row in rows]
-    return _maker(instrument, grid)(ts, weight, lambda: grid.last(ts, logs))
+def ratios_of(reader: SqliteReader, instrument: Instrument, grid: Grid, kind: RatioKind) -> Ratios:
+    """What is told of one kind, of its shortest period; nobody being long, or short, is not believed."""
+    rows = reader.columns("long_short_ratio", RATIOS, instrument, grid.start_ns, kind.value)
+    ts, period, share = rows.times("ts_event"), rows.times("period_s"), rows.figures("long_fraction")
+    told = (share > 0.0) & (share < 1.0)
+    shortest = int(period[told].min(initial=2**31))
+    told &= period == shortest
+    return Ratios(ts[told], share[told], shortest)
+
+
+def ratio_source(instrument: Instrument, ratios: Ratios, grid: Grid, weight: float) -> list[Source]:
+    """Ratios as a source: ln of longs over shorts; none where there are none."""
+    logs = np.log(ratios.long / (1.0 - ratios.long))
+    return _maker(instrument, grid)(ratios.ts, weight, lambda: grid.last(ratios.ts, logs))
 
 
 def _taker(found: Told, instrument: Instrument, reader: SqliteReader, grid: Grid, weight: float) -> None:
     """What takers bought over what they sold in the last hour, ln."""
-    rows = reader.taker_volume(instrument.venue, instrument.symbol, grid.start_ns, None, EVERYTHING)
-    shortest = min((row.period_s for row in rows), default=0)
-    rows = [row for row in rows if row.period_s == shortest]
-    ts = [row.ts_event for row in rows]
-    bought, sold = [row.buy_volume for row in rows], [row.sell_volume for row in rows]
+    rows = reader.columns("taker_volume", TAKERS, instrument, grid.start_ns)
+    period = rows.times("period_s")
+    shortest = period == period.min(initial=2**31)
+    ts, bought, sold = (column[shortest] for column in (rows.times("ts_event"), *map(rows.figures, TAKERS[2:])))
     found.taker += _maker(instrument, grid)(
         ts, weight, lambda: logs_of(_hourly(grid.total(ts, bought), grid.total(ts, sold)))
     )
@@ -139,11 +152,9 @@ def _taker(found: Told, instrument: Instrument, reader: SqliteReader, grid: Grid
 def _volume(found: Told, instrument: Instrument, reader: SqliteReader, grid: Grid, weight: float) -> None:
     """Volume of each quarter hour, from closed minutes of the last days; ln, base units."""
     since = grid.now_ns - round(RISK_DAYS * 86_400e9)
-    candles = reader.candles(instrument.id, Interval.M1, max(since, grid.start_ns), EVERYTHING)
-    ts = [candle.ts_open + Interval.M1.ns for candle in candles]
-    found.volume += _maker(instrument, grid)(
-        ts, weight, lambda: logs_of(grid.total(ts, [candle.volume for candle in candles]))
-    )
+    candles = reader.columns("candles_1m", ("ts_open", "volume"), instrument, max(since, grid.start_ns))
+    ts = candles.times("ts_open") + Interval.M1.ns
+    found.volume += _maker(instrument, grid)(ts, weight, lambda: logs_of(grid.total(ts, candles.figures("volume"))))
 
 
 def _liquidated(
@@ -160,24 +171,31 @@ def _liquidated(
 def watched_steps(instrument: Instrument, grid: Grid, vouching: Vouching) -> NDArray[np.bool_]:
     """(steps,) whether enough of a step was seen of the instrument's liquidations."""
     stream = (instrument.venue, Channel.LIQUIDATIONS, instrument.id)
-    starts = [grid.start_ns + at * grid.step_ns for at in range(grid.steps)]
-    seen = [vouching.share(stream, start, start + grid.step_ns) or 0.0 for start in starts]
-    return np.array(seen) >= _LEAST_SEEN
+    whole = [span for span in vouching.spans(stream) if span.is_whole]
+    if not whole:
+        return np.zeros(grid.steps, bool)
+    times = np.array([at for span in whole for at in (span.start, span.end)], np.int64) - grid.start_ns
+    lengths = np.array([length for span in whole for length in (0, span.end - span.start)], np.int64).cumsum()
+    edges = np.arange(grid.steps + 1, dtype=np.int64) * grid.step_ns
+    seen: Floats = np.diff(np.interp(edges, times, lengths))
+    return seen >= _LEAST_SEEN * grid.step_ns
 
 
-def _maker(instrument: Instrument, grid: Grid) -> Callable[[Sequence[int], float, Callable[[], Floats]], list[Source]]:
+def _maker(
+    instrument: Instrument, grid: Grid
+) -> Callable[[NDArray[np.int64], float, Callable[[], Floats]], list[Source]]:
     """Turns rows into one source, or into none where there are no rows."""
 
-    def make(ts: Sequence[int], weight: float, values: Callable[[], Floats]) -> list[Source]:
-        if not ts:
+    def make(ts: NDArray[np.int64], weight: float, values: Callable[[], Floats]) -> list[Source]:
+        if not ts.size:
             return []
-        apart = float(np.median(np.diff(np.asarray(ts[-200:], np.int64)))) / 1e9 if len(ts) > 1 else _LEAST_PERIOD_S
+        apart = float(np.median(np.diff(ts[-200:]))) / 1e9 if ts.size > 1 else _LEAST_PERIOD_S
         return [
             Source(
                 venue=_name(instrument),
                 values=values(),
                 weight=weight,
-                age_s=max(0.0, (grid.now_ns - ts[-1]) / 1e9),
+                age_s=max(0.0, (grid.now_ns - int(ts[-1])) / 1e9),
                 period_s=min(max(apart, _LEAST_PERIOD_S), _MOST_PERIOD_S),
             )
         ]
