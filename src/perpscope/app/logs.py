@@ -19,10 +19,13 @@ from structlog.typing import EventDict, WrappedLogger
 from perpscope.errors import ConfigError
 from perpscope.settings import Log
 
-_HIDDEN_NAMES = r"(?:[a-z_-]*(?:secret|passw(?:or)?d|passphrase|token|api[_-]?key|private[_-]?key|signature|cookie))"
+_HIDDEN_NAMES = (
+    r"(?:[a-z_-]*(?:secret|passw(?:or)?d|passphrase|token|api[_-]?key|private[_-]?key|signature|cookie|ticket))"
+)
 _HIDDEN_NAME = re.compile(_HIDDEN_NAMES, re.IGNORECASE)
 _SECRET_VALUE = re.compile(
-    rf"""(\b{_HIDDEN_NAMES}["']?\s*[:=]\s*["']?)[^\s"'&,;}}]+|(\b(?:bearer|basic)\s+)[\w.~+/=-]{{8,}}|(/bot\d+:)[\w-]+""",
+    rf"""(\b{_HIDDEN_NAMES}["']?\s*[:=]\s*["']?)[^\s"'&,;}}]+|(\b(?:bearer|basic)\s+)[\w.~+/=-]{{8,}}|(/bot\d+:)[\w-]+"""
+    rf"""|(://)[^\s"']*(?=@)|(\bpps_[0-9a-f]{{8}}_)[0-9a-f]+""",
     re.IGNORECASE,
 )
 _HIDDEN = "***"
@@ -112,10 +115,12 @@ def harmless(text: str, *, lines: bool = False) -> str:
         text: from wherever.
         lines: whether it may go over several lines.
 
+    >>> harmless("redis://:pw@host pps_0a1b2c3d_ffff")
+    'redis://***@host pps_0a1b2c3d_***'
     >>> harmless("a\nb\x1b[31m"), harmless("GET /x?apiKey=k1&signature=ab12 HTTP")
     ('a\\nb\\x1b[31m', 'GET /x?apiKey=***&signature=*** HTTP')
     """
-    kept = _SECRET_VALUE.sub(lambda match: f"{match[1] or match[2] or match[3]}{_HIDDEN}", text)
+    kept = _SECRET_VALUE.sub(lambda match: f"{match[match.lastindex or 0]}{_HIDDEN}", text)
     return _CONTROL.sub(lambda match: match[0] if lines and match[0] in "\n\t" else repr(match[0])[1:-1], kept)
 
 
