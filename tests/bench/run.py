@@ -10,10 +10,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_agents
 import bench_archive
 import bench_book
+import bench_bus
 import bench_crowd
+import bench_http
 import bench_latency
 import bench_load
 import bench_peers
+import bench_push
 import bench_saturation
 import bench_start
 import bench_store
@@ -39,12 +42,15 @@ def main() -> int:
         "book": bench_book.book,
         "store": bench_store.store,
         "upkeep": bench_upkeep.upkeep,
+        "bus": bench_bus.bus,
+        "push": bench_push.push,
         "archive": bench_archive.archive,
         "latency": bench_latency.latency,
         "agents": bench_agents.agents,
         "crowd": bench_crowd.crowd,
         "load": bench_load.load,
         "saturation": bench_saturation.saturation,
+        "http": bench_http.http,
         "help": bench_start.help_text,
         "map": _map,
     }
