@@ -295,5 +295,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     keeping = {"analyze", "report", "import", "cleanup", "backup", "restore", "db", "export", "archive", "backfill"}
     examining = {"coverage", "doctor", "margin"}
     estimating = {"cascade", "heatmap", "map", "sentiment", "study", "tape"}
-    assert names == collecting_and_reading | keeping | examining | estimating
+    serving = {"serve", "keys"}
+    assert names == collecting_and_reading | keeping | examining | estimating | serving
     assert callable(reading.status)

@@ -20,6 +20,7 @@ from perpscope.cli import screen
 from perpscope.cli.feed_tables import age, feed_table
 from perpscope.cli.screen import Screen, print_replay, print_status
 from perpscope.feeds.clock import wall_ns
+from perpscope.model.bulletin import BusHealth
 from perpscope.model.market import Completeness, Tick
 from perpscope.model.stream import Channel
 from perpscope.settings import Settings
@@ -279,6 +280,14 @@ def test_who_refuses_is_told_with_the_time() -> None:
     at = next(at for at, line in enumerate(lines) if line.startswith("binance refuses"))
     assert lines[at].startswith("binance refuses until 2026-09-30 08:33:23 UTC: binance answered 418: Way too")
     assert not any("refuses" in line for line in drawn(status()))
+
+
+def test_a_bus_that_is_down_is_told_and_no_other() -> None:
+    """The heart goes on, but whoever looks at a face sees old figures: the terminal says so."""
+    down = msgspec.structs.replace(status(), bus=BusHealth(is_connected=False, why="connection refused"))
+    assert "faces are not told anything: connection refused" in drawn(down)
+    well = msgspec.structs.replace(status(), bus=BusHealth(is_connected=True))
+    assert not any("faces" in line for told in (well, status()) for line in drawn(told))
 
 
 def test_a_venue_without_liquidations_is_not_said_to_tell_any() -> None:

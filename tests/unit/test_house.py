@@ -169,6 +169,8 @@ def raised_codes() -> set[str]:
                 is_base = path.name == "errors.py" and name == "super().__init__"
                 if is_base or name.endswith(("Error", "TooLittle", "Unfit")):
                     codes.add(str(node.args[0].value))
+                if name.endswith(("Refused", "problem", "_refuse")) and len(node.args) > 1:  # after the status
+                    codes.update(str(its.value) for its in node.args[1:2] if isinstance(its, ast.Constant))
     for shell in (ROOT / "tools" / "environment.sh", ROOT / "check"):
         codes.update(re.findall(r"\b(?:die|failed) ([a-z]+(?:-[a-z]+)*) \"", shell.read_text("utf-8")))
     return {code for code in codes if re.fullmatch(r"[a-z]+(-[a-z]+)*", code)}

@@ -20,6 +20,7 @@ from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.liqmap.kept import KeptMap
 from perpscope.app.liqmap.snapshots import unpack
 from perpscope.errors import StoreError
+from perpscope.model.bulletin import MapNews
 from perpscope.model.market import Candle, Covered, Interval, Source
 from perpscope.model.stream import Channel, Stream
 from perpscope.settings import Map
@@ -294,6 +295,24 @@ def test_the_heart_keeps_maps_in_a_thread(market: Market) -> None:
     assert asyncio.run(beat()) == []
     assert rows(market) == [40]
     assert len(taken_up(market)) == 2
+
+
+def test_a_map_that_went_on_is_news_once(market: Market) -> None:
+    """By its coin and as of when; a minute in which nothing came to it is none."""
+    news: list[MapNews] = []
+
+    async def beat() -> None:
+        keeping = MapKeeping(Map(), market.path, on_news=news.append)
+        for at, minutes in enumerate((1, 0, 1)):
+            market.go_on(minutes)
+            keeping.tick(at * MINUTE)
+            await _idle(keeping)
+        keeping.tick(3 * MINUTE)
+        await keeping.aclose()
+
+    asyncio.run(beat())
+    assert [told.name for told in news] == ["BTC", "BTC"]
+    assert news[1].ts_market - news[0].ts_market == MINUTE
 
 
 def test_a_minute_that_fails_is_told_once(market: Market, tmp_path: Path) -> None:

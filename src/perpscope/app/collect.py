@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from perpscope.app import places, venues
+from perpscope.app import buses, places, venues
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill import Backfilling, PastTicks
 from perpscope.app.joining import Joining
@@ -22,8 +22,11 @@ from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.market_time import MarketTime
 from perpscope.app.others import Others
 from perpscope.app.status import Status, judge_feeds, read_status
+from perpscope.app.status_reading import StatusReading
+from perpscope.app.telling import Telling
 from perpscope.app.upkeep import Upkeep
 from perpscope.engine.engine import Engine
+from perpscope.errors import StoreError
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.live import LiveFeed
@@ -32,7 +35,7 @@ from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
-from perpscope.ports import Sink
+from perpscope.ports import Publisher, Sink
 from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
@@ -57,6 +60,7 @@ class _Parts(msgspec.Struct, frozen=True):
     past: Backfilling
     upkeep: Upkeep
     maps: MapKeeping
+    telling: Telling
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -100,11 +104,13 @@ class Collector:
         self._labs = sorted({own.clock_url for own in self._own.values() if own.clock_url} | self._others.labs)
         self._kind = StoreKind.DEMO if self._labs else StoreKind.OBSERVED
         self._trouble: str | None = None
+        self._telling: Telling | None = None
         self._joining = Joining(settings, self._own, clock=self._clock, announce=announce, rng=self._rng)
 
     def status(self) -> Status:
-        """What is stored and how the feeds are doing, as any reader of the store would see it."""
-        return read_status(self.database, self._settings)
+        """What is stored and how the feeds are doing, as any reader of the store would see it, and the bus."""
+        status = read_status(self.database, self._settings)
+        return status if self._telling is None else msgspec.structs.replace(status, bus=self._telling.health())
 
     def stop(self) -> None:
         """Finish what has been received and return from `run`."""
@@ -151,10 +157,12 @@ class Collector:
     ) -> Outcome:
         archive = Archiving(self._settings.archive, self._kind, self._announce)
         stack.push_async_callback(archive.aclose)
-        maps = MapKeeping(self._settings.map, store.path, self._announce)
+        telling = self._telling = await self._opened_bus(store)
+        maps = MapKeeping(self._settings.map, store.path, self._announce, telling.map_made)
         stack.push_async_callback(maps.aclose)
+        stack.push_async_callback(telling.aclose)
         past = self._past(store, archive)
-        engine = self._engine(store, past, archive)
+        engine = self._engine(store, past, archive, telling)
         recorder = stack.enter_context(self._recorder())
         feed = LiveFeed(
             clock=self._clock,
@@ -166,7 +174,8 @@ class Collector:
         feed.snapshots_wanted = engine.snapshots_wanted
         feed.depth_wanted = engine.depth_wanted
         feed.silent_streams = lambda: engine.silent_streams
-        parts = _Parts(engine, feed, store, archive, past, Upkeep(store, self._settings.retention.days), maps)
+        upkeep = Upkeep(store, self._settings.retention.days)
+        parts = _Parts(engine, feed, store, archive, past, upkeep, maps, telling)
         joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
         joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
         joining += [asyncio.create_task(MarketTime(url, self._clock, self._announce).run()) for url in self._labs[-1:]]
@@ -188,13 +197,23 @@ class Collector:
             for event in batch:
                 process(event)
                 if type(event) is Tick:
-                    self._tick(event.ts_recv, parts.engine, parts.feed, parts.store)
+                    self._tick(event.ts_recv, parts)
                     parts.upkeep.tick(event.ts_recv)
                     parts.archive.tick(event.ts_recv, parts.engine.market)
                     parts.past.tick()
                     parts.maps.tick(event.ts_recv)
                     if on_tick is not None:
                         on_tick(self)
+            parts.telling.batch_over()
+
+    async def _opened_bus(self, store: SqliteStore) -> Telling:
+        """What tells faces; where no bus can be opened it tells nobody, and the heart goes on."""
+        bus: Publisher | None = None
+        try:
+            bus = await buses.publisher(self._settings, store.path, self._announce)
+        except StoreError as error:
+            self._announce(f"faces are not told anything: {error.code}: {error.message}")
+        return Telling(bus, StatusReading(store.path, self._settings), self._announce)
 
     def _outcome(self, market_events: int, feed: LiveFeed, results: Sequence[object]) -> Outcome:
         """How it ended; raises what a task ended with."""
@@ -264,14 +283,17 @@ class Collector:
         await asyncio.sleep(duration_s)
         return True
 
-    def _tick(self, now_ns: int, engine: Engine, feed: LiveFeed, store: SqliteStore) -> None:
-        store.check()
-        self._tell_trouble(store.trouble)
+    def _tick(self, now_ns: int, parts: "_Parts") -> None:
+        engine, feed = parts.engine, parts.feed
+        parts.store.check()
+        self._tell_trouble(parts.store.trouble)
         self._joining.tell_closed()
         wanted: dict[str, Collection[Channel]] = {venue.name: self._joining.channels(venue) for venue in self._venues}
         wanted.update(self._others.wanted)
         feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate, feed.pollers)
-        store.report(feeds, HeartStatus(os.getpid(), now_ns, self._clock.wall_ns(), self._clock.rate, True))
+        heart = HeartStatus(os.getpid(), now_ns, self._clock.wall_ns(), self._clock.rate, True)
+        parts.store.report(feeds, heart)
+        parts.telling.tick(engine.market, feeds, heart)
 
     def _tell_trouble(self, trouble: Trouble | None) -> None:
         """Say once when nothing can be written, and once when it can again."""

@@ -15,6 +15,7 @@ from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
+from perpscope.model.bulletin import BusHealth
 from perpscope.model.stream import Channel
 from perpscope.settings import Settings
 from perpscope.stores.ledger import Seen, Vouching, seen_together
@@ -67,6 +68,16 @@ class Database(msgspec.Struct, frozen=True):
     bytes: int  #: with its write-ahead log
 
 
+class HeartLine(msgspec.Struct, frozen=True):
+    """The process that writes the store, as it reported last."""
+
+    pid: int
+    is_running: bool  #: False once it has ended, or has not been heard for 15 real seconds
+    market_ms: int  #: ms UTC, market time of the report
+    wall_ms: int  #: ms UTC, real time of the report
+    rate: float  #: market seconds per real second; 1 when live
+
+
 class Status(msgspec.Struct, frozen=True):
     """What `perpscope status --json` prints; `events` counts liquidations."""
 
@@ -76,6 +87,8 @@ class Status(msgspec.Struct, frozen=True):
     data: StoreKind  #: observed, demo or replay
     availability: list[Availability] = []  #: how each venue tells what
     refused: list[Refusal] = []  #: by whom nothing is answered for now
+    heart: HeartLine | None = None  #: None where no heart has reported
+    bus: BusHealth | None = None  #: how faces are reached; None where only the store was read
 
 
 def judge_feeds(
@@ -148,7 +161,7 @@ def read_status(path: Path, settings: Settings | None = None) -> Status:
     with SqliteReader.open(path) as reader:
         heart = reader.heart()
         now_ns = market_now(heart, reader.kind)
-        running = heart is not None and heart.is_running and _is_heard(heart)
+        running = is_at_work(heart)
         feeds = reader.feeds()
         seen = _seen(reader, now_ns, 1.0 if heart is None else heart.rate)
         return Status(
@@ -158,7 +171,42 @@ def read_status(path: Path, settings: Settings | None = None) -> Status:
             data=reader.kind,
             availability=availability([(feed.venue, feed.channel) for feed in feeds]),
             refused=[] if settings is None else _refused(dict.fromkeys(feed.venue for feed in feeds), settings),
+            heart=None if heart is None else heart_line(heart, is_running=running),
         )
+
+
+def brought_up_to_date(read: Status, feeds: Collection[FeedStatus], heart: HeartStatus, bus: BusHealth) -> Status:
+    """What the heart knows at this moment, over what was read of its store a while ago.
+
+    Args:
+        read: of the store.
+        feeds: as judged now.
+        heart: as of now.
+        bus: as of now.
+    """
+    shares = {(line.venue, line.channel): line for line in read.feeds}
+    return msgspec.structs.replace(
+        read,
+        feeds=[_fresh(feed, heart.ts_market, shares.get((feed.venue, feed.channel))) for feed in feeds],
+        availability=read.availability or availability([(feed.venue, feed.channel) for feed in feeds]),
+        heart=heart_line(heart, is_running=heart.is_running),
+        bus=bus,
+    )
+
+
+def heart_line(heart: HeartStatus, *, is_running: bool) -> HeartLine:
+    """A heart's report, as people and programs read it."""
+    return HeartLine(heart.pid, is_running, heart.ts_market // _MS_NS, heart.ts_wall // _MS_NS, heart.rate)
+
+
+def _fresh(feed: FeedStatus, now_ns: int, known: FeedLine | None) -> FeedLine:
+    """A feed as it is now, with the coverage that is known of it."""
+    line = _line(feed, now_ns, None, running=True)
+    if known is None:
+        return line
+    return msgspec.structs.replace(
+        line, coverage_24h=known.coverage_24h, least_24h=known.least_24h, least_seen=known.least_seen
+    )
 
 
 def _refused(told: Collection[str], settings: Settings) -> list[Refusal]:
@@ -190,6 +238,11 @@ def market_now(heart: HeartStatus | None, kind: StoreKind) -> int:
     if not (heart.is_running and _is_heard(heart)):
         return heart.ts_market
     return heart.ts_market + int((now_ns - heart.ts_wall) * heart.rate)
+
+
+def is_at_work(heart: HeartStatus | None) -> bool:
+    """Whether a store's heart runs, and was heard lately."""
+    return heart is not None and heart.is_running and _is_heard(heart)
 
 
 def _is_heard(heart: HeartStatus) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from perpscope.cli.addresses import Host, Open, Port
 from perpscope.cli.options import Config, Db, Duration, Headless, Json, Record, Symbols, settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from perpscope.app.collect import Collector, Outcome
     from perpscope.app.status import Status
+    from perpscope.cli.faces import Face
     from perpscope.cli.screen import Screen
+    from perpscope.config import Loaded
 
 Venues = Annotated[str | None, typer.Option("--venues", help="Venues, comma-separated.")]
 
@@ -31,9 +34,14 @@ def live(
     record: Record = None,
     config: Config = None,
     json: Json = False,
+    host: Host = None,
+    port: Port = None,
+    open_: Open = None,
 ) -> None:
-    """Collect the real venues and draw the status. No keys needed."""
-    _observe(config, db, symbols, venues, record, duration, headless=headless, json=json)
+    """Collect the real venues, draw the status and serve a face. No keys needed."""
+    loaded = settings(config=config, db=db, symbols=symbols, venues=venues, record=record)
+    face = face_beside(loaded, headless=headless, host=host, port=port, is_opened=open_, config=config)
+    _observe(loaded, duration, headless=headless, json=json, face=face)
 
 
 def collect(
@@ -54,19 +62,32 @@ def collect(
 
         tree = settings(config=config, symbols=symbols, record=record).settings
         show(tree, duration=duration, db=db, headless=True, json=json, is_witnessed=False)
-    _observe(config, db, symbols, venues, record, duration, headless=True, json=json)
+    loaded = settings(config=config, db=db, symbols=symbols, venues=venues, record=record)
+    _observe(loaded, duration, headless=True, json=json)
+
+
+def face_beside(
+    loaded: "Loaded", *, headless: bool, host: str | None, port: int | None, is_opened: bool | None, config: Path | None
+) -> "Callable[[Path], Face] | None":
+    """The face to start beside a heart, its address open already; None where none is wanted.
+
+    Raises:
+        ConfigError: the address is taken, or must not be listened at.
+    """
+    if headless and port is None:
+        return None
+    from perpscope.cli.faces import face_of
+
+    return face_of(loaded, host=host, port=port, is_opened=is_opened, config=config, announce=_say)
 
 
 def _observe(
-    config: Path | None,
-    db: Path | None,
-    symbols: str | None,
-    venues: str | None,
-    record: Path | None,
+    loaded: "Loaded",
     duration: float | None,
     *,
     headless: bool,
     json: bool,
+    face: "Callable[[Path], Face] | None" = None,
 ) -> None:
     import uvloop
 
@@ -74,13 +95,12 @@ def _observe(
     from perpscope.app.collect import Collector
 
     doctor_machine.refuse_too_few_open_files()
-    loaded = settings(config=config, db=db, symbols=symbols, venues=venues, record=record)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
     _say(f"database {path} ({why})")
 
     async def heart() -> int:
         collector = Collector(loaded.settings, database=path, announce=_say)
-        return await run_collector(collector, duration, headless=headless, json=json)
+        return await run_collector(collector, duration, headless=headless, json=json, face=face)
 
     raise typer.Exit(uvloop.run(heart()))
 
@@ -93,6 +113,7 @@ async def run_collector(
     json: bool,
     on_tick: "Callable[[Collector], None]" = lambda _: None,
     more: "Callable[[bool], Awaitable[Mapping[str, object]]] | None" = None,
+    face: "Callable[[Path], Face] | None" = None,
 ) -> int:
     """Collect until the time is up or somebody says so; draw the status, or print it at the end.
 
@@ -104,23 +125,21 @@ async def run_collector(
         on_tick: called after each Tick.
         more: asked, once all is collected, what stands in the JSON object beside the status; told whether a signal
             ended it, so that it must not take long.
+        face: made of the database and kept running meanwhile.
 
     Returns:
         The exit code.
     """
     from perpscope.cli.screen import Screen
 
-    loop = asyncio.get_running_loop()
     caught: list[int] = []
-
-    def stop(number: int) -> None:
-        caught.append(number)
-        collector.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    beside = None if face is None else face(collector.database)
+    _heed(collector, caught, beside)
     last: list[Status] = []
-    with Screen(shown=not (headless or json)) as screen:
+    async with contextlib.AsyncExitStack() as stack:
+        screen = stack.enter_context(Screen(shown=not (headless or json)))
+        if beside is not None:
+            await stack.enter_async_context(beside)
 
         def tick(running: "Collector") -> None:
             screen.draw(running)
@@ -130,6 +149,19 @@ async def run_collector(
         told = {} if more is None or not json else await more(bool(caught))
         _finish(screen, last[0], told, json=json)
     return 130 if signal.SIGINT in caught else _exit_code(outcome)
+
+
+def _heed(collector: "Collector", caught: list[int], beside: "Face | None") -> None:
+    """Let Ctrl-C and SIGTERM end heart and face at once."""
+
+    def stop(number: int) -> None:
+        caught.append(number)
+        collector.stop()
+        if beside is not None:
+            beside.end_soon()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
 
 def _finish(screen: "Screen", status: "Status", told: "Mapping[str, object]", *, json: bool) -> None:

@@ -14,10 +14,12 @@ from perpscope.cli import (
     demo,
     doctor,
     importing,
+    keys,
     liqmap,
     margin,
     reading,
     sentiment,
+    serving,
     study,
     symbols,
     totals,
@@ -35,6 +37,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("live")(collecting.live)
 app.command("collect")(collecting.collect)
+app.command("serve")(serving.serve)
 app.command("replay")(reading.replay)
 app.command("status")(reading.status)
 app.command("coverage")(coverage.coverage)
@@ -57,6 +60,7 @@ app.command("archive")(archiving.archive)
 app.command("symbols")(symbols.symbols)
 app.command("margin")(margin.margin)
 app.command("doctor")(doctor.doctor)
+app.command("keys")(keys.keys)
 app.command("config")(configuring.config)
 
 

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import msgspec
 import typer
 
-from perpscope.cli.collecting import run_collector
+from perpscope.cli.addresses import Host, Open, Port
+from perpscope.cli.collecting import face_beside, run_collector
 from perpscope.cli.options import Config, Db, Duration, Headless, Json, Record, Symbols, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from perpscope.app.demo import DemoMarket
     from perpscope.app.demo_firsts import Firsts
+    from perpscope.cli.faces import Face
     from perpscope.settings import Settings
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generated market.")]
@@ -33,10 +35,24 @@ def demo(
     record: Record = None,
     config: Config = None,
     json: Json = False,
+    host: Host = None,
+    port: Port = None,
+    open_: Open = None,
 ) -> None:
     """Collect a generated market of five venues over real WebSockets. DEMO DATA, kept apart from the real store."""
     loaded = settings(config=config, symbols=symbols, record=record)
-    show(loaded.settings, seed=seed, speed=speed, days=days, duration=duration, db=db, headless=headless, json=json)
+    face = face_beside(loaded, headless=headless, host=host, port=port, is_opened=open_, config=config)
+    show(
+        loaded.settings,
+        seed=seed,
+        speed=speed,
+        days=days,
+        duration=duration,
+        db=db,
+        headless=headless,
+        json=json,
+        face=face,
+    )
 
 
 def show(
@@ -50,6 +66,7 @@ def show(
     headless: bool,
     json: bool,
     is_witnessed: bool | None = None,
+    face: "Callable[[Path], Face] | None" = None,
 ) -> NoReturn:
     """Run a demo and exit; `is_witnessed` says whether its JSON has the hash of its frames (None: it has)."""
     import uvloop
@@ -66,10 +83,18 @@ def show(
         is_witnessed=json if is_witnessed is None else is_witnessed,
         announce=_say,
     )
-    raise typer.Exit(uvloop.run(_demo(market, tree, duration, headless=headless, json=json)))
+    raise typer.Exit(uvloop.run(_demo(market, tree, duration, headless=headless, json=json, face=face)))
 
 
-async def _demo(market: "DemoMarket", tree: "Settings", duration: float | None, *, headless: bool, json: bool) -> int:
+async def _demo(
+    market: "DemoMarket",
+    tree: "Settings",
+    duration: float | None,
+    *,
+    headless: bool,
+    json: bool,
+    face: "Callable[[Path], Face] | None",
+) -> int:
     """Open, collect, close; a signal at any time ends it."""
     from perpscope.app.demo_firsts import Firsts
 
@@ -97,7 +122,7 @@ async def _demo(market: "DemoMarket", tree: "Settings", duration: float | None, 
 
             collector = market.collector(tree, announce=_say)
             return await run_collector(
-                collector, duration, headless=headless, json=json, on_tick=firsts.look, more=more
+                collector, duration, headless=headless, json=json, on_tick=firsts.look, more=more, face=face
             )
     except asyncio.CancelledError:
         if not caught:

@@ -1,6 +1,7 @@
 """Options many commands share, and how they become settings."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +29,17 @@ def settings(
     symbols: str | None = None,
     venues: str | None = None,
     record: Path | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Loaded:
     """The settings with this command line on top; from here on the log goes where they say.
+
+    Args:
+        config: the one file to read.
+        db: `database.path`.
+        symbols: `collect.symbols`, comma-separated.
+        venues: `collect.venues`, comma-separated.
+        record: `recording.folder`.
+        more: dotted key → value of further flags; None = not given.
 
     Raises:
         ConfigError: a file, key or value is wrong.
@@ -39,6 +49,7 @@ def settings(
         "collect.symbols": _names(symbols),
         "collect.venues": _names(venues),
         "recording.folder": None if record is None else str(record),
+        **(more or {}),
     }
     from perpscope.app import logs
 

@@ -69,6 +69,8 @@ def render(status: Status, *, matrix: bool = False) -> Group:
     if matrix and status.availability:
         parts.append(availability_table(status.availability))
     parts += [_refusal(refusal) for refusal in status.refused]
+    if status.bus is not None and not status.bus.is_connected:
+        parts.append(Text(f"faces are not told anything: {status.bus.why or 'the bus is down'}", style="red"))
     parts.append(_counts(status))
     size = f"{status.database.bytes / 1e6:,.2f} MB"
     parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from perpscope.errors import PerpscopeError
+from perpscope.model.bulletin import MapNews
 from perpscope.settings import Map
+from perpscope.stores.shared_objects import refuse_unusable
 
 if TYPE_CHECKING:
     from perpscope.app.liqmap.keeper import MapKeeper
@@ -29,9 +31,22 @@ class MapKeeping:
         settings: `[map]`.
         store: written by this process.
         announce: told what a person should know, one line at a time.
+        on_news: told of each map that was brought up to date.
+
+    Raises:
+        ConfigError: "share-url" or "extra-missing": `map.share` cannot be used.
     """
 
-    def __init__(self, settings: Map, store: Path, announce: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Map,
+        store: Path,
+        announce: Callable[[str], None] = lambda _: None,
+        on_news: Callable[[MapNews], None] = lambda _: None,
+    ) -> None:
+        if settings.enabled and settings.share:
+            refuse_unusable(settings.share)
+        self._on_news = on_news
         self._settings = settings
         self._store = store
         self._announce = announce
@@ -93,6 +108,8 @@ class MapKeeping:
             self._failed = None
             for line in doing.result():
                 self._announce(line)
+            for news in () if self._keeper is None else self._keeper.news():
+                self._on_news(news)
             return
         what = error.message if isinstance(error, PerpscopeError) else f"{type(error).__name__}: {error}"
         if what != self._failed:
