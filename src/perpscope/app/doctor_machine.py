@@ -2,6 +2,7 @@
 
 import os
 import resource
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from perpscope.errors import PerpscopeError
+from perpscope.errors import ConfigError, PerpscopeError
 from perpscope.settings import Settings
 from perpscope.stores.access import too_few_open_files
+from perpscope.stores.shared_objects import open_objects
 from perpscope.stores.sqlite import SqliteReader
 
 #: Sockets, files and pipes of a collection of five venues, with room for reconnects.
@@ -45,6 +47,8 @@ def look(database: Path, settings: Settings) -> Iterator[Told]:
         folders["archive-disk"] = Path(settings.archive.folder).expanduser()
     for name, folder in folders.items():
         yield _disk(name, folder)
+    if settings.map.enabled and settings.map.share:
+        yield _share(settings.map.share)
     yield _sqlite()
     if database.exists():
         yield _database(database)
@@ -83,6 +87,22 @@ def _disk(name: str, folder: Path) -> Told:
     if free < _DISK_WARN:
         return Told(name, "warn", detail, "set retention.days and archive.quota_gb before it is full")
     return Told(name, "ok", detail)
+
+
+def _share(share: str) -> Told:
+    """Whether maps can be shared there: something is put there, read, and taken away."""
+    name, content = f"doctor-{secrets.token_hex(8)}", b"perpscope doctor"
+    try:
+        objects = open_objects(share)
+        objects.put(name, content)
+        is_same = objects.get(name) == content
+        objects.delete(name)
+    except PerpscopeError as error:
+        fix = "look at map.share, the bucket's permissions, and the GOOGLE_… or AWS_… variables"
+        return Told("map-share", "fail", error.message, error.hint if isinstance(error, ConfigError) else fix)
+    if not is_same:
+        return Told("map-share", "fail", f"{share} does not give back what was put there", "name another place")
+    return Told("map-share", "ok", f"maps can be shared at {share}")
 
 
 def _sqlite() -> Told:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -22,6 +23,10 @@ def doctor(
     venues: Venues = None,
     symbols: Symbols = None,
     listen: Listen = 15.0,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Print a systemd unit for this installation instead.")
+    ] = False,
+    user: Annotated[bool, typer.Option("--user", help="--systemd: for this user's own systemd.")] = False,
     db: Db = None,
     config: Config = None,
     json: Json = False,
@@ -30,6 +35,9 @@ def doctor(
 
     Exit code 1 if something must be changed.
     """
+    if systemd or user:
+        _print_unit(db, config, is_user=user)
+        return
     from rich.console import Console
 
     from perpscope.app import places
@@ -51,6 +59,20 @@ def doctor(
         terminal.print(f"{len(found.checks)} checks, {bad} to look at")
     if found.has_failed:
         raise typer.Exit(1)
+
+
+def _print_unit(db: Path | None, config: Path | None, *, is_user: bool) -> None:
+    from perpscope.app import places, service_unit
+
+    loaded = settings(config=config, db=db)
+    database, _ = places.database(loaded.settings.database.path)
+    text = service_unit.unit(loaded.settings, service_unit.here(database, config), is_user=is_user)
+    sys.stdout.write(text)
+    if not (is_user or database.parent.is_dir()):
+        print(f"first: mkdir -p {database.parent}", file=sys.stderr)
+    where = "~/.config/systemd/user" if is_user else "/etc/systemd/system"
+    control = "systemctl --user" if is_user else "systemctl"
+    print(f"put this into {where}/perpscope.service, then: {control} enable --now perpscope", file=sys.stderr)
 
 
 def _print(check: "Check", terminal: "Console") -> None:

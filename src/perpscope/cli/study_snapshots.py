@@ -23,16 +23,26 @@ def verify_snapshots(
     recompute: Annotated[
         int, typer.Option("--recompute", min=0, help="Make so many of each chain anew from the database, and compare.")
     ] = 0,
+    share: Annotated[
+        str | None, typer.Option("--share", help="Verify what instances share there: a folder, gs:// or s3:// URL.")
+    ] = None,
     db: Db = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Prove that no published map was changed since."""
+    from perpscope.app.study.snapshots import verify_shared
     from perpscope.app.study.snapshots import verify_snapshots as verify
+    from perpscope.errors import ConfigError
 
     loaded = settings(config=config, db=db)
-    path = database(loaded)
-    found = verify(path, symbol, contains=contains, sample=recompute)
+    if share is not None and recompute:
+        hint = "leave one of them out"
+        raise ConfigError("option-value", "--recompute makes maps anew from a database, --share reads none", hint=hint)
+    if share is not None:
+        found = verify_shared(share, symbol, contains=contains)
+    else:
+        found = verify(database(loaded), symbol, contains=contains, sample=recompute)
     if json:
         print(msgspec.json.encode(found).decode())
     else:

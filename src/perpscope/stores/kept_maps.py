@@ -42,6 +42,7 @@ class KeptVenue(msgspec.Struct, frozen=True, kw_only=True):
     since: int  #: ns UTC, where its bars begin
     until: int  #: ns UTC, up to where they are taken
     filled: int  #: ns of its past that had been asked for afterwards when it was made
+    theirs: int = 0  #: ns UTC, up to where another instance took its minutes; 0 = none did
     ladders: list[Rungs]
     inflows: list[str]
 
@@ -111,16 +112,37 @@ def load(folder: Path, symbol: str) -> tuple[Kept, list[dict[str, Array]]] | Non
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _broken(path, str(error.strerror)) from error
+        raise _broken(str(path), str(error.strerror)) from error
+    return read(content, str(path))
+
+
+def content_of(folder: Path, symbol: str) -> bytes | None:
+    """The bytes of a symbol's file; None where there is none, or it cannot be read."""
+    try:
+        return (folder / folder_name(symbol) / NAME).read_bytes()
+    except OSError:
+        return None
+
+
+def read(content: bytes, where: str) -> tuple[Kept, list[dict[str, Array]]]:
+    """What was put away, from the bytes of its file.
+
+    Args:
+        content: of the file.
+        where: it came from, for people.
+
+    Raises:
+        StoreError: "map-kept-broken": it is not what was written.
+    """
     start = len(_MAGIC) + _DIGEST
     digest, body = content[len(_MAGIC) : start], content[start:]
     if not content.startswith(_MAGIC) or hashlib.sha256(body).digest() != digest:
-        raise _broken(path, "it is not what was written")
+        raise _broken(where, "it is not what was written")
     try:
         raw = zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST)
         file = msgspec.msgpack.decode(raw, type=_File)
     except (zstandard.ZstdError, msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise _broken(path, f"it is of another form: {error}") from error
+        raise _broken(where, f"it is of another form: {error}") from error
     return file.kept, [{name: _array(one) for name, one in of_venue.items()} for of_venue in file.arrays]
 
 
@@ -130,5 +152,5 @@ def set_aside(folder: Path, symbol: str) -> Path:
     return path.replace(path.with_name(f"{NAME}.broken"))
 
 
-def _broken(path: Path, why: str) -> StoreError:
-    return StoreError("map-kept-broken", f"{path}: {why}", hint="it is made anew from the database when collecting")
+def _broken(where: str, why: str) -> StoreError:
+    return StoreError("map-kept-broken", f"{where}: {why}", hint="it is made anew from the database when collecting")

@@ -15,15 +15,18 @@ from perpscope.analytics import margin_venues
 from perpscope.analytics.liqmap.arithmetic import Arithmetic
 from perpscope.analytics.liqmap.bars import DAY_NS, MINUTE_NS
 from perpscope.app.liqmap import kept as map_kept
+from perpscope.app.liqmap.adoption import Adoption
 from perpscope.app.liqmap.arithmetic import arithmetic
 from perpscope.app.liqmap.kept import KeptMap
+from perpscope.app.liqmap.sharing import MapSharing
 from perpscope.app.perpetuals import perpetuals
 from perpscope.errors import ConfigError, StoreError
+from perpscope.model.bulletin import MapNews
 from perpscope.model.instrument import Contract, Instrument, InstrumentId
 from perpscope.settings import Map
 from perpscope.stores import kept_maps
 from perpscope.stores.reader import SqliteReader
-from perpscope.stores.snapshot_rows import folder_of
+from perpscope.stores.snapshot_rows import Snapshot, folder_of
 from perpscope.stores.snapshots import SnapshotStore
 from perpscope.stores.status import StoreKind
 
@@ -37,6 +40,10 @@ _LONGEST_NS: Final = 80 * MINUTE_NS
 #: Kept maps are written so much apart that it is 50 kB of them a market second at most (chosen by hand).
 _NS_A_BYTE: Final = 20_000
 _ANEW_NS: Final = 10 * MINUTE_NS
+#: Market time between two states of a coin that are shared: 1.5 MB of five venues (chosen by hand).
+_SHARED_NS: Final = 60 * MINUTE_NS
+#: Kinds of data whose maps are shared: no two demos are of one market, nor two replays.
+_SHARED: Final = {StoreKind.OBSERVED}
 _log = structlog.get_logger()
 
 
@@ -63,7 +70,14 @@ class MapKeeper:
         self._snapped: int | None = None
         self._day: int | None = None
         self._snapshots: SnapshotStore | None = None
+        self._sharing: MapSharing | None = None
+        self._is_alone = False  #: it was said that nothing is shared
+        self._adoption: Adoption | None = None
+        self._snaps: dict[str, Snapshot] = {}  #: the newest of each coin
+        self._state_shared: dict[str, int] = {}
         self._words: list[str] = []
+        self._news: dict[str, MapNews] = {}
+        self._brought: dict[str, int] = {}  #: ns UTC, up to where each map was told to have come
         self._troubles: set[str] = set()
         self._told_troubles: set[str] = set()
 
@@ -71,23 +85,33 @@ class MapKeeper:
         """Bring every map up to date; snap and put away what is due. What people should know."""
         with SqliteReader.open(self._path) as reader:
             heart = reader.heart()
+            if self._settings.share and self._sharing is None:
+                self._share(reader.kind)
             if heart is not None:
                 settled = max(_SETTLED_NS, round(_SETTLED_REAL_NS * heart.rate))
                 end = heart.ts_market - settled
                 self._keep(reader, end - end % MINUTE_NS)
         return self._said()
 
+    def news(self) -> list[MapNews]:
+        """Of which maps the newest state has not been told yet."""
+        news, self._news = list(self._news.values()), {}
+        return news
+
     def close(self) -> list[str]:
         """Put every map away, and let others write."""
         for symbol in self._maps:
             self._put_away(symbol)
+            self._share_state(symbol)
         if self._snapshots is not None:
             self._snapshots.close()
+        if self._sharing is not None:
+            self._sharing.close()
         return self._said()
 
     def _said(self) -> list[str]:
         words, self._words = self._words, []
-        return words
+        return words if self._sharing is None else words + self._sharing.said()
 
     def _keep(self, reader: SqliteReader, end: int) -> None:
         every = self._settings.every_min * MINUTE_NS
@@ -100,6 +124,7 @@ class MapKeeper:
             if is_due and not self._is_stopping.is_set():
                 self._snap(symbol, end, reader.kind)
                 self._put_away(symbol, end)
+                self._share_state(symbol, end)
                 self._make_anew_if_outdated(reader, symbol, end)
         if is_due:
             self._snapped = end
@@ -126,8 +151,15 @@ class MapKeeper:
             maps = self._taken_up(reader, symbol, known)
         if self._lacks(symbol, maps, list(known.values()), end):
             maps = self._with_new(reader, symbol, maps, end)
+        if self._adoption is not None:
+            maps = self._adoption.taken(reader, symbol, maps, known, end)
+            self._words += self._adoption.said()
         self._maps[symbol] = maps
         map_kept.advance(reader, maps, end, self._is_stopping.is_set, self._arithmetic)
+        until = max((kept.until for kept in maps if kept.state is not None), default=None)
+        if until is not None and until != self._brought.get(symbol):
+            self._brought[symbol] = until
+            self._news[symbol] = MapNews(symbol, until)
 
     def _arithmetic(self, book_bars: int) -> Arithmetic:
         """By all the work there was: a minute's is little, a day's pays for the compiled form."""
@@ -158,10 +190,15 @@ class MapKeeper:
 
     def _taken_up(self, reader: SqliteReader, symbol: str, known: dict[InstrumentId, Instrument]) -> list[KeptMap]:
         try:
-            return map_kept.take_up(reader, symbol, known) or []
+            found = map_kept.take_up(reader, symbol, known)
+            if not found and self._adoption is not None:
+                self._adoption.ask(symbol)
+            return found or []
         except StoreError as error:
             aside = kept_maps.set_aside(self._folder, symbol)
             self._words.append(f"{error.message}; set aside as {aside.name}, the map of {symbol} is made anew")
+            if self._adoption is not None:
+                self._adoption.ask(symbol)
             return []
 
     def _make_anew_if_outdated(self, reader: SqliteReader, symbol: str, end: int) -> None:
@@ -173,17 +210,42 @@ class MapKeeper:
             _log.info("maps made anew: their past was filled", symbol=symbol, venues=len(maps) - len(fresh))
             self._maps[symbol] = self._with_new(reader, symbol, fresh, end)
 
+    def _share(self, kind: StoreKind) -> None:
+        """Begin to share."""
+        if kind in _SHARED:
+            self._sharing = MapSharing(self._settings.share, kind)
+            self._adoption = Adoption(self._sharing)
+        elif not self._is_alone:
+            self._is_alone = True
+            self._words.append(f"map.share is for observed data: the maps of a {kind.value} are kept here alone")
+
     def _snap(self, symbol: str, end: int, kind: StoreKind) -> None:
         found = map_kept.snapshot(symbol, self._maps[symbol], end, kind)
         if found is None:
             return
+        local = ""
         try:
             store = self._opened()
-            store.append(found)
+            local = store.append(found).chain
             self._words += [f"map snapshots: {what}" for what in store.mended]
             store.mended.clear()
         except StoreError as error:
             self._told(error.code, error.message)
+        if self._sharing is not None:
+            self._sharing.put(found, local)
+            self._snaps[symbol] = found
+
+    def _share_state(self, symbol: str, end: int | None = None) -> None:
+        """Share a symbol's maps as they were put away; not so often, unless it is the end (None)."""
+        if self._sharing is None or (snap := self._snaps.get(symbol)) is None:
+            return
+        last = self._state_shared.get(symbol)
+        if end is not None and last is not None and end - last < _SHARED_NS:
+            return
+        content = kept_maps.content_of(self._folder, symbol)
+        if content is not None:
+            self._sharing.put_state(snap, content)
+            self._state_shared[symbol] = end or 0
 
     def _opened(self) -> SnapshotStore:
         if self._snapshots is None:

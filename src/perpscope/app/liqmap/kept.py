@@ -59,6 +59,7 @@ class KeptMap(msgspec.Struct, kw_only=True):
     since: int  #: ns UTC, where its bars begin
     until: int  #: ns UTC, up to where they are taken
     filled: int  #: ns of its past that had been asked for afterwards when it was made
+    theirs: int = 0  #: ns UTC, up to where another instance took its minutes; 0 = none did
     low: float = float("inf")  #: lowest price since the last snapshot, quote per base
     high: float = 0.0
 
@@ -154,7 +155,8 @@ def filled_ns(reader: SqliteReader, instrument: Instrument, since: int, until: i
 
 def is_outdated(reader: SqliteReader, kept: KeptMap) -> bool:
     """Whether a good deal of what the map has passed was told only after it had."""
-    return filled_ns(reader, kept.instrument, kept.since, kept.until) > kept.filled + _MUCH_FILLED_NS
+    since = max(kept.since, kept.theirs)
+    return filled_ns(reader, kept.instrument, since, kept.until) > kept.filled + _MUCH_FILLED_NS
 
 
 def put_away(folder: Path, symbol: str, maps: Sequence[KeptMap]) -> int:
@@ -174,6 +176,7 @@ def put_away(folder: Path, symbol: str, maps: Sequence[KeptMap]) -> int:
                 since=kept.since,
                 until=kept.until,
                 filled=kept.filled,
+                theirs=kept.theirs,
                 ladders=[_rungs(ladder) for ladder in kept.ladders],
                 inflows=list(dict.fromkeys(model.inflow for model in kept.map.models)),
             )
@@ -195,25 +198,42 @@ def take_up(reader: SqliteReader, symbol: str, known: Mapping[InstrumentId, Inst
         StoreError: "map-kept-broken".
     """
     found = kept_maps.load(folder_of(reader.path), symbol)
-    if found is None or found[0].setting != setting_of(Setting()) or found[0].profile != PROFILE:
+    maps = None if found is None else restored(*found, known)
+    return maps if maps is not None and all(is_of(reader, kept) for kept in maps) else None
+
+
+def restored(
+    kept: Kept, arrays: Sequence[Mapping[str, Array]], known: Mapping[InstrumentId, Instrument]
+) -> list[KeptMap] | None:
+    """Maps as they were put away, of the instruments that are meant; None if they were made by other constants.
+
+    Raises:
+        StoreError: "map-kept-broken": they do not fit together.
+    """
+    if kept.setting != setting_of(Setting()) or kept.profile != PROFILE:
         return None
     try:
-        maps = [
-            _restored(header, arrays, known[InstrumentId(header.instrument)])
-            for header, arrays in zip(found[0].venues, found[1], strict=True)
+        return [
+            _restored(header, of_venue, known[InstrumentId(header.instrument)])
+            for header, of_venue in zip(kept.venues, arrays, strict=True)
             if header.instrument in known
         ]
     except (KeyError, IndexError, ValueError) as error:
-        raise StoreError("map-kept-broken", f"the kept map of {symbol} cannot be taken up: {error}") from error
-    return maps if all(_is_of(reader, kept) for kept in maps) else None
+        raise StoreError("map-kept-broken", f"the kept map of {kept.symbol} cannot be taken up: {error}") from error
 
 
-def _is_of(reader: SqliteReader, kept: KeptMap) -> bool:
-    """Whether a store holds the last minute a map took, at the same price: a restored or new one may not."""
+def is_of(reader: SqliteReader, kept: KeptMap, within: float = 0.0) -> bool:
+    """Whether a store holds the last minute a map took, at the same price: a restored or new one may not.
+
+    Args:
+        reader: the store.
+        kept: the map.
+        within: how far off the price may be, as a share: another instance's store told it from other rows.
+    """
     state = kept.state
     assert state is not None  # noqa: S101 -- it was restored
     bars = minute_bars(reader, kept.instrument, state.ts - MINUTE_NS, state.ts)
-    return bool(bars) and bars[-1].close == state.mark
+    return bool(bars) and abs(bars[-1].close - state.mark) <= within * state.mark
 
 
 def snapshot(symbol: str, maps: Sequence[KeptMap], ts: int, kind: StoreKind) -> Snapshot | None:
@@ -351,4 +371,5 @@ def _restored(header: KeptVenue, arrays: Mapping[str, Array], instrument: Instru
         since=header.since,
         until=header.until,
         filled=header.filled,
+        theirs=header.theirs,
     )

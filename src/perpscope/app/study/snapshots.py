@@ -19,6 +19,8 @@ from perpscope.app.liqmap.snapshots import Snapped, parameters_of, unpack
 from perpscope.errors import ConfigError, DataError, StoreError
 from perpscope.model.instrument import InstrumentId
 from perpscope.stores.reader import SqliteReader
+from perpscope.stores.shared_check import check_shared
+from perpscope.stores.shared_objects import open_objects
 from perpscope.stores.snapshot_check import ChainTold, check
 from perpscope.stores.snapshot_rows import Row, folder_of
 from perpscope.stores.snapshots import SnapshotReader
@@ -41,7 +43,7 @@ class Remade(msgspec.Struct, frozen=True, kw_only=True):
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What `perpscope study verify-snapshots --json` prints."""
 
-    folder: str
+    folder: str  #: or the place where instances share
     ok: bool
     chains: list[ChainTold]
     remade: list[Remade]
@@ -62,25 +64,51 @@ def verify_snapshots(
         ConfigError: a hash is asked for of no one chain, or it is none.
         DataError: there are no snapshots.
     """
+    _refuse_no_hash(contains, symbol)
+    folder = folder_of(store)
+    name = None if symbol is None else symbol.upper()
+    chains = check(folder, name, contains)
+    if not chains:
+        raise _none(str(folder), name, "they are kept while collecting: perpscope live, collect or demo")
+    remade = [one for chain in chains if chain.ok and chain.maps for one in _sample(store, chain.symbol, sample)]
+    ok = all(chain.ok for chain in chains) and not any(one.outcome == "differs" for one in remade)
+    return Verified(folder=str(folder), ok=ok, chains=chains, remade=remade)
+
+
+def verify_shared(share: str, symbol: str | None = None, *, contains: str | None = None) -> Verified:
+    """Verify every row of the chains that instances share.
+
+    Args:
+        share: a folder, gs:// or s3:// URL, as `map.share`.
+        symbol: only this coin's; None = all.
+        contains: a hash its chain once had.
+
+    Raises:
+        ConfigError: it is no such place, or a hash is asked for of no one chain, or it is none.
+        DataError: there are no snapshots.
+        StoreError: "share-unreachable".
+    """
+    _refuse_no_hash(contains, symbol)
+    name = None if symbol is None else symbol.upper()
+    objects = open_objects(share)
+    chains = check_shared(objects, name, contains)
+    if not chains:
+        raise _none(objects.where, name, "they are shared while collecting: set map.share")
+    return Verified(folder=objects.where, ok=all(chain.ok for chain in chains), chains=chains, remade=[])
+
+
+def _refuse_no_hash(contains: str | None, symbol: str | None) -> None:
     if contains is not None and (symbol is None or len(contains) != 64 or set(contains) - set("0123456789abcdef")):
         raise ConfigError(
             "option-value",
             f"--contains {contains} must be 64 hexadecimal digits, of one symbol's chain",
             hint="perpscope study verify-snapshots BTC --contains HASH",
         )
-    folder = folder_of(store)
-    name = None if symbol is None else symbol.upper()
-    chains = check(folder, name, contains)
-    if not chains:
-        whose = "" if name is None else f" of {name}"
-        raise DataError(
-            "snapshots-none",
-            f"there are no map snapshots{whose} in {folder}",
-            hint="they are kept while collecting: perpscope live, collect or demo ([map] enabled = true)",
-        )
-    remade = [one for chain in chains if chain.ok and chain.maps for one in _sample(store, chain.symbol, sample)]
-    ok = all(chain.ok for chain in chains) and not any(one.outcome == "differs" for one in remade)
-    return Verified(folder=str(folder), ok=ok, chains=chains, remade=remade)
+
+
+def _none(where: str, name: str | None, hint: str) -> DataError:
+    whose = "" if name is None else f" of {name}"
+    return DataError("snapshots-none", f"there are no map snapshots{whose} in {where}", hint=hint)
 
 
 def _sample(store: Path, symbol: str, count: int) -> list[Remade]:
