@@ -128,6 +128,13 @@ def test_a_shock_is_pushed_through_the_map(face: Face, store: Path) -> None:
     assert body["meta"]["warming_up"] is False
 
 
+@pytest.mark.parametrize("query", ["shocks_pct=90&depth_usd=1000", "shocks_pct=-0.01,0.01&depth_usd=1e13"])
+def test_the_thinnest_and_the_deepest_market_have_a_stop(face: Face, query: str) -> None:
+    """However little or much a market takes, stops are finite prices."""
+    body = face.ask("cascades", query)
+    assert all(0.0 <= one["stop_price"] < 1e12 for one in body["simulation"]["stories"])
+
+
 def test_without_a_day_there_is_no_simulation_and_the_body_says_so(face: Face) -> None:
     """Nothing says what the market takes: null, warming up, and why; without simulating there is nothing to await."""
     body = face.ask("cascades")

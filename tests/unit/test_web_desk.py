@@ -1,6 +1,8 @@
 """The way of a request: bytes that are kept, 304, gzip, HEAD, problems, ids."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from perpscope.settings import Settings, Web
 from perpscope.web import pages
 from perpscope.web.app import create_app, found
 from perpscope.web.problem import problem, refusal
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
 def face(make: Maker, tmp_path: Path, *, fresh_s: float = 3600.0, web: Web | None = None) -> ASGIApp:
@@ -112,6 +116,18 @@ async def test_an_error_of_ours_is_told_without_a_trace(tmp_path: Path, capsys: 
     logged = capsys.readouterr()
     assert "mine-1" in logged.out + logged.err
     assert "ZeroDivisionError" in logged.out + logged.err
+
+
+async def test_a_request_that_is_given_up_is_answered(tmp_path: Path, eventually: Wait) -> None:
+    """A face that ends while an answer is made says so, and that another try is worth it; nothing is logged. G6."""
+    make = Maker()
+    make.go.clear()
+    asking = asyncio.create_task(ask(face(make, tmp_path), "/api/grid"))
+    await eventually(lambda: make.made == 1)
+    asking.cancel()
+    told = await asking
+    make.go.set()
+    assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "face-ending", "5")
 
 
 async def test_a_request_has_an_id_that_cannot_forge_a_log_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 The same URL asked again costs a look-up and two messages: neither the question is read again nor the body made.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -57,6 +58,9 @@ class Desk:
             key, query = self._read(scope)
             fresh_s = self.endpoint.fresh_s
             answer = self._answers.fresh(key, fresh_s) or await self._answers.make(key, self.endpoint, query)
+        except asyncio.CancelledError:  # uvicorn's way to say that the time to finish is over
+            await _ending(scope["path"])(scope, receive, send)
+            return
         except Exception as error:  # answered as a problem; ours is logged
             await answer_error(error, scope["path"])(scope, receive, send)
             return
@@ -115,6 +119,17 @@ def _is_same(has: bytes, etag: str) -> bool:
     if has.strip() == b"*":
         return True
     return any(tag.strip().removeprefix(b"W/").strip(b'"').removesuffix(b"-gz") == digest for tag in has.split(b","))
+
+
+def _ending(path: str) -> Response:
+    return problem(
+        503,
+        "face-ending",
+        "this face is ending, and the answer is not made",
+        instance=path,
+        hint="ask again in some seconds",
+        headers={"retry-after": "5"},
+    )
 
 
 def refuse_method(path: str, allowed: str) -> Response:

@@ -47,6 +47,9 @@ class Shock(msgspec.Struct, frozen=True, kw_only=True):
     lookback_h: float = 72.0
 
 
+_FARTHEST = 5.0  #: log distance, 148 times the price: further than anything is told of
+
+
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """One shock with one share of the quotes left."""
 
@@ -207,12 +210,17 @@ def _story(sides: dict[PositionSide, Levels], book: Depth, move: float, survival
         side=side.name,
         move_pct=move * 100.0,
         survival=survival,
-        stop_pct=100.0 * (exp(sign * found.stop) - 1.0),
-        stop_price=mark * exp(sign * found.stop),
+        stop_pct=100.0 * (_moved(sign, found.stop) - 1.0),
+        stop_price=mark * _moved(sign, found.stop),
         amplification=found.amplification,
         forced_usd=found.forced_usd,
         levels=found.levels,
     )
+
+
+def _moved(sign: float, distance: float) -> float:
+    """The price after a move, as a share of the price before; a book with nothing in it is gone through at once."""
+    return exp(sign * min(distance, _FARTHEST))
 
 
 def _fed(levels: Levels, book: Depth, side: PositionSide, survival: float, mark: float) -> Fed:

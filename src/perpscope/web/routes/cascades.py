@@ -17,7 +17,7 @@ from perpscope.web.sources import Sources
 _LEAST_PCT = 0.01
 Move = Annotated[float, About(gt=-90, le=100)]
 Depth = Annotated[
-    float, About(gt=0, le=1e13, description="the market takes so much within 1 %; none = by what is traded")
+    float, About(ge=1000, le=1e13, description="the market takes so much within 1 %; none = by what is traded")
 ]
 
 
@@ -28,7 +28,8 @@ class CascadesQuery(msgspec.Struct, frozen=True, kw_only=True):
     hours: Annotated[float, About(gt=0, le=MOST_HOURS, description="of events")] = 24.0
     simulate: Annotated[bool, About(description="push a shock through the map and the book, too")] = True
     shocks_pct: Annotated[
-        tuple[Move, ...], About(min_length=1, max_length=8, description="moves of the price, per cent, 0.01 or more up or down")
+        tuple[Move, ...],
+        About(min_length=1, max_length=8, description="moves of the price, per cent, 0.01 or more up or down"),
     ] = (-1.0, 1.0)
     depth_usd: Depth | None = None
 
