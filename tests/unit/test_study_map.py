@@ -15,7 +15,10 @@ import pytest
 import structlog
 from tests.contract.store_events import NOON, SECOND, heart
 
+from perpscope.analytics.liqmap import levels
 from perpscope.analytics.liqmap.bars import DAY_NS, MINUTE_NS
+from perpscope.analytics.liqmap.venue_map import VenueMap
+from perpscope.analytics.scorecard.baselines import cell_edges
 from perpscope.analytics.scorecard.windows import CELLS, Window
 from perpscope.app.study import map_kept as study_map_kept
 from perpscope.app.study import map_score as study_map
@@ -186,9 +189,28 @@ def test_the_labs_parameters_are_in_the_result() -> None:
 
 
 def test_without_options_the_runs_are_quick_and_fixed() -> None:
-    """Eight seeds that were not looked at while the map was made; a week each with --full."""
+    """Seeds that were not looked at while the map was made: eight, and with --full sixteen, a week each."""
     assert [one.seed for one in study_map.lab_runs(full=False)] == list(range(101, 109))
-    assert {one.days for one in study_map.lab_runs(full=True)} == {7.0}
+    full = study_map.lab_runs(full=True)
+    assert [one.seed for one in full] == list(range(101, 117))
+    assert {(one.days, one.bar_minutes) for one in full} == {(7.0, 5)}
+
+
+def test_what_is_scored_is_what_is_published(tapes: list[Tape]) -> None:
+    """The map that is scored is the one that `map` shows: blended with its own distance, over its whole reach."""
+    tape = tapes[1]
+    at = moments(tape)[-1:]
+    venue = VenueMap(tape.ladders)
+    for bar in tape.bars:
+        if bar.ts <= at[0]:
+            venue.take(bar)
+    shown, mass = levels.levels(venue, horizon_min=60.0), levels.levels(venue)
+    found = frozen(tape, at, 1)[0]
+    for name, laid in (("map", shown), ("unblended", mass)):
+        cells = levels.rebinned(laid.forced * laid.prices, laid.edges, cell_edges(laid.mark))
+        expected = np.stack([cells[0][:CELLS][::-1], cells[1][CELLS:]])
+        np.testing.assert_allclose(found[name][0], expected, rtol=1e-9, atol=1e-3)
+    assert not np.allclose(found["map"], found["unblended"])
 
 
 def contract(venue: str, base: str = "BTC") -> Instrument:
@@ -324,7 +346,7 @@ def test_a_result_is_kept_and_told(scored: MapScore, stored: Path, tmp_path: Pat
     """Dated, whole, beside what perpscope came with; another store's own result is not told. Keeps B1."""
     shipped = study_map_kept.measured(stored)
     assert shipped.startswith("measured: ")
-    assert "on the lab (8 seeds × 7 days, 20" in shipped
+    assert "on the lab (16 seeds × 7 days, 20" in shipped
     assert shipped.endswith("; not measured on your data")
     place = study_map_kept.keep(scored, "store", scored.made_ms)
     assert place.parent == tmp_path / "data" / "perpscope" / "scores"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def map_score(
     source: Annotated[str, typer.Option("--source", help="lab, or store.")] = "lab",
     full: Annotated[
-        bool, typer.Option("--full", help="The lab's eight markets for a week each, in finer steps.")
+        bool, typer.Option("--full", help="Sixteen of the lab's markets for a week each, in finer steps.")
     ] = False,
     symbols: Annotated[str, typer.Option("--symbols", help="Of a store: coins, symbols or ids.")] = "BTC",
     png: Annotated[Path | None, typer.Option("--png", help="File for the picture.")] = None,

@@ -24,8 +24,9 @@ from perpscope.errors import ConfigError, TooLittle
 
 FORM: Final = "perpscope-map-score/1"
 SOURCES: Final = ("lab", "store")
-#: Reported on; the map was made while looking at seeds 1 to 8.
+#: Reported on; the map was made while looking at seeds 1 to 16. With `--full` twice as many.
 SEEDS: Final = tuple(range(101, 109))
+FULL_SEEDS: Final = tuple(range(101, 117))
 _MS_NS: Final = 1_000_000
 #: Of a market without options: so many days at so many seconds a step, scored in bars of so many minutes.
 _QUICK: Final = (3.0, 30.0, 5)
@@ -75,7 +76,8 @@ class MapScore(msgspec.Struct, frozen=True, kw_only=True):
 def lab_runs(*, full: bool) -> list[Run]:
     """The markets that are scored."""
     days, dt_s, minutes = _FULL if full else _QUICK
-    return [Run(seed=seed, days=days, dt_s=dt_s, agents=_AGENTS, bar_minutes=minutes) for seed in SEEDS]
+    seeds = FULL_SEEDS if full else SEEDS
+    return [Run(seed=seed, days=days, dt_s=dt_s, agents=_AGENTS, bar_minutes=minutes) for seed in seeds]
 
 
 def score_lab(runs: list[Run], now_ns: int, *, is_full: bool, said: Callable[[str], None] = lambda _: None) -> MapScore:

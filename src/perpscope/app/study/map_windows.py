@@ -5,7 +5,7 @@ its own, as the published one; their cells are summed by distance from each one'
 """
 
 from collections.abc import Mapping, Sequence
-from math import log
+from math import ceil, floor, log
 from typing import Final
 
 import msgspec
@@ -27,13 +27,14 @@ HORIZONS: Final = (15, 60)  #: minutes
 BURN_IN_NS: Final = DAY_NS // 2
 _EVERY_NS: Final = 15 * MINUTE_NS
 _DAY: Final = DAY_NS // _EVERY_NS
-#: Levels are laid out a little farther than the cells reach.
+#: Levels are looked at a little farther than the cells reach.
 _REACH: Final = CELL * (CELLS + 2)
+#: What `map` publishes without being asked for another horizon: its blend with its own distance up to an hour.
 _PUBLISHED_MIN: Final = 60.0
 #: What of the map is left out, changed or shown otherwise; the rest are baselines.
 VARIANTS: Final = (
     "map_alone",
-    "as_published",
+    "unblended",
     "leverage_classes",
     "distance_classes",
     "fixed_weights",
@@ -166,8 +167,8 @@ def _opened(bar: Bar, before: VenueMap) -> float:
 
 
 def _shown(whole: VenueMap, orders: Sequence[NDArray[np.int64]]) -> dict[str, Floats]:
-    """The map, and what it would be with other weights of its classes."""
-    laid = levels.levels(whole, horizon_min=_PUBLISHED_MIN, reach=_REACH)
+    """The map as it is published; without its own distance, and that with other weights of its classes."""
+    laid = _near(levels.levels(whole, horizon_min=_PUBLISHED_MIN))
     learnt, is_leverage, is_flow, fixed, shuffled = [], [], [], [], []
     start = 0
     for model, weight, order in zip(whole.models, whole.weights.tolist(), orders, strict=True):
@@ -186,7 +187,7 @@ def _shown(whole: VenueMap, orders: Sequence[NDArray[np.int64]]) -> dict[str, Fl
     factors = np.concatenate(learnt, axis=1)
     levered = np.array(is_leverage)
     chosen = {
-        MAP: factors,
+        "unblended": factors,
         "leverage_classes": factors * levered,
         "distance_classes": factors * ~levered,
         "oi_flow": factors * np.array(is_flow),
@@ -194,7 +195,16 @@ def _shown(whole: VenueMap, orders: Sequence[NDArray[np.int64]]) -> dict[str, Fl
         "shuffled_weights": np.concatenate(shuffled, axis=1),
     }
     made = {name: _laid(laid, np.einsum("scl,sc->sl", laid.parts, each)) for name, each in chosen.items()}
-    return {**made, "as_published": _laid(laid)}
+    return {MAP: _laid(laid), **made}
+
+
+def _near(found: levels.Levels) -> levels.Levels:
+    """The levels within the cells' reach."""
+    mark = (log(found.mark) - found.start) / found.step
+    first, last = floor(mark - _REACH / found.step), ceil(mark + _REACH / found.step)
+    part = slice(max(first, 0), last)
+    cut = {name: getattr(found, name)[..., part] for name in ("gross", "forced", "cleared", "parts")}
+    return msgspec.structs.replace(found, start=found.start + found.step * part.start, **cut)
 
 
 def _laid(found: levels.Levels, amounts: Floats | None = None) -> Floats:
