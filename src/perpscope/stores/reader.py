@@ -6,7 +6,7 @@ Rows go out as the events they came from, oldest first.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
@@ -25,7 +25,6 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Channel
 from perpscope.stores.access import open_for_reading, trusting
-from perpscope.stores.columns import Columns, read_columns
 from perpscope.stores.counting import count
 from perpscope.stores.ledger import Sums, read_ledger
 from perpscope.stores.listings import InstrumentVersion, TierVersion
@@ -39,6 +38,9 @@ from perpscope.stores.status import (
     IntensityHour,
     StoreKind,
 )
+
+if TYPE_CHECKING:
+    from perpscope.stores.columns import Columns
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R", Aggregate, IntensityHour)
@@ -294,8 +296,10 @@ class SqliteReader:
 
     def columns(
         self, series: str, names: Sequence[str], of: Instrument, since_ns: int, kind: str | None = None
-    ) -> Columns:
+    ) -> "Columns":
         """Columns of an instrument's rows from a moment (ns UTC) on; see `columns.read_columns`."""
+        from perpscope.stores.columns import read_columns  # noqa: PLC0415 -- numpy: a store is opened without it
+
         with trusting(self.path):
             return read_columns(self._connection, series, names, (of.venue, of.symbol), since_ns, kind)
 
