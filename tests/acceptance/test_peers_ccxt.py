@@ -58,6 +58,14 @@ VENUE = pytest.mark.parametrize(
         pytest.param("bitget", _UNIFIED, id="bitget-unified"),
     ],
 )
+#: Of the streams two venues are read every day, the others with the soak; what is asked by REST, of all.
+STREAMED = pytest.mark.parametrize(
+    ("venue", "options"),
+    [
+        *(pytest.param(v, {}, id=v, marks=[] if v in ("binance", "okx") else pytest.mark.soak) for v in VENUES),
+        pytest.param("bitget", _UNIFIED, id="bitget-unified", marks=pytest.mark.soak),
+    ],
+)
 
 
 def _prints(rows: list[dict[str, Any]], contract_size: float) -> list[tuple[int, float, float, str]]:
@@ -220,7 +228,7 @@ def _liquidations(rows: list[dict[str, Any]], truth: Truth, contract_size: float
         assert row["price"] == pytest.approx(fill if venue in _FILL_TOLD else bankruptcy), row
 
 
-@VENUE
+@STREAMED
 async def test_ccxt_pro_understands_the_lab(venue: str, options: dict[str, bool]) -> None:
     """Protects the lab's sockets, as another hears them: every trade, books, quotes, candles, marks, liquidations."""
     meeting = await met("ccxt", "ccxt_pro", venue, options=options)

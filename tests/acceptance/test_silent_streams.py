@@ -32,6 +32,8 @@ TRADES = {
     "bitget": "v3:publicTrade:BTCUSDT",
     "hyperliquid": "trades:BTC",
 }
+#: One with a socket for each kind of data, and one where all share one: the others come with the soak.
+_DAILY = ("binance", "hyperliquid")
 RATE = 5.0
 #: Market time a frame may take to arrive: what was sent just before the mute is received just after it.
 ON_ITS_WAY_NS = 250_000_000
@@ -76,7 +78,9 @@ async def test_a_misrouted_socket_is_found_within_seven_seconds(eventually: Wait
             assert not silences(listener, Channel.TRADES)
 
 
-@pytest.mark.parametrize("venue", TRADES)
+@pytest.mark.parametrize(
+    "venue", [name if name in _DAILY else pytest.param(name, marks=pytest.mark.soak) for name in TRADES]
+)
 async def test_one_mute_topic_of_many_is_found_and_healed(eventually: Wait, venue: str) -> None:
     """One topic says nothing while its connection goes on: subscribed anew, and all it did not say lies in the gap.
 
