@@ -27,8 +27,8 @@ def to_pandas(rows: Sequence[msgspec.Struct]) -> "pandas.DataFrame":
 
     >>> from perpscope.model.stream import Channel
     >>> from perpscope.stores.status import FeedState, FeedStatus
-    >>> to_pandas([FeedStatus("okx", Channel.TRADES, FeedState.LIVE, 10**18, 5, 0)]).loc[0, ["venue", "ts_last"]].tolist()
-    ['okx', Timestamp('2001-09-09 01:46:40+0000', tz='UTC')]
+    >>> to_pandas([FeedStatus("okx", Channel.TRADES, FeedState.LIVE, 10**18, 5, 0)]).ts_last[0]
+    Timestamp('2001-09-09 01:46:40+0000', tz='UTC')
     """
     try:
         import pandas  # noqa: PLC0415 -- a tool of the user's own, asked for by this call alone
