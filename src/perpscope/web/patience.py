@@ -23,10 +23,14 @@ class _NotForUs(Exception):
 
 
 class PatientHttp(HttpToolsProtocol):
-    """One connection, with bounds on how long and how much it may say before it is answered."""
+    """One connection, with bounds on how long and how much it may say before it is answered.
+
+    One timer looks after a connection from beginning to end: a timer for each request would cost more than the guard.
+    """
 
     patience_s = REQUEST_S
-    _waiting: asyncio.TimerHandle | None = None
+    _looking: asyncio.TimerHandle | None = None
+    _due: float | None = None  #: the loop's time by which more must have come; None while an answer is under way
     _is_in_head = True
     _head = 0
 
@@ -34,10 +38,11 @@ class PatientHttp(HttpToolsProtocol):
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._wait()
+        self._look_again(self.patience_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will come."""
-        self._stop_waiting()
+        self._stop_looking()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,12 +71,12 @@ class PatientHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole: from here on the answer takes its time."""
-        self._stop_waiting()
+        self._due = None
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """The connection is a WebSocket's from here on."""
-        self._stop_waiting()
+        self._stop_looking()
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
@@ -83,7 +88,7 @@ class PatientHttp(HttpToolsProtocol):
         body = msgspec.json.encode(
             Problem(type=kind, title=title, status=status, detail=detail, instance="", code=code)
         )
-        self._stop_waiting()
+        self._due = None
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (status, _PHRASES[status].encode(), MEDIA_TYPE.encode(), len(body), body)
@@ -91,13 +96,25 @@ class PatientHttp(HttpToolsProtocol):
         self.transport.close()
 
     def _wait(self) -> None:
-        self._stop_waiting()
-        self._waiting = self.loop.call_later(self.patience_s, self._give_up)
+        self._due = self.loop.time() + self.patience_s
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def _look_again(self, after_s: float) -> None:
+        self._looking = self.loop.call_later(after_s, self._look)
+
+    def _look(self) -> None:
+        """See whether what must have come has come."""
+        now = self.loop.time()
+        if self._due is not None and now >= self._due:
+            self._due = None
+            self._give_up()
+        if not self.transport.is_closing():
+            self._look_again(self.patience_s if self._due is None else max(0.001, self._due - now))
+
+    def _stop_looking(self) -> None:
+        self._due = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def _give_up(self) -> None:
         """Answer where no answer is under way; close in any case."""
