@@ -36,6 +36,8 @@ _PROBLEMS: Final = {
     "403": "the key, the Host or the Origin does not allow it",
     "404": "no venue or instrument of this name",
     "409": "too little is stored for this",
+    "413": "the body is larger than 64 kB",
+    "415": "without a key the content type must be application/json",
     "421": "another host's name was asked for",
     "422": "a parameter is unknown or out of bounds; `errors` says which",
     "429": "too many requests; Retry-After says when again",
@@ -205,7 +207,7 @@ def _headers() -> Json:
 def _others() -> Json:
     """What is no Endpoint: for those who run a face, and tickets of push connections."""
     ticket = _plain("stream_ticket", "push", "A ticket that opens one push connection within 30 s.", Ticket)
-    ticket["responses"] |= {status: _told(status) for status in ("400", "401", "403", "421", "429")}
+    ticket["responses"] |= {status: _told(status) for status in ("400", "401", "403", "413", "415", "421", "429")}
     metrics = _plain("metrics", "operation", "Figures for Prometheus.", None)
     metrics["responses"] |= {status: _told(status) for status in ("401", "403", "421", "429")}
     ready = _plain("readyz", "operation", "Whether everything this face needs is there.", Ready)
