@@ -19,7 +19,8 @@ from perpscope.lab.agents.steps import Setting
 from perpscope.lab.agents.world import october
 from perpscope.model.market import Sampling
 
-SEEDS = range(1, 13)
+#: With twelve, the chance of which one is told of each second alone was .09 of the busier minutes' dollars.
+SEEDS = range(1, 49)
 AGENTS = 20_000
 #: The crowd arrives in steps of two minutes; then eight hours in steps of a second, with two falls of 8 %.
 WARM_S, LIVED_S = 129_600, 8 * HOUR_S
@@ -61,7 +62,7 @@ def chained(tapes: list[Prints]) -> tuple[Prints, Watchtime]:
 
 @pytest.fixture(scope="module")
 def markets() -> dict[int, dict[str, Prints]]:
-    """The tapes of twelve markets."""
+    """The tapes of 48 markets."""
     return {seed: lived(seed) for seed in SEEDS}
 
 
@@ -101,7 +102,7 @@ def by_count(tape: Prints, told: Prints, whole: Bands) -> Floats:
 
 
 def judge(bands: Bands, together: Bands, true: Bands, counted: Floats, mode: Sampling) -> None:
-    """Print and hold what can be held of some hundred minutes, many of them in a crash."""
+    """Print and hold what can be held of some thousand minutes, many of them in a crash."""
     told = np.flatnonzero(np.isfinite(bands.high))
     order = told[np.argsort(bands.estimated_events[told], kind="stable")]
     groups = np.array_split(order, 10)
@@ -125,9 +126,7 @@ def judge(bands: Bands, together: Bands, true: Bands, counted: Floats, mode: Sam
     assert abs(whole) <= 0.10
     assert abs(top) <= 0.20
     assert 0.80 <= share <= 0.97
-    # The latest is one size drawn of each second: on so few minutes that alone is further off, however they are counted
-    by_chance = float(np.median(np.abs(chance))) if mode is Sampling.LATEST_1S else 0.0
-    assert float(np.median(np.abs(deciles))) <= max(0.05, by_chance)
+    assert float(np.median(np.abs(deciles))) <= 0.05
 
 
 def test_a_small_market_is_recovered_by_its_largest_prints() -> None:
