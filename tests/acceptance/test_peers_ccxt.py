@@ -51,21 +51,18 @@ _LEAST_BOOKS = {"hyperliquid": 10}
 #: a user's choice: Bitget's third generation of REST and sockets, which ccxt calls by its unified account
 _UNIFIED = {"uta": True}
 
-VENUE = pytest.mark.parametrize(
-    ("venue", "options"),
-    [
-        *(pytest.param(venue, {}, id=venue) for venue in VENUES),
-        pytest.param("bitget", _UNIFIED, id="bitget-unified"),
-    ],
-)
-#: Of the streams two venues are read every day, the others with the soak; what is asked by REST, of all.
-STREAMED = pytest.mark.parametrize(
-    ("venue", "options"),
-    [
-        *(pytest.param(v, {}, id=v, marks=[] if v in ("binance", "okx") else pytest.mark.soak) for v in VENUES),
-        pytest.param("bitget", _UNIFIED, id="bitget-unified", marks=pytest.mark.soak),
-    ],
-)
+
+def _of(*daily: str) -> pytest.MarkDecorator:
+    """Every venue, Bitget in both of its dialects; those that are not named come with the soak."""
+    every = {**{venue: (venue, {}) for venue in VENUES}, "bitget-unified": ("bitget", _UNIFIED)}
+    return pytest.mark.parametrize(
+        ("venue", "options"),
+        [pytest.param(*what, id=name, marks=[] if name in daily else pytest.mark.soak) for name, what in every.items()],
+    )
+
+
+ASKED = _of("binance", "okx", "hyperliquid", "bitget-unified")
+STREAMED = _of("binance", "okx")
 
 
 def _prints(rows: list[dict[str, Any]], contract_size: float) -> list[tuple[int, float, float, str]]:
@@ -193,7 +190,7 @@ def _tiers(rows: list[dict[str, Any]]) -> None:
     assert all(row["maintenanceMarginRate"] * row["maxLeverage"] < 1 for row in rows)
 
 
-@VENUE
+@ASKED
 async def test_ccxt_rest_understands_the_lab(venue: str, options: dict[str, bool]) -> None:
     """Protects the lab's REST, as another reads it: markets, books, trades, candles, marks, open interest, funding."""
     meeting = await met("ccxt", "ccxt_rest", venue, rate=_REST_RATE, options=options)

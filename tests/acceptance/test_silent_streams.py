@@ -121,6 +121,7 @@ async def test_one_mute_topic_of_many_is_found_and_healed(eventually: Wait, venu
     assert listener.engine.alarms == {venue: 1}
 
 
+@pytest.mark.soak
 async def test_a_topic_that_stays_silent_costs_its_connection_once(eventually: Wait) -> None:
     """Subscribing anew did not help: another connection takes over without a gap, and then no more are spent on it.
 
