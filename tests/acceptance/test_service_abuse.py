@@ -271,6 +271,7 @@ async def test_odd_rows_become_nulls(past: Path, tmp_path: Path) -> None:
             assert contracts["binance"]["open_interest_usd"] is None
 
 
+@pytest.mark.soak
 async def test_a_face_at_its_limit_does_not_hold_up_its_heart(eventually: Wait) -> None:
     """A hundred who ask for maps at once, for seconds: a bound on them, and a heart that misses nothing.
 

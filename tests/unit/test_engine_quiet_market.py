@@ -79,8 +79,8 @@ def quiet_hours(hours: int) -> int:
 
 
 def test_a_quiet_market_raises_no_alarm() -> None:
-    """Six hours of calm. Keeps B5."""
-    assert quiet_hours(6) == 0
+    """Two hours of calm. Keeps B5."""
+    assert quiet_hours(2) == 0
 
 
 @pytest.mark.soak
