@@ -21,7 +21,7 @@ from perpscope.web import tickets as ticketing
 from perpscope.web.asked import Asked
 from perpscope.web.callers import Caller, Callers
 from perpscope.web.exposure import is_loopback, refuse_exposed
-from perpscope.web.problem import Refused, problem
+from perpscope.web.problem import Refused, refuse
 from perpscope.web.rates import Rates
 from perpscope.web.tickets import Tickets
 
@@ -125,7 +125,7 @@ class Guard:
         try:
             asked = self._admit(scope, headers)
         except Refused as refused:
-            await self._refuse(refused, scope, receive, _dressed(send, headers))
+            await refuse(refused, scope, receive, _dressed(send, headers))
             return
         if asked is None:
             answer = {"type": "http.response.start", "status": 204, "headers": headers}
@@ -233,26 +233,12 @@ class Guard:
     async def _with_body(self, asked: Asked, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Pass a body on as far as it is allowed to go."""
         if asked.content_length.isdigit() and int(asked.content_length) > reading.MAX_BODY:
-            await self._refuse(refusals.body_too_large(), scope, receive, send)
+            await refuse(refusals.body_too_large(), scope, receive, send)
             return
         try:
             await self._app(scope, _bounded_body(receive), send)
         except Refused as refused:  # the app answers refusals by itself, unless it is a bare one
-            await self._refuse(refused, scope, receive, send)
-
-    async def _refuse(self, refused: Refused, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008, "reason": refused.code})
-            return
-        answer = problem(
-            refused.status,
-            refused.code,
-            refused.detail,
-            instance=scope["path"],
-            hint=refused.hint,
-            headers=refused.headers,
-        )
-        await answer(scope, receive, send)
+            await refuse(refused, scope, receive, send)
 
 
 def _is_public(path: str) -> bool:

@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 import structlog
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from perpscope.errors import ConfigError, DataError, PerpscopeError, StoreError, TooLittle
 
 MEDIA_TYPE: Final = "application/problem+json"
-#: The request that is being answered; set by `web.requests`.
+#: The request that is being answered; set by `web.traffic`.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 _RETRY_S: Final = 5
 _log = structlog.get_logger()
@@ -170,3 +171,14 @@ def answer_error(error: Exception, instance: str) -> Response:
         hint=refused.hint,
         headers=refused.headers,
     )
+
+
+async def refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request, or a WebSocket's handshake, with its problem.
+
+    A server that cannot answer a handshake by HTTP closes it with 1008 and the code as its reason.
+    """
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refused.code})
+        return
+    await answer_error(refused, scope["path"])(scope, receive, send)

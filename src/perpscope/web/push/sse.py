@@ -15,11 +15,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from perpscope.web.problem import Refused
+from perpscope.web.problem import Refused, refuse
 from perpscope.web.push.client import Client
 from perpscope.web.push.hub import GOING_AWAY, HEARTBEAT_S, Hub
 from perpscope.web.push.tape import TapeRow, Wanted
-from perpscope.web.push.websocket import refuse, serve
+from perpscope.web.push.websocket import serve
 from perpscope.web.push.wire import connection_of
 from perpscope.web.query import Questions
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from perpscope.feeds.clock import wall_ns
-from perpscope.web.problem import Refused, problem
+from perpscope.web.problem import Refused, refuse
 from perpscope.web.push.client import SLOW, STALLED_S, Client
 from perpscope.web.push.hub import HEARTBEAT_S, Hub
 from perpscope.web.push.wire import MOST_INCOMING, connection_of, unframed
@@ -70,23 +70,6 @@ async def serve(hub: Hub, websocket: WebSocket, channels: tuple[str, ...]) -> No
     finally:
         client.on_end = None
         hub.leave(client)
-
-
-async def refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request, or a handshake, with a problem."""
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": refused.code})
-        return
-    answer = problem(
-        refused.status,
-        refused.code,
-        refused.detail,
-        instance=scope["path"],
-        errors=refused.errors,
-        hint=refused.hint,
-        headers=refused.headers,
-    )
-    await answer(scope, receive, send)
 
 
 async def _talk(hub: Hub, websocket: WebSocket, client: Client) -> None:
