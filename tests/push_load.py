@@ -116,6 +116,8 @@ async def heart(path: str, seconds: float) -> None:
         delays.append((time.monotonic() - due) * 1e3)
         step, due = step + 1, due + _WORK_S
         del decoded
+    while publisher.health().queued:  # the last update has only just been handed over
+        await asyncio.sleep(_WORK_S)
     say(
         updates=published,
         rows=number,
