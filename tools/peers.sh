@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .cache/peers/<peer>, an environment of its own, for each tests/peers/<peer>.txt: other projects' clients, which
-# tests/acceptance/test_peers_*.py runs against the lab (ccxt and binance-sdk in ./check, all in soak) and tests/bench
-# measures. What is made already costs one `cksum`.
+# tests/acceptance/test_peers_*.py and test_telegram_peers.py run against the lab (ccxt, binance-sdk and
+# python-telegram-bot in ./check, all in soak) and tests/bench measures. What is made already costs one `cksum`.
 #
 #   tools/peers.sh            every peer
 #   tools/peers.sh ccxt …     only these
