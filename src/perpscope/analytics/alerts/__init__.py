@@ -1,0 +1,1 @@
+"""Alerts, as arithmetic: rules are read, measures kept in market time, states stepped, outcomes scored."""
