@@ -23,6 +23,14 @@ T = TypeVar("T")
 
 #: Variables that steer the build or the tests, not the program.
 RESERVED_VARIABLES = frozenset({"PERPSCOPE_DATA", "PERPSCOPE_WEB"})
+#: Settings that only the environment, or a file of their own, may hold: in the tree is a mark in their place.
+SECRETS: Mapping[str, str] = {
+    "telegram.token": "set PERPSCOPE_TELEGRAM__TOKEN, or telegram.token_file; the token that stood there was seen by"
+    " whoever may read that file: /revoke it at @BotFather",
+    "webhook.secret": "set PERPSCOPE_WEBHOOK__SECRET, or webhook.secret_file; take a new secret",
+}
+#: Stands where a secret is set.
+MASK = "••••"
 #: One variable for several settings.
 _BOTH: Mapping[str, Sequence[Sequence[str]]] = {"PERPSCOPE_REDIS": (("redis", "bus"), ("redis", "cache"))}
 
@@ -52,13 +60,15 @@ def load(
         folder: where `perpscope.toml` is looked for; defaults to the current folder.
 
     Raises:
-        ConfigError: a file is missing or no TOML, a key is unknown, a value is out of range.
+        ConfigError: a file is missing or no TOML, or holds a secret; a key is unknown, a value is out of range.
     """
     environment = os.environ if environment is None else environment
     merged: Table = {}
     origins: dict[str, str] = {}
     for path in [file] if file else _default_files(environment, home, folder):
-        _merge(merged, _read(path, required=file is not None), origins, str(path))
+        found = _read(path, required=file is not None)
+        _refuse_secrets(found, str(path))
+        _merge(merged, found, origins, str(path))
     _merge(merged, _from_environment(environment), origins, "environment")
     _merge(merged, _from_flags(flags or {}), origins, "command line")
     return Loaded(convert(merged, Settings, "", origins), origins)
@@ -145,8 +155,19 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
     return table
 
 
+def _refuse_secrets(table: Mapping[str, object], file: str) -> None:
+    """A file of settings is shared, copied and committed: no place for a secret."""
+    for key, hint in SECRETS.items():
+        section, _, name = key.partition(".")
+        inner = table.get(section)
+        if isinstance(inner, dict) and inner.get(name):
+            raise ConfigError("config-secret", f"{key} stands in {file}, where no secret may stand", hint=hint)
+
+
 def _listed(path: Sequence[str], text: str) -> object:
-    """Comma-separated text becomes a list where the setting is one."""
+    """Comma-separated text becomes a list where the setting is one, a secret its mark."""
+    if ".".join(path) in SECRETS:
+        return MASK if text else ""
     default = next((value for key, value, _ in keys() if key == ".".join(path)), None)
     if isinstance(default, tuple):
         return [part.strip() for part in text.split(",") if part.strip()]

@@ -5,11 +5,12 @@
     ├── DataError            what was asked for is missing, stale or no recording
     │   └── TooLittle        a study has too little data to say anything
     ├── StoreError           the database cannot be opened, trusted or written
-    └── VenueError           an exchange, or what it sent
-        ├── FrameError       one frame is not what the documentation says; the stream goes on
-        ├── SequenceGap      the venue's own numbering shows that something is missing
-        ├── RateLimited      the venue asked us to wait
-        └── VenueUnreachable no connection, no answer or a refusal
+    ├── VenueError           an exchange, or what it sent
+    │   ├── FrameError       one frame is not what the documentation says; the stream goes on
+    │   ├── SequenceGap      the venue's own numbering shows that something is missing
+    │   ├── RateLimited      the venue asked us to wait
+    │   └── VenueUnreachable no connection, no answer or a refusal
+    └── NotifyError          a way to tell people (Telegram, a webhook) refuses or cannot be reached
 
 Each carries a stable `code` (the same in the CLI, the log and `docs/errors.md`), a sentence with the
 value that was wrong, and a `hint`: the command or change that mends it.
@@ -96,3 +97,22 @@ class VenueUnreachable(VenueError):
 
     def __init__(self, message: str, *, venue: str, hint: str | None = None) -> None:
         super().__init__("venue-unreachable", message, venue=venue, hint=hint)
+
+
+class NotifyError(PerpscopeError):
+    """A way to tell people refuses, or cannot be reached; nothing of what it says has a token or key in it."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        moved_to: int | None = None,
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_s = retry_after_s  #: it asked us to wait so long
+        self.moved_to = moved_to  #: the chat has this id now

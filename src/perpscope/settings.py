@@ -1,7 +1,7 @@
 """Every setting there is, on one page: name, default, bounds and what it does.
 
 `config` reads them from files, the environment and flags. `[venue.X]` and `[ccxt.options.X]` stay raw here: whoever
-builds the venue converts them with a Struct of its own through `config.convert`.
+builds the venue converts them with a Struct of its own through `config.convert`. `[alert.NAME]` is read the same way.
 """
 
 from typing import Annotated, TypeAlias
@@ -150,6 +150,13 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="pages of other origins that may read, e.g. https://desk.example")
     ] = ()
     behind_proxy: Annotated[bool, Meta(description="TLS ends at a proxy before this")] = False
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern="^$|^https?://[^ ]+$",
+            description="address people open the page at, for links in messages; empty = this machine's own",
+        ),
+    ] = ""
     proxies: Annotated[
         tuple[str, ...], Meta(description="addresses whose X-Forwarded-For and X-Forwarded-Proto are believed")
     ] = ()
@@ -169,6 +176,75 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
     backlog_kb: Annotated[
         int, Meta(ge=16, description="kilobytes that may wait for one push connection before it is closed")
     ] = 1024
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is worth telling; the rules themselves are `[alert.NAME]`."""
+
+    enabled: Annotated[bool, Meta(description="watch the rules while a face is served")] = True
+    defaults: Annotated[
+        bool, Meta(description="the rules that come with perpscope, beside those of `[alert.NAME]`")
+    ] = True
+    coins: Annotated[tuple[str, ...], Meta(description="coins that are watched; empty = all that are collected")] = ()
+    dead_after_s: Annotated[
+        float, Meta(ge=5, description="real seconds without a word of the heart, or of a feed, until it is told")
+    ] = 120.0
+    quiet_hours: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+            description='hours without a sound, e.g. "23:00-07:00"; empty = none',
+        ),
+    ] = ""
+    quiet: Annotated[
+        str,
+        Meta(pattern="^(silent|digest)$", description="in quiet hours: silent = sent without a sound; digest = kept"),
+    ] = "silent"
+    digest_at: Annotated[
+        str,
+        Meta(pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d$", description='time of the daily digest, "09:00"; empty = none'),
+    ] = "09:00"
+    zone: Annotated[str, Meta(description="IANA name of the zone these times are in, e.g. Asia/Seoul")] = "UTC"
+    language: Annotated[str, Meta(pattern="^(en|ko)$", description="of messages: en or ko")] = "en"
+    mute_bad: Annotated[bool, Meta(description="mute a rule that its score shows to be worse than chance")] = True
+    keep_days: Annotated[int, Meta(ge=1, description="days the log of alerts is kept")] = 90
+
+
+class Telegram(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages by a bot of one's own. `token` never holds the token: only that the environment has one."""
+
+    token: Annotated[
+        str, Meta(description="the bot's token: only PERPSCOPE_TELEGRAM__TOKEN sets it, refused in a file")
+    ] = ""
+    token_file: Annotated[str, Meta(description="file with the token, readable by its owner alone; empty = none")] = ""
+    chats: Annotated[
+        tuple[int, ...], Meta(description="ids of the chats that are written to, and may ask; others get no answer")
+    ] = ()
+    api: Annotated[
+        str, Meta(pattern="^https?://[^ ]+$", description="base URL of the Bot API: Telegram's or a server of your own")
+    ] = "https://api.telegram.org"
+    proxy: Annotated[
+        str,
+        Meta(
+            pattern="^$|^none$|^(http|https|socks4|socks5|socks5h)://",
+            description='proxy on the way there; empty = as `proxy.url`; "none" = none',
+        ),
+    ] = ""
+    commands: Annotated[bool, Meta(description="answer /status, /map and the other commands that read")] = True
+    queue: Annotated[
+        int, Meta(ge=10, le=10_000, description="messages that may wait; beyond, old ones of little weight are dropped")
+    ] = 200
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Each alert as JSON to an address of one's own. `secret` never holds the secret, as `telegram.token`."""
+
+    url: Annotated[str, Meta(pattern="^$|^https?://[^ ]+$", description="address it is posted to; empty = none")] = ""
+    secret: Annotated[
+        str, Meta(description="key of the signature: only PERPSCOPE_WEBHOOK__SECRET sets it, refused in a file")
+    ] = ""
+    secret_file: Annotated[str, Meta(description="file with it, readable by its owner alone; empty = none")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=60, description="seconds one try may take")] = 10.0
 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +294,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive: Archive = Archive()
     map: Map = Map()
     web: Web = Web()
+    alerts: Alerts = Alerts()
+    alert: dict[str, Table] = {}
+    telegram: Telegram = Telegram()
+    webhook: Webhook = Webhook()
     redis: Redis = Redis()
     log: Log = Log()
     ccxt: Ccxt = Ccxt()

@@ -296,5 +296,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     examining = {"coverage", "doctor", "margin"}
     estimating = {"cascade", "heatmap", "map", "sentiment", "study", "tape"}
     serving = {"serve", "keys"}
-    assert names == collecting_and_reading | keeping | examining | estimating | serving
+    telling = {"alerts", "telegram"}
+    assert names == collecting_and_reading | keeping | examining | estimating | serving | telling
     assert callable(reading.status)

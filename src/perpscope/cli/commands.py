@@ -4,6 +4,7 @@ import typer
 
 from perpscope import __version__
 from perpscope.cli import (
+    alerts,
     analyzing,
     archiving,
     backfilling,
@@ -22,6 +23,7 @@ from perpscope.cli import (
     serving,
     study,
     symbols,
+    telegram,
     totals,
     upkeep,
 )
@@ -61,6 +63,8 @@ app.command("symbols")(symbols.symbols)
 app.command("margin")(margin.margin)
 app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
+app.command("alerts")(alerts.alerts)
+app.command("telegram")(telegram.telegram)
 app.command("config")(configuring.config)
 
 

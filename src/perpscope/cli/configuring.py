@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from perpscope.cli.options import Config, Json, settings
-from perpscope.config import keys
+from perpscope.config import SECRETS, keys
 from perpscope.errors import ConfigError
 from perpscope.settings import Settings
 
@@ -55,6 +55,8 @@ def _init(path: Path) -> None:
     section = ""
     for key, default, description in keys():
         head, _, name = key.rpartition(".")
+        if key in SECRETS:
+            continue
         if head != section:
             section = head
             lines += [f"[{head}]"]

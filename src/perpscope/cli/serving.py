@@ -68,9 +68,10 @@ def serve(
         if open_ or (open_ is None and is_desktop()):
             webbrowser.open(at)
 
+    from perpscope.notify.sinks import make_sinks
     from perpscope.web import serve as web_serve
 
-    web_serve.serve(tree, store, host=address.host, port=bound, sockets=[listening], ready=ready)
+    web_serve.serve(tree, store, host=address.host, port=bound, sockets=[listening], ready=ready, sinks=make_sinks)
 
 
 def _end(*_: object) -> NoReturn:

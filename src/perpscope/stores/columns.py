@@ -17,6 +17,7 @@ _ORDER: Final = {
     "candles_1m": "ts_open",
 }
 _INTEGERS: Final = ("ts_", "period_s")
+_ALWAYS: Final = 2**62
 _NOTHING: Final = "9e999"  #: stands for NULL on its way out: infinite, as no figure of a store is
 
 
@@ -50,6 +51,7 @@ def read_columns(
     of: tuple[str, str],
     since_ns: int,
     kind: str | None = None,
+    until_ns: int = _ALWAYS,
 ) -> Columns:
     """Columns of one symbol from a moment on.
 
@@ -60,11 +62,12 @@ def read_columns(
         of: venue and symbol.
         since_ns: ns UTC.
         kind: of ratios; None where there are no kinds.
+        until_ns: ns UTC, not included.
     """
     order = _ORDER[series]
     told = [name if name.startswith(_INTEGERS) else f"ifnull({name}, {_NOTHING})" for name in names]
     more, values = ("", ()) if kind is None else ("AND kind = ?", (kind,))
     query = f"""SELECT {", ".join(told)} FROM {series}
-        WHERE venue = ? AND symbol = ? AND {order} >= ? {more} ORDER BY {order}"""  # noqa: S608 -- ours
+        WHERE venue = ? AND symbol = ? AND {order} >= ? AND {order} < ? {more} ORDER BY {order}"""  # noqa: S608 -- ours
     record = np.dtype([(name, "i8" if name.startswith(_INTEGERS) else "f8") for name in names])
-    return Columns(np.fromiter(connection.execute(query, (*of, since_ns, *values)), record))
+    return Columns(np.fromiter(connection.execute(query, (*of, since_ns, until_ns, *values)), record))

@@ -295,13 +295,19 @@ class SqliteReader:
         return self._select(record, newest, (*values, limit))[::-1]
 
     def columns(
-        self, series: str, names: Sequence[str], of: Instrument, since_ns: int, kind: str | None = None
+        self,
+        series: str,
+        names: Sequence[str],
+        of: Instrument,
+        since_ns: int,
+        kind: str | None = None,
+        until_ns: int = 2**62,
     ) -> "Columns":
-        """Columns of an instrument's rows from a moment (ns UTC) on; see `columns.read_columns`."""
+        """Columns of an instrument's rows from a moment (ns UTC) to another; see `columns.read_columns`."""
         from perpscope.stores.columns import read_columns  # noqa: PLC0415 -- numpy: a store is opened without it
 
         with trusting(self.path):
-            return read_columns(self._connection, series, names, (of.venue, of.symbol), since_ns, kind)
+            return read_columns(self._connection, series, names, (of.venue, of.symbol), since_ns, kind, until_ns)
 
     def coverage(
         self,

@@ -9,6 +9,7 @@ import uvicorn
 from msgspec.structs import replace
 from starlette.types import ASGIApp
 
+from perpscope.app.alerts.sink import SinkMaker
 from perpscope.errors import ConfigError
 from perpscope.settings import Settings, Web
 from perpscope.web.app import create_app
@@ -51,6 +52,7 @@ def serve(
     port: int,
     sockets: Sequence[socket.socket] | None = None,
     ready: Callable[[str], None],
+    sinks: SinkMaker | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -61,12 +63,13 @@ def serve(
         port: 0 = any free one.
         sockets: that listen already; None = host and port are opened.
         ready: called with the URL once it is served.
+        sinks: makes what alerts are told by.
 
     Raises:
         ConfigError: a setting is wrong, or the address cannot be listened at ("web-address").
     """
     refuse_exposed(replace(settings.web, host=host))
-    server = Server(configured(create_app(settings, database), settings.web, host=host, port=port), ready)
+    server = Server(configured(create_app(settings, database, sinks=sinks), settings.web, host=host, port=port), ready)
     try:
         server.run(sockets=list(sockets) if sockets else None)
     except SystemExit as stopped:
