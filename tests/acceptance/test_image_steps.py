@@ -64,7 +64,12 @@ class Image:
     def copy(self, source: str, target: Path) -> None:
         """Copy what the context holds."""
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+            out = [
+                line.removeprefix("**/")
+                for line in (ROOT / ".dockerignore").read_text("utf-8").split()
+                if "**/" in line
+            ]
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns(*out))
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / source, target / source if target.is_dir() else target)
@@ -153,6 +158,7 @@ def test_what_the_steps_make_serves_as_the_image_would(image: Image) -> None:
         ill = image.run("python", str(image.root / "opt/perpscope/healthcheck.py"), "face", PORT="9")
         assert ill.returncode == 1
         assert answered(url) == 200
+        assert answered(f"{url}/static/licenses.txt") == 200, "the image has no dashboard"
         assert answered(f"{url}/api/v1/status") == 401
         assert answered(f"{url}/api/v1/status", key) == 200
         began = time.monotonic()

@@ -257,7 +257,7 @@ def test_s5_nothing_takes_more_than_get(face: Face) -> None:
 
 def test_s8_pages_and_figures_carry_what_a_browser_must_not_do(face: Face) -> None:
     """S8: no off-site source, and no inline script to be let in by name."""
-    for path in ("/", "/docs", "/openapi.json", "/api/status", "/healthz", "/metrics", "/none"):
+    for path in ("/", "/map", "/viewer", "/docs", "/openapi.json", "/api/status", "/healthz", "/metrics", "/none"):
         told = face.ask(path)
         assert "default-src 'none'" in told.headers["content-security-policy"], path
         assert "unsafe" not in told.headers["content-security-policy"]

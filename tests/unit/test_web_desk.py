@@ -190,7 +190,7 @@ def test_a_problem_says_no_more_than_it_knows() -> None:
         ("/docs/errors", "text/html; charset=utf-8"),
         ("/openapi.json", "application/json"),
         ("/favicon.ico", "image/svg+xml"),
-        *((f"/static/{name}", pages._TYPES["." + name.rpartition(".")[2]]) for name in pages.names()),
+        *((f"/static/{name}", pages.TYPES["." + name.rpartition(".")[2]]) for name in pages.names()),
     ],
 )
 async def test_pages_come_with_their_type_and_tag(path: str, kind: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from perpscope.app import dashboard
 from perpscope.errors import ConfigError, PerpscopeError
 from perpscope.settings import Settings
 from perpscope.stores.access import too_few_open_files
@@ -52,6 +53,7 @@ def look(database: Path, settings: Settings) -> Iterator[Told]:
     yield _sqlite()
     if database.exists():
         yield _database(database)
+    yield of_dashboard(dashboard.FOLDER)
 
 
 def refuse_too_few_open_files() -> None:
@@ -109,6 +111,13 @@ def _sqlite() -> Told:
     is_mended = sqlite3.sqlite_version_info >= _SQLITE_MENDED
     why = "" if is_mended else ": older than 3.51.3, safe here because one process alone writes a database"
     return Told("sqlite", "ok", f"SQLite {sqlite3.sqlite_version}{why}")
+
+
+def of_dashboard(folder: Path) -> Told:
+    """Whether the dashboard is built in a folder."""
+    if not dashboard.is_built(folder):
+        return Told("dashboard", "warn", "not built: the simple viewer is shown instead", dashboard.remedy())
+    return Told("dashboard", "ok", f"built, {dashboard.script_bytes(folder) / 1e3:.0f} kB of scripts")
 
 
 def _database(path: Path) -> Told:

@@ -20,9 +20,11 @@ from starlette.types import ASGIApp
 
 from perpscope import config
 from perpscope.app import api_keys, buses, places
+from perpscope.app.alerts.service import AlertService
+from perpscope.app.alerts.sink import SinkMaker
 from perpscope.app.face import TOPICS, Live
 from perpscope.settings import Settings
-from perpscope.web import openapi, pages, routes, tickets
+from perpscope.web import dashboard, openapi, pages, routes, tickets
 from perpscope.web.answers import Answers, ready
 from perpscope.web.desk import Desk
 from perpscope.web.endpoint import Endpoint
@@ -47,6 +49,7 @@ def create_app(
     *,
     live: Live | None = None,
     endpoints: Sequence[Endpoint] | None = None,
+    sinks: SinkMaker | None = None,
 ) -> ASGIApp:
     """The face of one store, or of one heart.
 
@@ -55,24 +58,25 @@ def create_app(
         database: the store; None = a replica, which has none.
         live: what the heart tells; None = listen to the bus of the settings.
         endpoints: None = those of `web.routes`.
+        sinks: makes what alerts are told by; None = they are on the page and in the log alone.
 
     Raises:
         ConfigError: a setting is wrong.
     """
     heard = Live(buses.subscriber(settings, database, TOPICS)) if live is None else live
-    cache = buses.cache(settings, database)
-    sources = Sources(settings, database, heard, cache)
+    sources = Sources(settings, database, heard, buses.cache(settings, database))
     answers = Answers(sources)
     served = found() if endpoints is None else tuple(endpoints)
     hub = Hub(settings.web, heard, answers, served)
     given, traffic = Tickets(), Traffic()
+    works = {"heart": heard.run, "push": hub.run, **_alerts(settings, database, heard, sinks)}
     app = FastAPI(
         title="perpscope",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan({"heart": heard.run, "push": hub.run}, sources, answers),
+        lifespan=_lifespan(works, sources, answers),
         exception_handlers={HTTPException: _refused},
     )
     app.router.routes[:] = [
@@ -82,9 +86,20 @@ def create_app(
         *Ops(sources, answers, traffic, lambda: _push_figures(hub)).routes(),
         *_pages(settings, served),
     ]
+    return Requests(_guarded(app, settings, given, served), traffic)
+
+
+def _guarded(app: FastAPI, settings: Settings, given: Tickets, served: Sequence[Endpoint]) -> ASGIApp:
+    """What stands before the application."""
     front = Front(app, _straight(app.router.routes))
-    guard = Guard(front, settings.web, api_keys.of(settings.web), tickets=given, demands=_demands(served))
-    return Requests(guard, traffic)
+    return Guard(front, settings.web, api_keys.of(settings.web), tickets=given, demands=_demands(served))
+
+
+def _alerts(
+    settings: Settings, database: Path | None, heard: Live, sinks: SinkMaker | None
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """The watch over alerts, where there is a store to watch."""
+    return {} if database is None else {"alerts": AlertService(settings, database, heard, sinks).run}
 
 
 def _lifespan(
@@ -148,17 +163,18 @@ def _demands(endpoints: Sequence[Endpoint]) -> Mapping[str, Demand]:
 
 
 def _pages(settings: Settings, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
-    """The page, the docs where they are wanted, and the files of both."""
+    """The dashboard, the docs where they are wanted, and the files of both."""
     schema = ready(openapi.encoded(openapi.document(endpoints)))
-    made: list[BaseRoute] = [Route("/", Page(pages.page("viewer.html")))]
-    made += [Route(f"/static/{name}", Page(pages.page(name), "static")) for name in pages.names()]
-    made.append(Route("/favicon.ico", Page(pages.page("icon.svg"), "static")))
+    made: dict[str, ASGIApp] = {**dashboard.served()}
+    made |= {f"/static/{name}": Page(pages.page(name), "static") for name in pages.names()}
+    made["/favicon.ico"] = Page(pages.page("icon.svg"), "static")
     docs = {
         "/docs": Page(pages.page("docs.html"), "docs"),
         "/docs/errors": Page(pages.errors_page(), "docs"),
         "/openapi.json": Page(schema, "openapi"),
     }
-    return [*made, *(Route(path, pages.Documents(page, settings.web)) for path, page in docs.items())]
+    made |= {path: pages.Documents(page, settings.web) for path, page in docs.items()}
+    return [Route(path, page) for path, page in made.items()]
 
 
 def _push_figures(hub: Hub) -> Mapping[str, float]:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from starlette import types as asgi
 
+from perpscope.app import dashboard
 from perpscope.app.api_keys import LOCAL, ApiKeys, Grant, Scope
 from perpscope.settings import Web
 from perpscope.web import asked as reading
@@ -31,7 +32,7 @@ __all__ = ["Demand", "Guard", "is_loopback", "refuse_exposed"]
 HEALTH = frozenset({"/healthz", "/readyz"})
 _ALIVE = "/healthz"  # costs nothing, and is not counted
 #: Pages that a browser asks for before it could send a key; none holds a figure.
-PUBLIC = frozenset({"/", "/favicon.ico", "/docs", "/openapi.json", *HEALTH})
+PUBLIC = frozenset({*dashboard.PATHS, "/viewer", "/favicon.ico", "/docs", "/openapi.json", *HEALTH})
 PUBLIC_FOLDERS = ("/static/", "/docs/")
 #: Where a ticket opens a connection.
 PUSH = frozenset({"/api/v1/stream", "/api/v1/liquidations/real-time", "/api/liquidations/real-time"})

@@ -17,12 +17,16 @@ from perpscope.web.exposure import is_loopback
 from perpscope.web.problem import problem
 
 FOLDER: Final = Path(__file__).parent / "files"
-_TYPES: Final = {
+#: Said by name, whatever this machine's own table says of them.
+TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
 }
 #: What only a document can heed; the guard says the rest of everything.
 _DOCUMENT: Final = {"cross-origin-opener-policy": "same-origin"}
@@ -53,8 +57,14 @@ class Page:
 
 def page(name: str) -> Answer:
     """One of our files."""
+    content = (FOLDER / name).read_bytes()
     kind = Path(name).suffix
-    return ready((FOLDER / name).read_bytes(), content_type=_TYPES[kind], own=_DOCUMENT if kind == ".html" else None)
+    return document(content) if kind == ".html" else ready(content, content_type=TYPES[kind])
+
+
+def document(content: bytes) -> Answer:
+    """A page of HTML."""
+    return ready(content, content_type=TYPES[".html"], own=_DOCUMENT)
 
 
 def names() -> list[str]:
@@ -69,7 +79,7 @@ def errors_page() -> Answer:
     except FileNotFoundError:  # a link into a checkout's docs, built or copied without them
         text = "# Errors\n\nThis installation came without their texts: see `docs/errors.md` of perpscope."
     frame = (FOLDER / "errors.html").read_text("utf-8")
-    return ready(frame.replace("<!--errors-->", rendered(text)).encode(), content_type=_TYPES[".html"], own=_DOCUMENT)
+    return document(frame.replace("<!--errors-->", rendered(text)).encode())
 
 
 def rendered(markdown: str) -> str:
