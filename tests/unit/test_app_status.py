@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perpscope.app.connections import links, quantile_ms
 from perpscope.app.status import judge_feeds, market_now, read_status
 from perpscope.cli.feed_tables import seen
 from perpscope.cli.main import run
@@ -367,3 +368,43 @@ def test_what_is_polled_is_judged_by_its_own_pace(age_s: int | None, failures: i
         engine.process(OpenInterest(BTC, ts, ts, 1.0, None))
     (line,) = judge_feeds({"binance": [wanted]}, [], engine, NOW, 1.0, [poller])
     assert line.state is state
+
+
+async def test_a_connection_tells_how_often_it_was_lost_and_how_late_data_comes(eventually: Wait) -> None:
+    """Attempts, why the last one ended, and the median and 95th percentile of the lags of its Ticks."""
+    async with connection(eventually, Channel.TRADES, Channel.MARK_PRICES) as made:
+        list(made.pulses(NOW + SECOND))
+        assert made.lags, "a trade was stamped by the venue before it came"
+        made.lags.extend(n * 1_000_000 for n in range(1, 101))
+        made.lags.popleft()
+        (line,) = links([made], []).connections
+    assert (line.venue, line.name, line.is_open, line.attempts) == ("binance", "binance/trades", True, 1)
+    assert line.channels == [Channel.TRADES, Channel.MARK_PRICES]
+    assert line.silent_ms is not None
+    assert (line.lag_p50_ms, line.lag_p95_ms) == (50.0, 95.0)
+    assert (line.failures, line.last_error) == (0, None)
+
+
+async def test_a_connection_that_does_not_open_says_why(eventually: Wait) -> None:
+    """Nothing is known of a lag, and the error is told in the system's words."""
+    async with connection(eventually, Channel.TRADES, is_open=False) as made:
+        await eventually(lambda: made.failures > 0)
+        (line,) = links([made], []).connections
+    assert (line.is_open, line.silent_ms, line.lag_p50_ms, line.lag_p95_ms) == (False, None, None, None)
+    assert line.last_error is not None
+    assert "refused" in line.last_error
+    assert quantile_ms([], 0.5) is None
+
+
+def test_calls_are_counted_with_their_failures() -> None:
+    """What is asked again and again stands beside the sockets."""
+    polls = VENUE.polls(
+        [Instrument(id=BTC, venue="binance", symbol="BTCUSDT", base="BTC", quote="USDT")], [Channel.OPEN_INTEREST]
+    )
+    poller = Poller(
+        VENUE, polls, {}, http=_NoHttp(), inbox=Inbox(), clock=MarketClock(), recorder=None, rng=random.Random(1)
+    )
+    poller.calls, poller.failures, poller.last_error = 7, 2, "503"
+    (line,) = links([], [poller]).calls
+    assert (line.venue, line.channels, line.calls) == ("binance", [Channel.OPEN_INTEREST], 7)
+    assert (line.failures, line.last_error) == (2, "503")

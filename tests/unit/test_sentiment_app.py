@@ -385,3 +385,22 @@ def test_a_grid_ends_now() -> None:
         3.0,
     ]
     assert grid.total([moment(7), moment(7) - 5], [1.0, 2.0])[0] == 3.0
+
+
+def test_the_last_day_stands_behind_the_index(whole: Path, holed: Path) -> None:
+    """Each figure and the market at the moments of `recent`; a venue that fell silent is a hole, not a line."""
+    found = read_sentiment(whole, "BTC")
+    assert len(found.recent) == 96
+    for row in found.figures:
+        assert len(row.past) == 96, row.name
+        assert row.level is not None
+        if row.name not in {"liq_imbalance", "oi_trend"}:
+            assert row.past[-1] == pytest.approx(row.level, rel=1e-5)
+    market = found.market
+    assert [venue.venue for venue in market.venues] == ["binance", "bybit", "okx"]
+    for venue in market.venues:
+        assert venue.open_interest[-1] == pytest.approx(OPEN_INTEREST[venue.venue], rel=0.02)
+    assert len(market.price) == len(market.long_usd) == len(market.short_usd) == 96
+    silent = next(venue for venue in read_sentiment(holed, "BTC").market.venues if venue.venue == "binance")
+    assert silent.open_interest[-20:] == [None] * 20
+    assert silent.open_interest[0] is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from perpscope.app.connections import ConnectionLine, Links
 from perpscope.app.status import FeedLine, Status
 from perpscope.app.status_reading import StatusReading
 from perpscope.app.telling import MARKET_EVERY_S, STATUS_EVERY_S, Telling
@@ -228,6 +229,25 @@ async def test_the_status_is_told_once_a_second(scene: Scene, eventually: Wait) 
     assert len(scene.statuses()) == 1
     scene.tick(after_s=STATUS_EVERY_S / 2)
     assert len(scene.statuses()) == 2
+
+
+async def test_how_the_heart_is_connected_is_told_with_its_status(scene: Scene, eventually: Wait) -> None:
+    """Asked for only when a status is told, not at every Tick."""
+    line = ConnectionLine("binance", "binance/0", [Channel.TRADES], True, 3, 0, "silent", 12, 40.0, 90.0)
+    asked: list[Links] = []
+
+    def joined() -> Links:
+        asked.append(Links([line]))
+        return asked[-1]
+
+    def told() -> bool:
+        scene.telling.tick(scene.engine.market, FEEDS, HEART, joined)
+        return bool(scene.statuses())
+
+    await eventually(told)
+    assert scene.statuses()[0].connections == [line]
+    scene.telling.tick(scene.engine.market, FEEDS, HEART, joined)
+    assert len(asked) == len(scene.statuses()) == 1
 
 
 async def test_a_heart_that_ends_says_so(scene: Scene, eventually: Wait) -> None:

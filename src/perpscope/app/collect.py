@@ -17,6 +17,7 @@ import msgspec
 from perpscope.app import buses, places, venues
 from perpscope.app.archiving import Archiving
 from perpscope.app.backfill import Backfilling, PastTicks
+from perpscope.app.connections import links
 from perpscope.app.joining import Joining
 from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.market_time import MarketTime
@@ -293,7 +294,7 @@ class Collector:
         feeds = judge_feeds(wanted, feed.connections, engine, now_ns, self._clock.rate, feed.pollers)
         heart = HeartStatus(os.getpid(), now_ns, self._clock.wall_ns(), self._clock.rate, True)
         parts.store.report(feeds, heart)
-        parts.telling.tick(engine.market, feeds, heart)
+        parts.telling.tick(engine.market, feeds, heart, lambda: links(feed.connections, feed.pollers))
 
     def _tell_trouble(self, trouble: Trouble | None) -> None:
         """Say once when nothing can be written, and once when it can again."""

@@ -11,6 +11,7 @@ import msgspec
 
 from perpscope.app import venues
 from perpscope.app.availability import Availability, availability
+from perpscope.app.connections import CallLine, ConnectionLine, Links
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import Connection
@@ -89,6 +90,8 @@ class Status(msgspec.Struct, frozen=True):
     refused: list[Refusal] = []  #: by whom nothing is answered for now
     heart: HeartLine | None = None  #: None where no heart has reported
     bus: BusHealth | None = None  #: how faces are reached; None where only the store was read
+    connections: list[ConnectionLine] = []  #: as the heart tells them; empty where only the store was read
+    calls: list[CallLine] = []  #: likewise
 
 
 def judge_feeds(
@@ -175,7 +178,9 @@ def read_status(path: Path, settings: Settings | None = None) -> Status:
         )
 
 
-def brought_up_to_date(read: Status, feeds: Collection[FeedStatus], heart: HeartStatus, bus: BusHealth) -> Status:
+def brought_up_to_date(
+    read: Status, feeds: Collection[FeedStatus], heart: HeartStatus, bus: BusHealth, joined: Links
+) -> Status:
     """What the heart knows at this moment, over what was read of its store a while ago.
 
     Args:
@@ -183,6 +188,7 @@ def brought_up_to_date(read: Status, feeds: Collection[FeedStatus], heart: Heart
         feeds: as judged now.
         heart: as of now.
         bus: as of now.
+        joined: how it is connected.
     """
     shares = {(line.venue, line.channel): line for line in read.feeds}
     return msgspec.structs.replace(
@@ -191,6 +197,8 @@ def brought_up_to_date(read: Status, feeds: Collection[FeedStatus], heart: Heart
         availability=read.availability or availability([(feed.venue, feed.channel) for feed in feeds]),
         heart=heart_line(heart, is_running=heart.is_running),
         bus=bus,
+        connections=joined.connections,
+        calls=joined.calls,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from perpscope.app.connections import Links
 from perpscope.app.status import Status, brought_up_to_date
 from perpscope.app.status_reading import StatusReading
 from perpscope.engine.state import InstrumentState, MarketState
@@ -61,6 +62,7 @@ class Telling:
         self._lines: dict[str, int] = {}  # instrument → what had come of it when it was told last
         self._told_at = self._market_at = self._status_at = float("-inf")
         self._last: tuple[Collection[FeedStatus], HeartStatus] | None = None
+        self._links = Links()
         self._is_well = True
         self._has_failed = False
 
@@ -79,8 +81,14 @@ class Telling:
         else:
             self._flushing = asyncio.get_running_loop().call_later(wait_s, self._tell_events)
 
-    def tick(self, market: MarketState, feeds: Collection[FeedStatus], heart: HeartStatus) -> None:
-        """At each Tick, with what the heart has just judged. Never waits."""
+    def tick(
+        self,
+        market: MarketState,
+        feeds: Collection[FeedStatus],
+        heart: HeartStatus,
+        joined: Callable[[], Links] = Links,
+    ) -> None:
+        """At each Tick, with what the heart has just judged, and how it is connected. Never waits."""
         if self._publisher is None:
             return
         now = self._monotonic()
@@ -91,6 +99,7 @@ class Telling:
         self._reading.look()
         if self._reading.latest is not None and now - self._status_at >= STATUS_EVERY_S:
             self._status_at = now
+            self._links = joined()
             self._tell_status()
             self._tell_trouble()
 
@@ -154,7 +163,7 @@ class Telling:
         read = self._reading.latest
         if read is None or self._last is None:
             return None
-        return brought_up_to_date(read, *self._last, self.health())
+        return brought_up_to_date(read, *self._last, self.health(), self._links)
 
     def _tell_trouble(self) -> None:
         """Say once that faces are not reached, and once that they are again."""

@@ -9,7 +9,7 @@ is closed when the second hears what it hears; what both bring counts once (`ove
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -38,6 +38,8 @@ _SUSPICIOUS = 2
 _LOOK_S = 0.1
 #: A successor on which everything is acknowledged but nothing is said takes over after so many real seconds.
 _QUIET_HANDOVER_S = 60.0
+#: Ticks whose lag is kept.
+_LAGS_KEPT = 600
 
 _log = structlog.get_logger()
 
@@ -90,6 +92,7 @@ class Connection:
         self.attempts = 0  #: connection attempts so far
         self.failures = 0  #: in a row, since the last healthy spell
         self.last_error: str | None = None  #: why the last attempt ended
+        self.lags: deque[int] = deque(maxlen=_LAGS_KEPT)  #: ns, from the venue's stamp to our receipt, one of each Tick
         self._speaker = venue
         self._catalogue = catalogue
         self._connector = connector
@@ -132,6 +135,8 @@ class Connection:
             if session.ts_last != session.ts_pulsed:
                 session.ts_pulsed = session.ts_last
                 lag = session.lag()
+                if lag:
+                    self.lags.append(lag)
                 session.ts_reached = min(self._ts_pulse, session.ts_last) - max(0, lag)
                 yield Alive(session.name, session.ts_last, session.frames, now_ns, lag)
         self._ts_pulse = now_ns

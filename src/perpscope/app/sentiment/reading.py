@@ -24,6 +24,7 @@ from perpscope.app.perpetuals import perpetuals
 from perpscope.app.sentiment.events import read_events
 from perpscope.app.sentiment.grid import STEP_S, Grid
 from perpscope.app.sentiment.liquidations import SideTold, described, side_told, summed
+from perpscope.app.sentiment.past import DAY_STEPS, RATIOS, MarketPast, figure_past, market_past
 from perpscope.app.sentiment.pools import liquidations_by, market_of, pooled, risk_input
 from perpscope.app.sentiment.rows import DAYS, Told, read
 from perpscope.app.status import market_now
@@ -36,7 +37,7 @@ from perpscope.stores.reader import SqliteReader
 from perpscope.stores.status import StoreKind
 
 _MS_NS, _DAY_NS = 1_000_000, 86_400_000_000_000
-_DAY_STEPS, _RISK_STEPS = 96, 16  #: of a quarter hour: of the series that is shown, and of the risk's hysteresis
+_RISK_STEPS = 16  #: of a quarter hour: of the risk's hysteresis
 _FULL_DAYS: Final = 29.5
 #: Figure of the index → what it is read from, and the feed that brings it.
 _FROM: Mapping[str, tuple[str, Channel]] = {
@@ -50,7 +51,6 @@ _FROM: Mapping[str, tuple[str, Channel]] = {
     "momentum": ("price", Channel.MARK_PRICES),
     "volatility": ("price", Channel.MARK_PRICES),
 }
-_RATIOS = frozenset({"ls_accounts", "top_positions", "taker"})
 
 
 class FigureTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +64,7 @@ class FigureTold(msgspec.Struct, frozen=True, kw_only=True):
     coverage_24h: float | None  #: share of the last 24 h of its feeds that was seen; None = unknown
     basis: str  #: "observed"; "estimated" from samples; "observed, sampled" where a part of it is a floor
     sources: list[Judged]
+    past: list[float | None]  #: `level` at the moments of `recent`; null = not known
 
 
 class RiskTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     liquidations: list[SideTold]  #: of the last 4 h: longs, shorts; empty if none were watched
     events: list[Event] | None  #: cascades of the last 24 h, ns UTC; null = they were not asked for
     recent: list[tuple[int, float | None]]  #: the index of the last 24 h by quarter hours, ms UTC; null = not known
+    market: MarketPast  #: at the same moments
     notes: list[str]
 
 
@@ -144,7 +146,7 @@ def _answer(
 ) -> Answer:
     pools = pooled(told)
     market = market_of(told, pools)
-    whole = series(market, {"funding": pools["funding"].period_s}, _DAY_STEPS)
+    whole = series(market, {"funding": pools["funding"].period_s}, DAY_STEPS)
     ages = {
         figure: (pools[field].age_s, pools[field].period_s)
         for figure, (field, _) in _FROM.items()
@@ -170,6 +172,7 @@ def _answer(
         liquidations=forced,
         events=events,
         recent=_recent(whole.blended.value, grid),
+        market=market_past(told, market),
         notes=_notes(sentiment, rows, days, forced),
     )
 
@@ -192,12 +195,13 @@ def _figure(
         coverage_24h=seen[channel],
         basis=basis if channel is Channel.LIQUIDATIONS else "observed",
         sources=liquidations_by(told) if found is None else found.sources,
+        past=figure_past(name, raw),
     )
 
 
 def _level(name: str, found: Pool | None, raw: Floats | None) -> float | None:
     """What a figure is now, as people say it: a ratio, a rate, or what METHOD §9 makes of it."""
-    if name in _RATIOS and found is not None:
+    if name in RATIOS and found is not None:
         return None if found.level is None else exp(found.level)
     if name in {"funding", "basis"} and found is not None:
         return found.level
@@ -228,7 +232,7 @@ def _risk(given: RiskInput) -> RiskTold:
 
 def _recent(values: Floats, grid: Grid) -> list[tuple[int, float | None]]:
     step_ms = round(STEP_S * 1e3)
-    last = values[-_DAY_STEPS:].tolist()
+    last = values[-DAY_STEPS:].tolist()
     return [
         (grid.now_ns // _MS_NS - (len(last) - 1 - at) * step_ms, value if isfinite(value) else None)
         for at, value in enumerate(last)

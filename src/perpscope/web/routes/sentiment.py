@@ -8,6 +8,7 @@ from msgspec import Meta as About
 from perpscope.analytics.sentiment import Sentiment
 from perpscope.app.answers.known import Waiting, read_or_wait
 from perpscope.app.sentiment.liquidations import SideTold
+from perpscope.app.sentiment.past import MarketPast
 from perpscope.app.sentiment.reading import FigureTold, RiskTold, read_sentiment
 from perpscope.web.endpoint import Endpoint
 from perpscope.web.fields import Symbol, waiting
@@ -32,6 +33,7 @@ class SentimentBody(msgspec.Struct, frozen=True, kw_only=True):
     risk: Annotated[RiskTold | None, About(description="liquidation risk, 0 to 100, with its parts")]
     liquidations: Annotated[list[SideTold], About(description="of the last 4 h: longs, shorts")]
     recent: Annotated[list[tuple[int, float | None]], About(description="epoch ms and the index, by quarter hours")]
+    market: Annotated[MarketPast | None, About(description="at the moments of `recent`")]
     instruments: list[str]
     history_days: Annotated[float | None, About(description="of price; 30 are used")]
     meta: Meta
@@ -52,6 +54,7 @@ def make(sources: Sources, asked: SentimentQuery) -> SentimentBody:
             risk=None,
             liquidations=[],
             recent=[],
+            market=None,
             instruments=[],
             history_days=None,
             meta=waiting(sources, "model", found),
@@ -65,6 +68,7 @@ def make(sources: Sources, asked: SentimentQuery) -> SentimentBody:
         risk=found.risk,
         liquidations=found.liquidations,
         recent=found.recent,
+        market=found.market,
         instruments=found.instruments,
         history_days=found.history_days,
         meta=meta(

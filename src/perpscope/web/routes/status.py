@@ -7,7 +7,9 @@ from msgspec import Meta as About
 
 from perpscope.app.answers.standing import State, standing
 from perpscope.app.availability import Availability
+from perpscope.app.connections import CallLine, ConnectionLine
 from perpscope.app.status import FeedLine, Refusal, Status
+from perpscope.model.bulletin import BusHealth
 from perpscope.stores.status import EventCounts
 from perpscope.web.endpoint import Endpoint
 from perpscope.web.meta import Meta, meta
@@ -42,6 +44,10 @@ class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
     database_bytes: int | None
     availability: Annotated[list[Availability], About(description="how each venue tells what")]
     refused: Annotated[list[Refusal], About(description="venues that refuse this address for now")]
+    connections: Annotated[list[ConnectionLine], About(description="sockets, as a heart that was heard tells them")]
+    calls: Annotated[list[CallLine], About(description="what is asked again and again, likewise")]
+    retention_days: Annotated[int | None, About(description="after which rows are deleted; null = all are kept")]
+    bus: Annotated[BusHealth | None, About(description="how the heart reaches its faces; null where none was heard")]
     meta: Meta
 
 
@@ -60,6 +66,10 @@ def make(sources: Sources, _: StatusQuery) -> StatusBody:
         database_bytes=None if told is None else told.database.bytes,
         availability=[] if told is None else told.availability,
         refused=[] if told is None else told.refused,
+        connections=[] if told is None else told.connections,
+        calls=[] if told is None else told.calls,
+        retention_days=sources.settings.retention.days or None,
+        bus=None if told is None else told.bus,
         meta=meta(
             sources,
             kind="observed",
