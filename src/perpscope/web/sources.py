@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from perpscope.app.answers.kept_figures import KeptFigures
 from perpscope.errors import StoreError
 from perpscope.ports import Cache
 from perpscope.settings import Settings
@@ -22,12 +23,19 @@ class Sources(msgspec.Struct):
     live: "Live"
     cache: Cache
     standing: Standing | None = None  #: made by `stand`
+    figures: KeptFigures | None = None  #: made by `kept_figures`
 
     def stand(self) -> Stand:
         """How the heart, its feeds and the market's time stand just now."""
         if self.standing is None:
             self.standing = Standing(self.database, self.live)
         return self.standing.look()
+
+    def kept_figures(self) -> KeptFigures:
+        """What is kept of every coin while somebody asks; see `store`."""
+        if self.figures is None:
+            self.figures = KeptFigures(self.store())
+        return self.figures
 
     def store(self) -> Path:
         """The store's path, for an answer that cannot be made without one.

@@ -1,8 +1,11 @@
 """A heatmap as programs take it: cells that hold something, a matrix, or a byte for each cell of a regular grid.
 
-In: a `HeatAnswer`. Out: numbers to three digits; bytes with the scale they are to be read by.
+In: a `HeatAnswer`. Out: numbers to three digits; bytes with the scale they are to be read by. What was made for the
+last few questions is kept in this process, so that the next answer adds what has come since.
 """
 
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.app.liqmap.answer import HeatAnswer
+from perpscope.app.liqmap.heat_grown import KeptHeat
 from perpscope.app.liqmap.parts import Question
 from perpscope.app.liqmap.reading import read_heatmap
 from perpscope.app.liqmap.snapped import snapped_heat
@@ -22,6 +26,8 @@ _MINUTE_MS: Final = 60_000
 _BEFORE_H: Final = 24.0
 _CODES: Final = 254  #: steps of a byte's scale; 0 is an empty cell
 _SPAN: Final = 1e4  #: largest ÷ smallest amount a byte tells
+#: Questions whose heatmaps are kept; each takes some 4 MB for five venues.
+_MOST_KEPT: Final = 12
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,40 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     most_usd: float  #: byte 255
 
 
+class _Place(msgspec.Struct):
+    """Of one question; whoever asks the same waits."""
+
+    turn: threading.Lock
+    kept: KeptHeat
+
+
+class KeptHeats:
+    """Heatmaps of the questions that were asked last; for any thread.
+
+    Args:
+        most: questions.
+    """
+
+    def __init__(self, most: int = _MOST_KEPT) -> None:
+        self._most = most
+        self._turn = threading.Lock()
+        self._places: OrderedDict[tuple[object, ...], _Place] = OrderedDict()
+
+    def read(self, path: Path, question: Question, *, hours: float, every_min: float) -> HeatAnswer:
+        """As `read_heatmap`, gone on with from the last answer to the same."""
+        key = (path, question, hours, every_min)
+        with self._turn:
+            place = self._places.setdefault(key, _Place(threading.Lock(), KeptHeat()))
+            self._places.move_to_end(key)
+            while len(self._places) > self._most:
+                self._places.popitem(last=False)
+        with place.turn:
+            return read_heatmap(path, question, hours=hours, every_min=every_min, kept=place.kept)
+
+
+_KEPT: Final = KeptHeats()
+
+
 def read(path: Path, question: Question, *, hours: float, every_min: float) -> HeatAnswer:
     """The heatmap of the last hours: as it was published where the chain holds them, else made anew, long enough.
 
@@ -50,7 +90,7 @@ def read(path: Path, question: Question, *, hours: float, every_min: float) -> H
         and snapped_heat(path, question, hours=hours, every_min=every_min) is None
     ):
         question = msgspec.structs.replace(question, lookback_h=hours + _BEFORE_H)
-    return read_heatmap(path, question, hours=hours, every_min=every_min)
+    return _KEPT.read(path, question, hours=hours, every_min=every_min)
 
 
 def times_ms(found: HeatAnswer) -> list[int]:

@@ -13,10 +13,8 @@ import msgspec
 import numpy as np
 
 from perpscope.analytics.liqmap import curves, force, heat, levels, price_moves
-from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
 from perpscope.analytics.liqmap.explain import Explanation, explain
 from perpscope.analytics.liqmap.force import Force
-from perpscope.analytics.liqmap.heat import Column
 from perpscope.analytics.liqmap.levels import Bins, Status
 from perpscope.analytics.liqmap.venue_map import VenueMap
 from perpscope.analytics.margin_arrays import Floats
@@ -26,6 +24,7 @@ from perpscope.app.liqmap import venues as liqmap_venues
 from perpscope.app.liqmap.answer import Bin, Direction, HeatAnswer, MapAnswer, RawLiquidation, Summary
 from perpscope.app.liqmap.baselines import baseline
 from perpscope.app.liqmap.borrowed import Borrower
+from perpscope.app.liqmap.heat_grown import STEADY_NS, KeptHeat, columns_of
 from perpscope.app.liqmap.kept import taken_up
 from perpscope.app.liqmap.measured import Overlay, Shown, overlaid
 from perpscope.app.liqmap.parts import REACH, Gathered, Part, Question, check, choose_arithmetic, gather, width_of
@@ -58,6 +57,18 @@ def read_map(path: Path, question: Question) -> MapAnswer:
     return msgspec.structs.replace(found, notes=[*found.notes, measured(path)])
 
 
+def read_kept_map(path: Path, question: Question) -> MapAnswer | None:
+    """The same map where the collector keeps it current; None where it would have to be made anew of its minutes.
+
+    Raises:
+        As `read_map`.
+    """
+    check(question)
+    gathered = gather(path, question, is_measured=question.formula == "method")
+    kept = taken_up(path, question, gathered)
+    return None if kept is None else _answer(question, kept)
+
+
 def maps_of(path: Path, question: Question) -> Gathered:
     """Every venue's map now: taken up where it is kept, else made of its bars.
 
@@ -75,7 +86,14 @@ def maps_of(path: Path, question: Question) -> Gathered:
     return gathered
 
 
-def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_min: float = 15.0) -> HeatAnswer:
+def read_heatmap(
+    path: Path,
+    question: Question,
+    *,
+    hours: float = 24.0,
+    every_min: float = 15.0,
+    kept: KeptHeat | None = None,
+) -> HeatAnswer:
     """The map as it was at moments of the last hours; each column knows only what came before it.
 
     Args:
@@ -83,6 +101,7 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
         question: of the map.
         hours: that are shown, > 0.
         every_min: minutes between columns, 5 or more.
+        kept: from the last answer to the same question, hours and minutes; is brought up to date.
 
     Raises:
         As `read_map`.
@@ -92,10 +111,8 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
         raise ConfigError("option-value", f"--hours {hours:g} must be above 0 and --every {every_min:g} at least 5")
     if (snapped := snapped_heat(path, question, hours=hours, every_min=every_min)) is not None:
         return _as_published(question, snapped)
-    gathered = gather(path, question)
-    last = gathered.reference.feed.bars[-1].close
-    edges = levels.edges_around(last, width=width_of(question, last), reach=REACH)
-    columns, prices = _columns(question, gathered, edges, (hours, every_min))
+    gathered = gather(path, question, steady_ns=STEADY_NS)
+    edges, columns, prices = columns_of(question, gathered, kept or KeptHeat(), hours=hours, every_min=every_min)
     return HeatAnswer(
         name=question.name,
         data=gathered.kind,
@@ -108,32 +125,6 @@ def read_heatmap(path: Path, question: Question, *, hours: float = 24.0, every_m
             *(f"{one.instrument.venue}: only open interest is stored, it is left out" for one in gathered.borrowers),
         ],
     )
-
-
-def _columns(
-    question: Question, gathered: Gathered, edges: Floats, shown: tuple[float, float]
-) -> tuple[list[Column], list[tuple[int, float, float, float]]]:
-    """All venues' maps as they grow: a column each so many minutes of the last hours, and the prices beside it."""
-    parts, (hours, every_min) = gathered.parts, shown
-    choose_arithmetic(parts)
-    columns: list[Column] = []
-    prices: list[tuple[int, float, float, float]] = []
-    waiting = [iter(part.feed.bars) for part in parts]
-    ahead = [next(bars, None) for bars in waiting]
-    after = gathered.now - round(hours * HOUR_NS)
-    for bar in gathered.reference.feed.bars:
-        for at, part in enumerate(parts):
-            while (coming := ahead[at]) is not None and coming.ts <= bar.ts:
-                part.map.take(coming)
-                ahead[at] = next(waiting[at], None)
-        if bar.ts <= after or (columns and bar.ts - columns[-1].ts < every_min * MINUTE_NS):
-            continue
-        known = [part for part in parts if part.map.state is not None]
-        if known:
-            laid = [levels.levels(part.map, horizon_min=question.horizon_min or None) for part in known]
-            columns.append(heat.column(bar.ts, levels.binned(laid, edges, bar.close).usd.sum(axis=0)))
-            prices.append((bar.ts, bar.low, bar.high, bar.close))
-    return columns, prices
 
 
 def _as_published(question: Question, snapped: SnappedHeat) -> HeatAnswer:

@@ -93,6 +93,14 @@ class HourTotals(msgspec.Struct, frozen=True):
     sides: Sides
 
 
+class CoinWindows(msgspec.Struct, frozen=True):
+    """All feeds of a coin that are summed, over several windows that end now."""
+
+    coin: str
+    to_ms: int
+    windows: list[Sides]
+
+
 class Score(msgspec.Struct, frozen=True):
     """How well the estimator recovers a coin's complete feed, thinned as a venue thins."""
 
@@ -164,6 +172,45 @@ def read_totals(
         ],
         last=_last([each.feed for each in told], start, end, last),
     )
+
+
+def read_windows(path: Path, hours: Sequence[float]) -> list[CoinWindows]:
+    """Totals of every coin over several windows, of one reckoning: each is what `read_totals` tells of it.
+
+    Args:
+        path: the store.
+        hours: lengths of the windows, > 0; cut to the data.
+
+    Raises:
+        DataError: there is no such store, or no liquidation in it.
+        StoreError: it cannot be read.
+    """
+    with SqliteReader.open(path) as reader:
+        now_ns = market_now(reader.heart(), reader.kind)
+        chosen = _chosen(extents(path), None)
+        cut = [_window(reader, chosen, length, now_ns) for length in hours]
+        spans = [(one.from_ms // 60_000 * 60, -(-one.to_ms // 1000)) for one in cut]
+        whole = (min(start for start, _ in spans), max(end for _, end in spans))
+        told, vouching, _ = _reckoned(reader, path, chosen, whole)
+    kept = [each for each in told if each.feed.completeness is not Completeness.WATCHLIST]
+    names = dict.fromkeys(coin_of(each.feed.instrument) for each in kept)
+    return [
+        CoinWindows(
+            coin,
+            whole[1] * 1000,
+            [
+                _together(
+                    [
+                        _sides(each, _seen(vouching, each, start, end), start, end)
+                        for each in kept
+                        if coin_of(each.feed.instrument) == coin
+                    ]
+                )
+                for start, end in spans
+            ],
+        )
+        for coin in names
+    ]
 
 
 def _reckoned(

@@ -22,7 +22,8 @@ class WhyQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: Symbol = "BTC"
     price: Annotated[
-        float | None, About(description="the level with this price, quote per base, above 0; none = the largest level")
+        Annotated[float, About(gt=0, le=_MOST_PRICE)] | None,
+        About(description="the level with this price, quote per base; none = the largest level"),
     ] = None
     side: Annotated[
         Literal["long", "short"] | None,
@@ -31,10 +32,6 @@ class WhyQuery(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile = "calibrated"
     exchanges: Venues = ()
     top: Annotated[int, About(ge=1, le=200, description="parts told one by one")] = 20
-
-    def __post_init__(self) -> None:
-        if self.price is not None and not 0.0 < self.price <= _MOST_PRICE:
-            raise ValueError(f"price {self.price:g} must be above 0 and {_MOST_PRICE:g} at most")
 
 
 class WhyVenue(msgspec.Struct, frozen=True):
