@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -38,6 +39,7 @@ from perpscope.web.push import routes as push_routes
 from perpscope.web.sources import Sources
 from perpscope.web.tickets import Tickets
 from perpscope.web.traffic import Requests, Traffic
+from perpscope.web.warming import warm
 
 _log = structlog.get_logger()
 _IN_PATH = re.compile(r"\{(\w+)\}")
@@ -69,16 +71,11 @@ def create_app(
     served = found() if endpoints is None else tuple(endpoints)
     hub = Hub(settings.web, heard, answers, served)
     given, traffic = Tickets(), Traffic()
-    works = {"heart": heard.run, "push": hub.run, **_alerts(settings, database, heard, sinks)}
-    app = FastAPI(
-        title="perpscope",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        lifespan=_lifespan(works, sources, answers),
-        exception_handlers={HTTPException: _refused},
-    )
+    works: dict[str, Callable[[], Awaitable[None]]] = {"heart": heard.run, "push": hub.run}
+    if database is not None:
+        works["alerts"] = AlertService(settings, database, heard, sinks).run
+        works["warming"] = partial(warm, heard, answers, served)
+    app = _framework(_lifespan(works, sources, answers))
     app.router.routes[:] = [
         *desks(served, answers),
         *push_routes(hub),
@@ -89,17 +86,23 @@ def create_app(
     return Requests(_guarded(app, settings, given, served), traffic)
 
 
+def _framework(lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:
+    """Without its own pages and errors."""
+    return FastAPI(
+        title="perpscope",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _refused},
+    )
+
+
 def _guarded(app: FastAPI, settings: Settings, given: Tickets, served: Sequence[Endpoint]) -> ASGIApp:
     """What stands before the application."""
     front = Front(app, _straight(app.router.routes))
     return Guard(front, settings.web, api_keys.of(settings.web), tickets=given, demands=_demands(served))
-
-
-def _alerts(
-    settings: Settings, database: Path | None, heard: Live, sinks: SinkMaker | None
-) -> dict[str, Callable[[], Awaitable[None]]]:
-    """The watch over alerts, where there is a store to watch."""
-    return {} if database is None else {"alerts": AlertService(settings, database, heard, sinks).run}
 
 
 def _lifespan(

@@ -4,6 +4,8 @@ In: a bar and where its new positions go. Out: what was passed by the price, cla
 holds exactly the open interest. Nothing here knows the time or the other books.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -121,4 +123,34 @@ def laid_out(book: Book, ladder: Ladder, first: int, count: int, setting: Settin
                 lower, upper = max(shift, 0), min(shift + bins, count)
                 if lower < upper:
                     found[side, rung, lower:upper] += part * book.mass[side, rung, lower - shift : upper - shift]
+    return found
+
+
+def summed(weighed: Sequence[tuple[Book, Floats]], ladder: Ladder, first: int, count: int, setting: Setting) -> Floats:
+    """Mass by liquidation price times each class' factor, summed over books and classes: (2, count) base units.
+
+    Args:
+        weighed: books of the ladder, each with (2, classes) factors.
+        ladder: its classes.
+        first: bin that is told first; what lies outside is left out.
+        count: of bins.
+        setting: width of a bin.
+    """
+    lowest = min(book.first for book, _ in weighed)
+    bins = max(book.first + book.mass.shape[2] for book, _ in weighed) - lowest
+    mass = np.zeros((2, ladder.offsets.shape[1] - 1, bins))
+    for book, factors in weighed:
+        start = book.first - lowest
+        mass[:, :, start : start + book.mass.shape[2]] += book.mass[:, :-1] * factors[:, :-1, None]
+    places = lowest + ladder.offsets[:, :-1] / setting.step - first
+    wholes = np.floor(places)
+    over = mass * (places - wholes)[:, :, None]
+    moved = np.zeros((*mass.shape[:2], bins + 1))
+    moved[:, :, :-1] = mass - over
+    moved[:, :, 1:] += over
+    found = np.zeros((2, count))
+    for side, rung in np.argwhere((wholes < count) & (wholes >= -bins)).tolist():
+        whole = int(wholes[side, rung])
+        lower, upper = max(whole, 0), min(whole + bins + 1, count)
+        found[side, lower:upper] += moved[side, rung, lower - whole : upper - whole]
     return found

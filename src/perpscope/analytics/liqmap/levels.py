@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpscope.analytics.liqmap import distance
-from perpscope.analytics.liqmap.book import laid_out
+from perpscope.analytics.liqmap.book import Book, laid_out, summed
 from perpscope.analytics.liqmap.learning import draws
 from perpscope.analytics.liqmap.venue_map import VenueMap
 from perpscope.analytics.margin_arrays import Floats
@@ -98,9 +98,7 @@ def levels(venue: VenueMap, *, horizon_min: float | None = None, reach: float = 
     state, step = venue.state, venue.setting.step
     if state is None:
         raise ValueError("no map yet: open interest was never told")
-    at = (log(state.mark) - state.anchor) / step
-    first = floor(at) - ceil(reach / step)
-    count = 2 * ceil(reach / step) + 1
+    first, count = _span(state.mark, state.anchor, step, reach)
     parts, conversions = [], []
     cleared = np.zeros((2, count))
     for weight, model, book in zip(venue.weights, venue.models, state.books, strict=True):
@@ -180,6 +178,39 @@ def edges_around(mark: float, *, width: float, reach: float = REACH) -> Floats:
     return edges
 
 
+def expected_usd(venues: Sequence[VenueMap], edges: Floats, mark: float, *, horizon_min: float | None = None) -> Floats:
+    """(bins,) dollars expected to be closed by force, both sides: `binned` of `levels` without all else they tell.
+
+    Args:
+        venues: each with at least one bar.
+        edges: (bins + 1,) quote per base, rising.
+        mark: of the reference.
+        horizon_min: as of `levels`.
+    """
+    logs = np.log(np.maximum(edges, 1e-300))
+    usd = np.zeros(edges.size - 1)
+    for venue in venues:
+        state, step = venue.state, venue.setting.step
+        if state is None:
+            raise ValueError("no map yet: open interest was never told")
+        first, count = _span(state.mark, state.anchor, step, REACH)
+        weighed: dict[int, list[tuple[Book, Floats]]] = {}
+        for weight, model, book in zip(venue.weights, venue.models, state.books, strict=True):
+            if weight > 0.0:
+                weighed.setdefault(id(model.ladder), []).append((book, weight * book.learnt.conversion))
+        ladders = {id(model.ladder): model.ladder for model in venue.models}
+        forced = np.zeros((2, count))
+        for name, found in weighed.items():
+            forced += summed(found, ladders[name], first, count, venue.setting)
+        start = state.anchor + first * step
+        if horizon_min is not None:
+            forced = _blended(forced, venue, start, horizon_min)
+        prices: Floats = np.exp(start + step * (np.arange(count) + 0.5)) * (mark / state.mark)
+        moved = np.asarray(start + step * np.arange(count + 1) + log(mark / state.mark), np.float64)
+        usd += rebinned(forced.sum(axis=0) * prices, moved, logs)
+    return usd
+
+
 def binned(found: Sequence[Levels], edges: Floats, mark: float, before: Bins | None = None) -> Bins:
     """Sum venues into bins; each is aligned by its own mark to the reference (METHOD 6.8) and weighs by its positions.
 
@@ -243,6 +274,11 @@ def statuses(
     found = np.where(left >= least, Status.ACTIVE, np.where(left <= most, Status.CLEARED, Status.PARTIAL))
     nothing = (gross < _EMPTY * open_interest) & ((cleared < _EMPTY * open_interest) | (left > most))
     return np.where(nothing, Status.EMPTY, found).astype(np.int64)
+
+
+def _span(mark: float, anchor: float, step: float, reach: float) -> tuple[int, int]:
+    """The first level and how many there are, so far either side of a mark."""
+    return floor((log(mark) - anchor) / step) - ceil(reach / step), 2 * ceil(reach / step) + 1
 
 
 def _blended(forced: Floats, venue: VenueMap, start: float, horizon_min: float) -> Floats:

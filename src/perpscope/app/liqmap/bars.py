@@ -76,7 +76,12 @@ class _Minutes:
 
 
 def read_feed(
-    reader: SqliteReader, instrument: Instrument, start: int, end: int, estimator: Estimator | None = None
+    reader: SqliteReader,
+    instrument: Instrument,
+    start: int,
+    end: int,
+    estimator: Estimator | None = None,
+    fine_from: int | None = None,
 ) -> Feed:
     """The bars of an instrument from one moment (ns UTC) to another, the last that is over.
 
@@ -86,6 +91,7 @@ def read_feed(
         start: ns UTC.
         end: ns UTC.
         estimator: of its coin, over the same time or more; None = one is made.
+        fine_from: ns UTC, where bars of `FINE` minutes begin; None = a day before the end.
 
     Raises:
         StoreError: the store cannot be read.
@@ -98,7 +104,8 @@ def read_feed(
     minutes.usual[:] = FLOOR_TRUST[completeness]
     _seen(reader, instrument, minutes, end)
     _liquidations(instrument, minutes, estimator or Estimator(reader, coin_of(instrument.id), start, end))
-    bars = [bar for bar in _bars(minutes) if bar is not None]
+    fine = minutes.count - DAY_NS // MINUTE_NS if fine_from is None else (fine_from - start) // MINUTE_NS
+    bars = [bar for bar in _bars(minutes, fine) if bar is not None]
     told = sum(bar.open_interest == bar.open_interest for bar in bars)
     known = ~np.isnan(minutes.columns["close"])
     some = minutes.columns["usd"] > 0.0
@@ -190,10 +197,9 @@ def _liquidations(instrument: Instrument, minutes: _Minutes, estimator: Estimato
             minutes.columns["variance"][at] += found.variance[place]
 
 
-def _bars(minutes: _Minutes) -> Iterator[Bar | None]:
-    """Rough bars up to the last day, then fine ones."""
-    day = DAY_NS // MINUTE_NS
-    border = max(minutes.count - day, 0) // ROUGH * ROUGH
+def _bars(minutes: _Minutes, fine: int) -> Iterator[Bar | None]:
+    """Rough bars up to a place, then fine ones."""
+    border = min(max(fine, 0), minutes.count) // ROUGH * ROUGH
     for first in range(0, border, ROUGH):
         yield _bar(minutes, first, first + ROUGH)
     for first in range(border, minutes.count - FINE + 1, FINE):

@@ -4,7 +4,7 @@ In: a store and a `Question`. Out: a `Gathered`: for each venue that has prices 
 tiers as ladders, and a map that has taken nothing yet.
 """
 
-from math import sinh
+from math import isfinite, sinh
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from perpscope.analytics import margin_venues
-from perpscope.analytics.liqmap.bars import HOUR_NS, MINUTE_NS
+from perpscope.analytics.liqmap.bars import DAY_NS, HOUR_NS, MINUTE_NS
 from perpscope.analytics.liqmap.ladder import MAP_PROFILES, Ladder, distance_ladder, leverage_ladder
 from perpscope.analytics.liqmap.venue_map import State, VenueMap
 from perpscope.app.liqmap.arithmetic import arithmetic
@@ -83,6 +83,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     kind: StoreKind
     now: int  #: ns UTC, market time
     start: int  #: ns UTC, where the bars begin
+    as_of: int  #: ns UTC, what the ladders, the reference and the bars' lengths go by
     parts: list[Part]  #: venues that have what it takes
     borrowers: list[Borrower]  #: venues of which only open interest is known
     notes: list[str]  #: why others are left out
@@ -91,6 +92,11 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self) -> Part:
         """The venue with most open interest: its mark is the map's."""
         return max(self.parts, key=lambda part: part.open_interest)
+
+    @property
+    def reference_then(self) -> Part:
+        """The same at `as_of`."""
+        return max(self.parts, key=lambda part: open_interest_at(part.feed, self.as_of))
 
 
 def check(question: Question) -> None:
@@ -125,13 +131,15 @@ def check(question: Question) -> None:
             raise ConfigError("option-value", f"a price of {price:g} must be above 0")
 
 
-def gather(path: Path, question: Question, *, is_measured: bool = False) -> Gathered:
+def gather(path: Path, question: Question, *, is_measured: bool = False, steady_ns: int = 1) -> Gathered:
     """Read the bars of every venue that is meant.
 
     Args:
         path: the store.
         question: what to make.
         is_measured: with what is known now of public positions; a map of the past must not know that.
+        steady_ns: what is gathered goes on from what was gathered before, for so long: where it begins, and what
+            hangs on the newest price, goes by the last multiple of it. 1 = by now.
 
     Raises:
         ConfigError: the store knows no such perpetual.
@@ -140,23 +148,19 @@ def gather(path: Path, question: Question, *, is_measured: bool = False) -> Gath
     """
     with SqliteReader.open(path) as reader:
         kind, now = reader.kind, market_now(reader.heart(), reader.kind)
-        start = now - round(question.lookback_h * HOUR_NS)
-        feeds = _feeds(reader, question, start, now)
+        as_of = now - now % steady_ns
+        start = as_of - round(question.lookback_h * HOUR_NS)
+        feeds = _feeds(reader, question, (start, as_of, now))
         seen = [read_positions(reader, feed.instrument, now) if is_measured else None for feed in feeds]
         lenders = [feed.instrument for feed in feeds if feed.open_interest > 0.0]
         lent = {feed.instrument: find_lender(reader, feed.instrument, lenders, now) for feed in feeds if not feed.bars}
-    here = {feed.instrument.venue for feed in feeds}
-    notes = [
-        f"{venue}: nothing of {question.name} is stored, it is left out"
-        for venue in question.venues
-        if venue not in here
-    ]
+    notes = _left_out(question, feeds)
     parts: list[Part] = []
     lean = _lean(feeds, seen, question)
     for feed, positions in zip(feeds, seen, strict=True):
         where = f"{feed.instrument.symbol} on {feed.instrument.venue}"
         if feed.open_interest > 0.0:
-            parts.append(_part(feed, question.profile, path, positions, lean))
+            parts.append(_part(feed, question.profile, path, (positions, lean), as_of))
         elif feed.bars:
             notes.append(f"{where}: no open interest is stored of this time, it is left out")
         elif lent[feed.instrument] is None:
@@ -168,7 +172,14 @@ def gather(path: Path, question: Question, *, is_measured: bool = False) -> Gath
             hint="collect for a while, or take a longer --lookback: the map needs prices and open interest",
         )
     borrowers = [found for found in lent.values() if found is not None]
-    return Gathered(kind=kind, now=now, start=start, parts=parts, borrowers=borrowers, notes=notes)
+    return Gathered(kind=kind, now=now, start=start, as_of=as_of, parts=parts, borrowers=borrowers, notes=notes)
+
+
+def _left_out(question: Question, feeds: list[Feed]) -> list[str]:
+    """Venues that are meant and have nothing here."""
+    here = {feed.instrument.venue for feed in feeds}
+    named = (venue for venue in question.venues if venue not in here)
+    return [f"{venue}: nothing of {question.name} is stored, it is left out" for venue in named]
 
 
 def choose_arithmetic(parts: list[Part]) -> None:
@@ -178,15 +189,27 @@ def choose_arithmetic(parts: list[Part]) -> None:
         part.map.arithmetic = form
 
 
-def _feeds(reader: SqliteReader, question: Question, start: int, now: int) -> list[Feed]:
-    """The bars of each instrument that is meant."""
+def price_at(feed: Feed, ts: int) -> float:
+    """The last close up to a moment (ns UTC), or the first after it; of a feed that has bars."""
+    return next((bar.close for bar in reversed(feed.bars) if bar.ts <= ts), feed.bars[0].close)
+
+
+def open_interest_at(feed: Feed, ts: int) -> float:
+    """What was told last up to a moment (ns UTC), or first after it, base units; of a feed that was told some."""
+    told = [bar for bar in feed.bars if isfinite(bar.open_interest)]
+    return next((bar.open_interest for bar in reversed(told) if bar.ts <= ts), told[0].open_interest)
+
+
+def _feeds(reader: SqliteReader, question: Question, span: tuple[int, int, int]) -> list[Feed]:
+    """The bars of each instrument that is meant, from a start to now (ns UTC); fine ones a day before `as_of`."""
+    start, as_of, now = span
     listed = [i for i in reader.instruments() if i.venue in margin_venues.VENUES]
     chosen = perpetuals(question.name, listed, multiplied=False)
     if question.venues:
         chosen = [i for i in chosen if i.venue in question.venues]
     coins = {coin_of(instrument.id) for instrument in chosen}
     estimators = {coin: Estimator(reader, coin, start - ROUGH * MINUTE_NS, now) for coin in coins}
-    return [read_feed(reader, i, start, now, estimators[coin_of(i.id)]) for i in chosen]
+    return [read_feed(reader, i, start, now, estimators[coin_of(i.id)], as_of - DAY_NS) for i in chosen]
 
 
 def _lean(feeds: list[Feed], seen: list[Seen | None], question: Question) -> tuple[Seen, float] | None:
@@ -198,13 +221,15 @@ def _lean(feeds: list[Feed], seen: list[Seen | None], question: Question) -> tup
     return max(known, key=lambda pair: pair[0].coverage(pair[1]), default=None)
 
 
-def _part(feed: Feed, profile: str, path: Path, seen: Seen | None, lean: tuple[Seen, float] | None) -> Part:
-    instrument = feed.instrument
+def _part(
+    feed: Feed, profile: str, path: Path, known: tuple[Seen | None, tuple[Seen, float] | None], as_of: int
+) -> Part:
+    instrument, (seen, lean) = feed.instrument, known
     shown, table = find_table(instrument, None, path)
     terms = margin_venues.terms_of(instrument.venue, instrument.contract)
     assumed = (
         distance_ladder(),
-        leverage_ladder(table, terms, price=feed.bars[-1].close, profile=profile),
+        leverage_ladder(table, terms, price=price_at(feed, as_of), profile=profile),
     )
     ladders = assumed if lean is None else leaning(assumed, *lean)
     return Part(feed, ladders, VenueMap(ladders), shown, seen)
