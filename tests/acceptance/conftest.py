@@ -12,6 +12,19 @@ import pytest
 
 #: Real seconds any one command may take before the test gives it up.
 _DEADLINE_S = 90.0
+#: Tests that run what no unit test does; coverage is paused for all others here, so that processes run as they do
+#: for people.
+_MEASURED = {
+    *("test_analyze", "test_archive_faults", "test_backfill", "test_ccxt", "test_doctor", "test_lab_playback"),
+    *("test_lab_session", "test_lab_tls", "test_push", "test_push_security", "test_push_sse", "test_symbols"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what need not be measured."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem not in _MEASURED:
+            item.add_marker("unmeasured")
 
 
 class Ran:

@@ -36,7 +36,7 @@ def _serving(folder: Path, words: tuple[str, ...], environment: Mapping[str, str
     with subprocess.Popen(
         [sys.executable, "-m", "perpscope", "serve", "--port", "0", "--no-open", *words],
         cwd=folder,
-        env={**_inherited(folder), **environment},
+        env={**inherited(folder), **environment},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -46,7 +46,7 @@ def _serving(folder: Path, words: tuple[str, ...], environment: Mapping[str, str
             assert url.startswith("http"), f"the face ended with {process.wait()}"
             yield url
         finally:
-            _end(process, signal.SIGTERM)
+            ended(process, signal.SIGTERM)
 
 
 class Heart:
@@ -70,7 +70,7 @@ def heart(database: Path, *words: str, **environment: str) -> Iterator[Heart]:
         said.open("wb") as file,
         subprocess.Popen(
             [sys.executable, "-m", "perpscope", "demo", "--headless", "--db", str(database), *words],
-            env={**_inherited(database.parent), "PERPSCOPE_BACKFILL__DAYS": "0", **environment},
+            env={**inherited(database.parent), "PERPSCOPE_BACKFILL__DAYS": "0", **environment},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -79,16 +79,17 @@ def heart(database: Path, *words: str, **environment: str) -> Iterator[Heart]:
         try:
             yield Heart(process, said)
         finally:
-            _end(process, signal.SIGINT)
+            ended(process, signal.SIGINT)
 
 
-def _inherited(folder: Path) -> dict[str, str]:
+def inherited(folder: Path) -> dict[str, str]:
     """Our environment without any settings, and another home."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERPSCOPE_", "XDG_")) and k != "PORT"}
     return {**kept, "HOME": str(folder)}
 
 
-def _end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]", number: int) -> None:
+def ended(process: "subprocess.Popen[str] | subprocess.Popen[bytes]", number: int) -> None:
+    """Signal it and wait; it is killed if it does not heed."""
     process.send_signal(number)
     try:
         process.wait(_END_S)

@@ -205,7 +205,10 @@ def opening_of(connection: sqlite3.Connection) -> int:
 
 
 def test_a_demo_says_what_a_newcomer_asks(whole: tuple[Demo, dict[str, Any], Path]) -> None:
-    """One JSON object: the status, the seed, the hash of the first frames, how long it took, what the lab needed."""
+    """One JSON object: the status, the seed, the hash of the first frames, how long it took, what the lab needed.
+
+    Keeps S3-38.
+    """
     demo, told, _ = whole
     assert told["seed"] == 7
     assert told["frames_hash"] is None or set(told["frames_hash"]) <= set("0123456789abcdef")

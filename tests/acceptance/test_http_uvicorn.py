@@ -57,7 +57,10 @@ def asked(url: str) -> tuple[int, dict[str, object]]:
 
 
 def test_uvicorn_serves_what_the_environment_says(tmp_path: Path) -> None:
-    """A plain `uvicorn perpscope.web.app:app` serves a store under its label, and ends within 5 s. Keeps S3-40."""
+    """A plain `uvicorn perpscope.web.app:app` serves a store under its label, and ends within 5 s.
+
+    Keeps S3-27, S3-39.
+    """
     path = tmp_path / "market.db"
     open_writer(str(path), kind=StoreKind.REPLAY).close()
     with started(tmp_path, PERPSCOPE_DATABASE__PATH=str(path)) as (url, process):

@@ -188,7 +188,7 @@ async def test_faces_agree_and_a_redis_that_is_killed_costs_nothing(
     The demo's tell the same; the real one never hears the demo. Meanwhile they answer on and name what is gone, the
     store has all there was, and afterwards the faces have, once.
 
-    Keeps H6, S0-17, S3-30.
+    Keeps S0-17, S0-19, S0-44, S3-30. RELIABILITY H6.
     """
     SqliteStore.open(place / "real.db", kind=StoreKind.OBSERVED).close()
     with face(place / "real.db", PERPSCOPE_REDIS=redis.url) as at:

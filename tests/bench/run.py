@@ -12,6 +12,7 @@ import bench_archive
 import bench_book
 import bench_bus
 import bench_crowd
+import bench_dashboard
 import bench_http
 import bench_latency
 import bench_load
@@ -51,6 +52,7 @@ def main() -> int:
         "load": bench_load.load,
         "saturation": bench_saturation.saturation,
         "http": bench_http.http,
+        "dashboard": bench_dashboard.dashboard,
         "help": bench_start.help_text,
         "map": _map,
     }

@@ -24,7 +24,7 @@ from perpscope.stores.status import StoreKind
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-PARTS = {"lint", "types", "imports", "unit", "acceptance", "docs", "bench", "soak"}
+PARTS = {"lint", "types", "imports", "frontend", "unit", "acceptance", "docs", "bench", "soak"}
 #: A command in the middle of a sentence.
 SPAN = re.compile(r"`(\./(?:run|check)(?: [^`<…]+)?)`")
 

@@ -1,8 +1,9 @@
 """The twelve pictures: what they say, that they are pictures, and that nothing runs over the edge."""
 
+import functools
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.image
 import numpy as np
@@ -67,10 +68,32 @@ def report(
     return Report(FORM, kind, START, end, hours, hours, [], published([analysis]), [], [instrument])
 
 
-def pictures(of: Report) -> dict[str, tuple[Chart, Figure]]:
-    """Every chart drawn."""
+#: What is drawn by more than one test.
+REPORTS: dict[str, Callable[[], Report]] = {
+    "usual": lambda: report(200),
+    "one-event": lambda: report(1),
+    "many": lambda: report(20_000, hours=24),
+    "tiny-prices": lambda: report(900, hours=24 * 40, price=0.0000123456, symbol="1000SHIBUSDT", kind=StoreKind.DEMO),
+    "long-names": lambda: report(
+        30, price=123_456.7, has_lpi=False, kind=StoreKind.DEMO, symbol="1000000LONGNAMEUSDT_251226"
+    ),
+}
+
+
+def pictures(of: Report, *only: str) -> dict[str, tuple[Chart, Figure]]:
+    """Every chart drawn, or only those named."""
     words = caption(of, of.instruments[0])
-    return {chart.name: (chart, figure(chart, words)) for chart in charts(of.instruments[0])}
+    wanted = [chart for chart in charts(of.instruments[0]) if not only or chart.name in only]
+    return {chart.name: (chart, figure(chart, words)) for chart in wanted}
+
+
+@functools.cache
+def laid_out(name: str) -> dict[str, tuple[Chart, Figure]]:
+    """Every chart of a report, with its texts where they come to stand: made once for all tests."""
+    drawn = pictures(REPORTS[name]())
+    for _, picture in drawn.values():
+        FigureCanvasAgg(picture).draw()  # type: ignore[no-untyped-call]  # matplotlib's
+    return drawn
 
 
 def texts(picture: Figure) -> list[Text]:
@@ -79,10 +102,8 @@ def texts(picture: Figure) -> list[Text]:
     return [text for text in found if isinstance(text, Text) and text.get_text()]
 
 
-def places(picture: Figure, of: Sequence[Text]) -> list[tuple[str, Bbox]]:
-    """Where words stand, pixels from the lower left corner."""
-    canvas = FigureCanvasAgg(picture)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's
+def places(of: Sequence[Text]) -> list[tuple[str, Bbox]]:
+    """Where words of a picture that is laid out stand, pixels from the lower left corner."""
     return [(text.get_text(), text.get_window_extent()) for text in of if text.get_text()]
 
 
@@ -96,8 +117,8 @@ def test_the_twelve_pictures_are_pictures() -> None:
 
     Keeps S1-47, S1-48, S1-49, S1-50, S1-51, S1-52, S1-53, S1-54, S1-55, S1-56, S1-57, S1-58.
     """
-    drawn, again = pictures(report(200)), pictures(report(200))
-    assert list(drawn) == NAMES
+    drawn, again = laid_out("usual"), pictures(report(200))
+    assert list(drawn) == list(again) == NAMES
     seen = set()
     for name, (_, picture) in drawn.items():
         data = png(picture)
@@ -110,9 +131,10 @@ def test_the_twelve_pictures_are_pictures() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.unmeasured
 def test_each_picture_says_what_it_is(name: str) -> None:
     """Title, subject, window, n, tag, units on every axis, the feed's limit and what was watched."""
-    chart, picture = pictures(report(200))[name]
+    chart, picture = laid_out("usual")[name]
     said = words(picture)
     for needed in (chart.title, "BTCUSDT binance", "08 Aug 2024 12:00", "UTC", "n = 200", "OBSERVED", chart.x.title):
         assert needed in said
@@ -130,33 +152,25 @@ def test_each_picture_says_what_it_is(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "of",
-    [
-        report(200),
-        report(1),
-        report(20_000, hours=24),
-        report(900, hours=24 * 40, price=0.0000123456, symbol="1000SHIBUSDT", kind=StoreKind.DEMO),
-        report(30, price=123_456.7, has_lpi=False, kind=StoreKind.DEMO, symbol="1000000LONGNAMEUSDT_251226"),
-    ],
-    ids=["usual", "one-event", "many", "tiny-prices", "long-names"],
-)
-def test_nothing_runs_over_the_edge_or_is_too_small(of: Report) -> None:
+@pytest.mark.parametrize("of", REPORTS)
+@pytest.mark.unmeasured
+def test_nothing_runs_over_the_edge_or_is_too_small(of: str) -> None:
     """Every word lies within the picture, and halved it still has nine points."""
-    for name, (_, picture) in pictures(of).items():
+    for name, (_, picture) in laid_out(of).items():
         assert min(float(text.get_fontsize()) for text in texts(picture)) >= SIZE_TEXT >= 18, name
-        for text, box in places(picture, texts(picture)):
+        for text, box in places(texts(picture)):
             assert 0 <= box.x0 <= box.x1 <= 1600, (name, text)
             assert 0 <= box.y0 <= box.y1 <= 900, (name, text)
 
 
-@pytest.mark.parametrize("of", [report(200), report(20_000, hours=24)], ids=["usual", "many"])
-def test_labels_do_not_touch_each_other(of: Report) -> None:
+@pytest.mark.parametrize("of", ["usual", "many"])
+@pytest.mark.unmeasured
+def test_labels_do_not_touch_each_other(of: str) -> None:
     """Labels of one axis, the axis titles and the lines of text keep apart."""
-    for name, (_, picture) in pictures(of).items():
+    for name, (_, picture) in laid_out(of).items():
         axes = picture.axes[0]
         apart = [axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels(), *picture.texts]
-        boxes = places(picture, apart)
+        boxes = places(apart)
         for i, (one, box) in enumerate(boxes):
             for other, place in boxes[i + 1 :]:
                 assert not box.overlaps(place), (name, one, other)
@@ -177,7 +191,7 @@ def test_a_chart_without_values_says_why() -> None:
 
 def test_a_chart_of_one_event_says_so() -> None:
     """One event is legal: n = 1 stands in the subject."""
-    assert all("n = 1" in words(picture) for _, picture in pictures(report(1)).values())
+    assert all("n = 1" in words(picture) for _, picture in laid_out("one-event").values())
 
 
 @pytest.mark.parametrize(
@@ -190,7 +204,7 @@ def test_a_chart_of_one_event_says_so() -> None:
 )
 def test_what_the_data_are_is_said(kind: StoreKind, completeness: Completeness, tag: str, note: str) -> None:
     """Made-up data are tagged, and the footnote says what the feed leaves out."""
-    said = words(pictures(report(5, kind=kind, completeness=completeness))["trend-volume"][1])
+    said = words(pictures(report(5, kind=kind, completeness=completeness), "trend-volume")["trend-volume"][1])
     assert tag in said.splitlines()
     assert note in said
 
@@ -199,7 +213,7 @@ def test_columns_are_the_figures() -> None:
     """The drawn bars have the heights of the analysis: shorts up, longs down."""
     of = report(200)
     buckets = of.instruments[0].analysis.trends.buckets
-    axes = pictures(of)["trend-volume"][1].axes[0]
+    axes = pictures(of, "trend-volume")["trend-volume"][1].axes[0]
     heights = [bar.get_height() for group in axes.containers for bar in group]
     short = [bucket.short.notional_usd for bucket in buckets]
     assert heights == pytest.approx([*short, *(-bucket.long.notional_usd for bucket in buckets)])
@@ -207,7 +221,7 @@ def test_columns_are_the_figures() -> None:
 
 def test_a_symbol_in_another_script_is_drawn() -> None:
     """A name no font here has costs no warning, and a dollar sign is a dollar sign."""
-    picture = pictures(report(5, symbol="币安$人生$USDT"))["trend-volume"][1]
+    picture = pictures(report(5, symbol="币安$人生$USDT"), "trend-volume")["trend-volume"][1]
     assert png(picture)[:8] == b"\x89PNG\r\n\x1a\n"
     assert "币安$人生$USDT" in words(picture)
     assert np.isfinite(picture.axes[0].get_xlim()).all()

@@ -30,6 +30,8 @@ from perpscope.model.market import (
 )
 from perpscope.model.stream import Channel, Stream
 
+pytestmark = pytest.mark.unmeasured
+
 S = 1_000_000_000
 _HOUR_NS = 3_600 * S
 _JUDGED = (Channel.TRADES, Channel.QUOTES, Channel.MARK_PRICES, Channel.LIQUIDATIONS)

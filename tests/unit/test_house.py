@@ -14,6 +14,8 @@ from perpscope.app.venues import VenueSettings
 from perpscope.cli.commands import app
 from perpscope.config import keys
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "perpscope"
 MODULES = sorted(SOURCE.rglob("*.py"))

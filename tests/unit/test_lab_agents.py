@@ -90,6 +90,7 @@ def test_a_pickled_market_goes_on_as_it_would_have() -> None:
     [(60_000.0, 0.0001), (3_000.0, 0.001), (150.0, 0.01), (0.2, 10.0)],
     ids=["btc", "eth", "sol", "doge"],
 )
+@pytest.mark.unmeasured
 def test_a_coin_of_any_price_has_a_lot_of_a_few_dollars(price: float, lot: float) -> None:
     """Lots are powers of ten worth at most six dollars, and the open interest is what was asked for."""
     setting = Setting(7, agents=600, dt_s=60.0, price=price, typical_usd=3e8)
@@ -220,6 +221,7 @@ def hawkes(rng: np.random.Generator, ratio: float) -> np.ndarray[tuple[int], np.
     return np.sort(np.concatenate(events))
 
 
+@pytest.mark.unmeasured
 def test_every_figure_of_the_table_is_computed() -> None:
     """The sixteen rows name figures that a market gives, and are judged by their medians."""
     setting = Setting(4, agents=800, dt_s=60.0)

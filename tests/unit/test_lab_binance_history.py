@@ -105,6 +105,7 @@ def truth(stage: Rehearsal, series: Series, ts_from: int, ts_to: int) -> list[Ma
 
 
 @pytest.mark.parametrize("series", OF_PERIODS, ids=name_of)
+@pytest.mark.unmeasured
 def test_a_month_is_told_once_and_whole(stage: Rehearsal, series: Series) -> None:
     """Walking 31 days back gives the lab's own rows, each once, newest page first, as far as the venue keeps them."""
     now, depth_s = now_ns(stage), VENUE.series[series]
@@ -119,6 +120,7 @@ def test_a_month_is_told_once_and_whole(stage: Rehearsal, series: Series) -> Non
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
+@pytest.mark.unmeasured
 def test_any_edges_give_what_lies_between_them(stage: Rehearsal, data: st.DataObject) -> None:
     """Wherever a stretch begins and ends, off the grid or on it, its rows and no others are told."""
     series = data.draw(st.sampled_from(OF_PERIODS))
@@ -192,6 +194,7 @@ def test_thousands_of_trades_in_one_millisecond_lose_nothing() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
+@pytest.mark.unmeasured
 def test_trades_between_any_edges_are_told_once(data: st.DataObject) -> None:
     """C11: whatever crowd stands at whatever moment, and wherever the stretch is cut, each trade is told once."""
     stage = Rehearsal("binance", 7, ("BTC",))

@@ -46,6 +46,7 @@ def btc(stage: Rehearsal) -> Instrument:
         pytest.param(Channel.CANDLES_1H, Interval.H1, 1, id="hours"),
     ],
 )
+@pytest.mark.unmeasured
 def test_a_month_of_candles(
     stage: Rehearsal, btc: Instrument, channel: Channel, interval: Interval, pages: int
 ) -> None:
@@ -92,6 +93,7 @@ def test_fundings_of_long_ago_are_found_behind_newer_ones(stage: Rehearsal, btc:
         ),
     ],
 )
+@pytest.mark.unmeasured
 def test_the_latest_periods_of_a_statistic(
     stage: Rehearsal, btc: Instrument, series: Series, figures: Callable[[Census], tuple[float, ...]]
 ) -> None:
@@ -146,6 +148,7 @@ def test_more_than_a_thousand_trades_in_a_millisecond() -> None:
     assert len(walked.requests) == 4
 
 
+@pytest.mark.unmeasured
 def test_trades_of_a_month_are_asked_for_by_the_week(stage: Rehearsal, btc: Instrument) -> None:
     """No window is longer than the week the venue allows, and the windows leave nothing out."""
     stretch = Stretch(now_ns(stage) - 31 * DAY, now_ns(stage))
@@ -162,6 +165,7 @@ def test_trades_of_a_month_are_asked_for_by_the_week(stage: Rehearsal, btc: Inst
     at=st.lists(st.integers(0, 600 * 10**9), min_size=3, max_size=3),
     series=st.sampled_from([_MINUTES, _TRADES, _FUNDING, Series(Channel.TAKER_VOLUME)]),
 )
+@pytest.mark.unmeasured
 def test_stretches_join(stage: Rehearsal, btc: Instrument, at: list[int], series: Series) -> None:
     """Wherever a stretch is cut in two, both parts together tell what the whole does."""
     start, middle, end = (START_NS - 20 * MINUTE + 3 * offset for offset in sorted(at))

@@ -341,6 +341,7 @@ def test_first_push_of_candles_is_history_oldest_first() -> None:
         pytest.param("v2:candle1Dutc:BTCUSDT", _START_MS, id="v2-day-from-midnight-utc"),
     ],
 )
+@pytest.mark.unmeasured
 def test_longer_candles_hold_their_minutes(topic: str, start: int) -> None:
     """Protects candles the lab does not keep: on the venue's grid, with the volume of their minutes."""
     minute = f"{'v3:kline:1m' if topic.startswith('v3') else 'v2:candle1m'}:BTCUSDT"

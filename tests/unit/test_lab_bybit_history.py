@@ -88,6 +88,7 @@ def truth(stage: Rehearsal, series: Series, ts_from: int, ts_to: int) -> list[Ma
 
 
 @pytest.mark.parametrize("series", OF_PERIODS, ids=lambda one: one.channel.value)
+@pytest.mark.unmeasured
 def test_a_month_is_told_once_and_whole(stage: Rehearsal, series: Series) -> None:
     """Walking 31 days back gives the lab's own rows, each once, newest page first."""
     now = now_ns(stage)
@@ -101,6 +102,7 @@ def test_a_month_is_told_once_and_whole(stage: Rehearsal, series: Series) -> Non
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
+@pytest.mark.unmeasured
 def test_any_edges_give_what_lies_between_them(stage: Rehearsal, data: st.DataObject) -> None:
     """Wherever a stretch begins and ends, off the grid or on it, its rows and no others are told."""
     series = data.draw(st.sampled_from(OF_PERIODS))

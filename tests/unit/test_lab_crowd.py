@@ -39,6 +39,8 @@ from perpscope.model.market import (
     Trade,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 _S = 1_000_000_000
 _MINUTE, _HOUR, _DAY = 60 * _S, 3600 * _S, 86_400 * _S
 _SECONDS = 240

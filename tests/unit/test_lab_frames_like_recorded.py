@@ -16,6 +16,8 @@ from tests.unit.fields_elsewhere import elsewhere
 from tests.unit.frame_schema import Difference, Field, Json, Schema, differences, form, schema
 from tests.unit.recorded_frames import recorded
 
+pytestmark = pytest.mark.unmeasured
+
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab-frames.md"
 _MAPS = {"hyperliquid ws allMids": ("data.mids",)}
 VENUES = ("binance", "bybit", "okx", "bitget", "hyperliquid")

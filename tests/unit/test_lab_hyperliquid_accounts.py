@@ -150,6 +150,7 @@ def test_user_events_carry_the_same_fills(stage: Rehearsal) -> None:
     assert [fill for frame in frames for fill in frame["data"]["fills"]] == _fills(stage, MAKERS[0])[MAKERS[0]]
 
 
+@pytest.mark.unmeasured
 def test_liquidations_that_can_be_watched_are_counted(stage: Rehearsal) -> None:
     """Protects the ledger's measure of the sampled feed: those a large account took part in."""
     seen = {

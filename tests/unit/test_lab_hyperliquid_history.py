@@ -42,6 +42,7 @@ def btc(stage: Rehearsal) -> Instrument:
         pytest.param(Channel.CANDLES_1H, Interval.H1, 31, 2, id="hours"),
     ],
 )
+@pytest.mark.unmeasured
 def test_a_month_of_candles(
     stage: Rehearsal, btc: Instrument, channel: Channel, interval: Interval, days: int, pages: int
 ) -> None:
@@ -54,6 +55,7 @@ def test_a_month_of_candles(
     assert [event.trades for event in walked.events if isinstance(event, Candle)] == [row.trades for row in own]
 
 
+@pytest.mark.unmeasured
 def test_as_far_back_as_candles_are_kept(stage: Rehearsal, btc: Instrument) -> None:
     """What `series` promises of candles is there to the last one, whatever the second it is asked for in."""
     minutes = Series(Channel.CANDLES_1M)
@@ -80,6 +82,7 @@ def test_fundings_of_a_month(stage: Rehearsal, btc: Instrument) -> None:
     at=st.lists(st.integers(0, 30 * DAY), min_size=3, max_size=3),
     series=st.sampled_from([Series(Channel.CANDLES_15M), _FUNDING]),
 )
+@pytest.mark.unmeasured
 def test_stretches_join(stage: Rehearsal, btc: Instrument, at: list[int], series: Series) -> None:
     """Wherever a stretch is cut in two, both parts together tell what the whole does."""
     start, middle, end = (START_NS - 30 * DAY + offset for offset in sorted(at))

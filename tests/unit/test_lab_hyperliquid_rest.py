@@ -97,6 +97,7 @@ def test_candles_come_oldest_first_within_a_stretch_of_time(stage: Rehearsal) ->
 
 
 @pytest.mark.parametrize("interval", "1m 3m 5m 15m 30m 1h 2h 4h 8h 12h 1d 3d 1w 1M".split())
+@pytest.mark.unmeasured
 def test_every_documented_interval_is_known(stage: Rehearsal, interval: str) -> None:
     """Protects askers for candles: rows of that interval, ending a millisecond before the next."""
     rows = _info(stage, "candleSnapshot", req={"coin": "ETH", "interval": interval, "startTime": 0})

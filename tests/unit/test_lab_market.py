@@ -43,6 +43,7 @@ def _told(market: Market, seconds: int) -> list[tuple[int, MarketEvent]]:
     return list(market.events(market.ts_start + seconds * _S))
 
 
+@pytest.mark.unmeasured
 def test_same_seed_gives_the_same_market_whatever_the_pacing() -> None:
     """Protects repeatability: asked for at once, in steps, or event by event, the same things happen. Keeps S1-22."""
     at_once = _told(Market(7, _START), 20)
@@ -69,6 +70,7 @@ def test_events_come_in_time_order_and_on_whole_milliseconds() -> None:
     assert all(ts % 1_000_000 == 0 for ts in times)
 
 
+@pytest.mark.unmeasured
 def test_book_changes_reproduce_every_quote() -> None:
     """Protects consistency: at every update id the book built from the changes has exactly the quoted best prices."""
     books: dict[InstrumentId, tuple[dict[float, float], dict[float, float], int]] = {}
@@ -134,6 +136,7 @@ def test_trade_ids_are_contiguous() -> None:
     assert ids == list(range(1, len(ids) + 1))
 
 
+@pytest.mark.unmeasured
 def test_liquidations_cluster_on_both_sides() -> None:
     """Protects the demo: 30 minutes show hundreds of liquidations, long and short, in clusters. Keeps S1-22."""
     events = [event for _, event in _told(Market(7, _START), 1800) if isinstance(event, Liquidation)]
@@ -146,6 +149,7 @@ def test_liquidations_cluster_on_both_sides() -> None:
     assert variance / mean > 3  # Fano factor: 1 for independent events; METHOD 13.3 asks for at least 3
 
 
+@pytest.mark.unmeasured
 def test_liquidation_is_a_trade_with_its_bankruptcy_on_the_worse_side() -> None:
     """Protects the meaning of both prices: a closed long sells above its bankruptcy price, a short buys below it."""
     told = [event for _, event in _told(Market(7, _START), 300)]
@@ -175,6 +179,7 @@ def test_marks_come_each_second_with_the_next_funding_time() -> None:
     assert market.mark("SOLUSDT") == marks[-1]
 
 
+@pytest.mark.unmeasured
 def test_book_stays_bounded_in_a_long_market() -> None:
     """Protects memory: makers far away are forgotten."""
     sizes: Counter[InstrumentId] = Counter()

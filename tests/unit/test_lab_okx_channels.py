@@ -159,6 +159,7 @@ def test_index_is_told_by_its_own_name() -> None:
         pytest.param("index-candle3m:BTC-USDT", 3, 6, id="index"),
     ],
 )
+@pytest.mark.unmeasured
 def test_bars_say_when_they_are_closed(topic: str, minutes: int, columns: int) -> None:
     """Protects closed bars: each exactly once, on the grid, with the columns of its kind; forming ones in between."""
     stage = _stage(topic, seconds=905.0)

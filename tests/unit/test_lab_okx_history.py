@@ -54,6 +54,7 @@ def btc(stage: Rehearsal) -> Instrument:
         pytest.param(Channel.CANDLES_1H, Interval.H1, 3, id="hours"),
     ],
 )
+@pytest.mark.unmeasured
 def test_a_month_of_candles(
     stage: Rehearsal, btc: Instrument, channel: Channel, interval: Interval, pages: int
 ) -> None:
@@ -77,6 +78,7 @@ _STATISTICS: list[tuple[Series, Callable[[Census], tuple[float, ...]]]] = [
     ("series", "figures"),
     [pytest.param(*case, id=(case[0].kind or case[0].channel).value) for case in _STATISTICS],
 )
+@pytest.mark.unmeasured
 def test_all_periods_of_a_statistic(
     stage: Rehearsal, btc: Instrument, series: Series, figures: Callable[[Census], tuple[float, ...]]
 ) -> None:
@@ -196,6 +198,7 @@ def test_pages_of_one_price_lose_nothing(crowd: Rehearsal) -> None:
     at=st.lists(st.integers(0, 600 * 10**9), min_size=3, max_size=3),
     series=st.sampled_from([_MINUTES, _TRADES, Series(Channel.OPEN_INTEREST), Series(Channel.TAKER_VOLUME)]),
 )
+@pytest.mark.unmeasured
 def test_stretches_join(stage: Rehearsal, btc: Instrument, at: list[int], series: Series) -> None:
     """Wherever a stretch is cut in two, both parts together tell what the whole does."""
     start, middle, end = (START_NS - 20 * MINUTE + 3 * offset for offset in sorted(at))

@@ -145,6 +145,7 @@ def test_bars_come_newest_first_between_bounds(stage: Rehearsal) -> None:
         pytest.param("1Dutc", _START_MS, id="a-day"),
     ],
 )
+@pytest.mark.unmeasured
 def test_long_bars_begin_where_their_name_says(stage: Rehearsal, bar: str, begins_ms: int) -> None:
     """Protects the zones of long bars: UTC+8 unless the name ends in `utc`."""
     row, *_ = _data(stage, "market/candles", instId=_BTC, bar=bar)

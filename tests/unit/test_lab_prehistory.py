@@ -15,6 +15,8 @@ from perpscope.lab.trade_ring import TradeRing
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Interval, Side, Trade
 
+pytestmark = pytest.mark.unmeasured
+
 _S = 10**9
 _MINUTE, _HOUR, _DAY = 60 * _S, 3600 * _S, 86_400 * _S
 _MIDWAY = START_NS + 1_994 * _S  # 33 minutes and 14 seconds into an hour

@@ -33,7 +33,7 @@ NAMED = {
     "symbols": "symbols",
 }
 #: What ten hours are too short for.
-NEED_A_DAY = {"signals", "cascades", "market_sentiment"}
+NEED_A_DAY = {"alerts", "signals", "cascades", "market_sentiment"}
 WITHOUT_WARMTH = {"map_score", "coverage"}
 
 

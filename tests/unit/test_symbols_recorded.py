@@ -13,6 +13,8 @@ from perpscope.app import venues
 from perpscope.app.symbols import Names, everything, is_common, resolve
 from perpscope.model.instrument import Instrument
 
+pytestmark = pytest.mark.unmeasured
+
 
 def _json(path: Path) -> Any:  # noqa: ANN401  # whatever was recorded
     raw = path.read_bytes()

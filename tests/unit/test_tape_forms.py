@@ -204,6 +204,7 @@ def test_replies_of_a_recording_can_be_asked_for(tmp_path: Path) -> None:
         max_size=6,
     )
 )
+@pytest.mark.unmeasured
 def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     """Whatever stands in a file: records whose time fits, or the house's error."""
     path = written(tmp_path_factory.mktemp("any") / "x", b"\n".join(pieces))
