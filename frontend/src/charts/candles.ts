@@ -58,7 +58,8 @@ export class CandleChart {
   readonly heat = new HeatLayer();
   private mark: IPriceLine | null = null;
   private pin: IPriceLine | null = null;
-  private range: readonly [number, number] | null = null;
+  /** The prices shown while nobody has dragged the axis. */
+  range: readonly [number, number] | null = null;
   private firstMs = 0;
   private stepMs = 300_000;
   private bars: (Bar | { openMs: number })[] = [];

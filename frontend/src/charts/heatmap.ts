@@ -63,14 +63,17 @@ export function usdOf(heat: Pick<Heat, "leastUsd" | "mostUsd">, code: number): n
   return code === 0 ? 0 : heat.leastUsd * (heat.mostUsd / heat.leastUsd) ** ((code - 1) / CODES);
 }
 
-/** Dollars that a share of the cells which hold something do not exceed. */
-export function quantileUsd(heat: Heat, share: number): number {
+/** Dollars that a share of the cells which hold something do not exceed, of those between two prices. */
+export function quantileUsd(heat: Heat, share: number, prices?: readonly [number, number] | null): number {
   const counts = new Uint32Array(256);
+  const [low, high] = (prices ?? [0, 1e99]).map((price) => (price - heat.low) / heat.width) as [number, number];
   let total = 0;
-  for (const code of heat.cells) {
+  heat.cells.forEach((code, at) => {
+    const bin = at % heat.bins;
+    if (!code || bin < low || bin > high) return;
     counts[code] = (counts[code] ?? 0) + 1;
-    if (code) total++;
-  }
+    total++;
+  });
   let left = share * total;
   for (let code = 1; code < 256; code++) {
     left -= counts[code] ?? 0;

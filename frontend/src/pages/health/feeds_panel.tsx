@@ -163,7 +163,7 @@ function Cell({ feed, samples, hour, chosen }: CellProps) {
 function Seen({ hour, day }: { hour: number | null; day: number | null }) {
   const title = `${says("seen_1h")} ${share(hour)} · ${says("seen_24h")} ${share(day)}`;
   return (
-    <span class="seen" title={title}>
+    <span class="feed-seen" title={title}>
       <span class="seen-bar" aria-hidden="true">
         <span class={hour !== null && hour < 0.99 ? "low" : ""} style={{ width: `${100 * (hour ?? 0)}%` }} />
       </span>

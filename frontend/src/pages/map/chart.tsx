@@ -38,9 +38,9 @@ export interface Limits {
 /** The limits of the settings for a heat. */
 export function limitsOf(heat: Heat): Limits {
   const asked = Number(hide.value);
-  const from = hide.value === "auto" || !(asked >= 0) ? quantileUsd(heat, AUTO_HIDDEN) : asked;
+  const from = hide.value === "auto" || !(asked >= 0) ? quantileUsd(heat, AUTO_HIDDEN, chart.value?.range) : asked;
   const end = Number(held.value);
-  return { from, to: held.value !== "" && end > 0 ? end : quantileUsd(heat, AUTO_END) };
+  return { from, to: held.value !== "" && end > 0 ? end : quantileUsd(heat, AUTO_END, chart.value?.range) };
 }
 
 /** The heat with the newest map at its end. */
