@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from perpscope.app.alerts.sink import SinkMaker
 from perpscope.cli import serving
 from perpscope.cli.addresses import Address, listen
 from perpscope.cli.main import run
+from perpscope.notify.sinks import make_sinks
 from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import StoreKind
@@ -26,6 +28,7 @@ class Served:
         self.settings: Settings
         self.database: Path | None = None
         self.address = ("", 0)
+        self.sinks: SinkMaker | None = None
 
     def __call__(
         self,
@@ -36,8 +39,9 @@ class Served:
         port: int,
         sockets: list[socket.socket],
         ready: Callable[[str], None],
+        sinks: SinkMaker,
     ) -> None:
-        self.settings, self.database, self.address = settings, database, (host, port)
+        self.settings, self.database, self.address, self.sinks = settings, database, (host, port), sinks
         assert sockets[0].getsockname()[1] == port
         ready("http://the-server-s-own-words")
         for one in sockets:
@@ -61,13 +65,17 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Served]:
 
 
 def test_a_store_is_served_where_port_says(served: Served, tmp_path: Path, capsys: Captured) -> None:
-    """The URL on stdout, the database on stderr; the settings know the address that was really taken."""
+    """The URL on stdout, the database on stderr; the settings know the address that was really taken.
+
+    Alerts are told by what `notify` makes.
+    """
     SqliteStore.open(tmp_path / "d.db", kind=StoreKind.DEMO).close()
     assert run(["serve", "--db", "d.db"]) == 0
     host, port = served.address
     assert (host, served.settings.web.port, served.settings.web.host) == ("127.0.0.1", port, "127.0.0.1")
     assert port != 0
     assert served.database == Path("d.db")
+    assert served.sinks is make_sinks
     out, err = capsys.readouterr()
     assert out == f"http://127.0.0.1:{port}\n"
     assert err == "database d.db (named by command line)\n"
