@@ -109,3 +109,12 @@ def test_new_positions_beyond_the_close_are_opened_again_at_it() -> None:
     assert instant[:, 0] == pytest.approx([0.5 * (0.5 + 2.0), 0.5 * 1.5])
     assert mass[0, 0, 9] == 0.0
     assert mass[0, 0, 5] == pytest.approx(0.5 + instant[0, 0])
+
+
+def test_a_price_below_the_grid_has_all_of_it_above() -> None:
+    """No bin is below or near such a price: the first bin is the first above, and everything held is there."""
+    left, _ = GRID
+    mass = np.ones((2, 3, 5))
+    borders, held = kernel.zones(mass, GRID, left - 1.0, 0.01)
+    assert borders == (0, 0)
+    assert held.tolist() == [[0.0, 0.0, 15.0]] * 2
