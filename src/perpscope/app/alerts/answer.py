@@ -111,7 +111,7 @@ def read_alerts(path: Path, settings: Settings, asked: Asked | None = None) -> A
     rules = rules_of(settings)
     if not path_of(path).is_file():
         told = [_rule(rule, None, None, is_running=False) for rule in rules]
-        note = "no face has watched these rules yet: perpscope live, demo or serve does"
+        note = "no face has watched these rules yet: one that runs beside a collector does"
         return Answer(
             is_enabled=settings.alerts.enabled, watcher=None, rules=told, alerts=[], deliveries=[], notes=[note]
         )
@@ -208,7 +208,7 @@ def _notes(settings: Settings, watcher: Watcher | None) -> list[str]:
     if not settings.alerts.enabled:
         notes.append("alerts are off: alerts.enabled")
     elif watcher is None or not watcher.is_running:
-        notes.append("nobody watches now: perpscope live, demo or serve does")
+        notes.append("nobody watches now: a face that runs beside a collector does")
     elif watcher.note is not None:
         notes.append(watcher.note)
     return notes
