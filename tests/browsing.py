@@ -205,7 +205,7 @@ _COUNT: Final = """(selector) => {
 
 def axe() -> str:
     """axe-core's source; without it the test is skipped, visibly."""
-    for folder in (_ROOT / "frontend", *sorted(_ROOT.glob("build/*")), *sorted(_ROOT.glob(".cache/*"))):
+    for folder in (_ROOT / ".tools" / "frontend", _ROOT / "frontend"):
         if (folder / _AXE).is_file():
             return (folder / _AXE).read_text("utf-8")
     pytest.skip("axe-core is not installed (./check frontend installs it)")

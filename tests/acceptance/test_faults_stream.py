@@ -37,12 +37,21 @@ def mixed(seed: int, venue: str, count: int) -> FaultScript:
     )
 
 
+#: Venues whose mixed script is everyday; those of the others are soak.
+_DAILY = ("binance", "okx", "hyperliquid")
+
+
 @pytest.fixture(params=venues.names())
 def name(request: pytest.FixtureRequest) -> str:
     """Each venue in turn."""
     return str(request.param)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [name if name in _DAILY else pytest.param(name, marks=pytest.mark.soak) for name in venues.names()],
+    indirect=True,
+)
 async def test_a_mixed_script_leaves_nothing_silently_missing(name: str, tmp_path: Path) -> None:
     """Some faults of any kind: every event stored once or inside a recorded gap. Keeps S1-03, S2-41."""
     verdict, collector = await suffer(name, mixed(len(name), name, 3), tmp_path)

@@ -33,7 +33,7 @@ TRADES = {
     "hyperliquid": "trades:BTC",
 }
 #: One with a socket for each kind of data, and one where all share one: the others come with the soak.
-_DAILY = ("binance", "hyperliquid")
+_DAILY = ("hyperliquid",)
 RATE = 5.0
 #: Market time a frame may take to arrive: what was sent just before the mute is received just after it.
 ON_ITS_WAY_NS = 250_000_000
