@@ -23,8 +23,6 @@ from perpscope.analytics.liqmap.venue_map import rebuilt
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.app.liqmap.arithmetic import arithmetic
 
-pytestmark = pytest.mark.unmeasured
-
 GRID = (0.0, 1.0)
 RULES = (0.98, 1.5, 0.58, 0.90, 1.34)
 
