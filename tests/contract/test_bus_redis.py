@@ -406,6 +406,7 @@ async def test_the_stream_stays_bounded_by_age(server: RedisServer, tmp_path: Pa
     )
     heart.publish(EVENTS, b"1")
     await eventually(lambda: server.say("XLEN", "perpscope:test:stream") == ":2\r\n")
+    await eventually(lambda: heart.health().queued == 0)  # it knows when it was written
     now[0] = 61.0
     heart.publish(EVENTS, b"2")
     await eventually(lambda: server.say("XLEN", "perpscope:test:stream") == ":1\r\n")
