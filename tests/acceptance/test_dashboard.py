@@ -114,6 +114,7 @@ def test_keys_open_pages_and_sheets(seen: Look) -> None:
         seen.page.wait_for_selector("dialog#palette[open] input:focus")
         seen.page.wait_for_selector("dialog#palette[open] [role=option]")
         seen.page.keyboard.type("sol")
+        seen.page.locator("dialog#palette [role=option]", has_text="SOL").first.wait_for()
         seen.page.keyboard.press("Enter")
         seen.page.wait_for_selector("dialog#palette[open]", state="detached")
         seen.until("() => location.search.includes('coin=SOL')")

@@ -110,7 +110,7 @@ function Option({ entry, isAt, hasHead, onChoose }: OptionProps) {
 }
 
 function Palette() {
-  const symbols = useAnswer("/api/v1/symbols", {});
+  const symbols = useAnswer("/api/v1/symbols", {}, { everyMs: 5_000 });
   const typed = useSignal("");
   const place = useSignal(0);
   const listed = useComputed(() => {
