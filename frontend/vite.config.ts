@@ -120,7 +120,7 @@ function plainImports(): Plugin {
 
 /** What every page needs is one file: each file more is packed by itself. What is loaded later stays apart. */
 const SHELL =
-  /preload-helper|node_modules.@?preact|src.(live|theme|words.(words|common|feeds)|charts.ticks|app.(?!dialog|help|palette|settings_panel|unlock|found)|ui.(?!table|sheet|export|dialog|panel_list|instead))/;
+  /preload-helper|node_modules.@?preact|src.(live|theme|words.(words|vocabulary|feeds)|charts.ticks|app.(?!dialog|help|palette|settings_panel|unlock|found)|ui.(?!table|sheet|export|dialog|panel_list|instead))/;
 
 export default defineConfig(({ command }) => ({
   base: command === "build" ? "/static/" : "/",

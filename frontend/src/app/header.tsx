@@ -9,7 +9,7 @@ import { ageLevel } from "../ui/age";
 import { age, percent, price, venue } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { DataTag } from "../ui/tag";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { PageLink } from "./navigation";
 import { helpOpen, openPalette, settingsOpen } from "./open";
 import { coin } from "./route";

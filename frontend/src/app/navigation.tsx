@@ -1,7 +1,7 @@
 /** The pages, with the keys that open them. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { go, href, PAGES, type PageName, page } from "./route";
 import { says } from "./words";
 

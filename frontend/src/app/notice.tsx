@@ -4,7 +4,7 @@ import { second } from "../live/clock";
 import { standing } from "../live/standing";
 import { connection, retryNow } from "../live/stream";
 import { age } from "../ui/format";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { type Health, health } from "./status";
 import { says } from "./words";
 

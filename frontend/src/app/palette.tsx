@@ -6,7 +6,7 @@ import type { Body } from "../live/api";
 import { isDark } from "../theme/colours";
 import { Dialog } from "../ui/dialog";
 import { price, usd, venue } from "../ui/format";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { tells } from "./dialog_words";
 import { type Entry, found } from "./found";
 import { helpOpen, paletteOf, paletteOpen, settingsOpen } from "./open";

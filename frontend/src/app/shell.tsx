@@ -4,7 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { locked } from "../live/api";
 import { Boundary } from "../ui/boundary";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { ready } from "../words/words";
 import { Footer } from "./footer";
 import { Header } from "./header";

@@ -9,7 +9,7 @@ import { coinOf, quoteOf } from "../live/quote";
 import type { Meta } from "../live/shapes";
 import { useChannel } from "../live/stream";
 import { about, age, clockZoned, funding, number, percent, ratio, signed, UNKNOWN, usd } from "../ui/format";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { coin } from "./route";
 import { health } from "./status";
 import { says } from "./words";

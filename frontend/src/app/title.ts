@@ -5,7 +5,7 @@ import { quoteOf } from "../live/quote";
 import type { MarketMembers } from "../live/shapes";
 import { followNewest } from "../live/stream";
 import { price } from "../ui/format";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { coin, page } from "./route";
 import { health } from "./status";
 

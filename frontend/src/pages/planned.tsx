@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { href, type PageName } from "../app/route";
 import { Panel } from "../ui/panel";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { dictionary } from "../words/words";
 import "./planned.css";
 

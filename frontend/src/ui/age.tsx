@@ -1,7 +1,7 @@
 /** How old figures are, by their market time: told each second. */
 import { useComputed } from "@preact/signals";
 import { ageMs, second } from "../live/clock";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { age, clockZoned } from "./format";
 
 /** neutral below twice the interval figures are expected at, then amber, red from five times on. */

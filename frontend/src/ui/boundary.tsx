@@ -1,6 +1,6 @@
 /** Keeps what goes wrong in one part of the page from taking the rest with it. */
 import { Component, type ComponentChildren } from "preact";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { copy } from "./copy";
 
 interface Failed {

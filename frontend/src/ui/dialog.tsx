@@ -2,7 +2,7 @@
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { Icon } from "./icon";
 
 interface DialogProps {

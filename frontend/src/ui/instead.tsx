@@ -1,7 +1,7 @@
 /** What stands in a panel that was refused its figures, or has none. */
 import { useSignal } from "@preact/signals";
 import { coin } from "../app/route";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { dictionary } from "../words/words";
 import { copy } from "./copy";
 import type { Source } from "./panel";

@@ -7,7 +7,7 @@ import type { Answer } from "../live/answers";
 import type { Meta } from "../live/shapes";
 import { standing, type VenueStanding, venuesOf } from "../live/standing";
 import { type Channel, connection } from "../live/stream";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { AgeBadge } from "./age";
 import { Boundary } from "./boundary";
 import type { Origin, Sheet } from "./export";

@@ -1,7 +1,7 @@
 /** The list of what else a panel offers, and what each of it does. */
 import { type Signal, useSignal } from "@preact/signals";
 import { colours } from "../theme/colours";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import { dictionary } from "../words/words";
 import { copy } from "./copy";
 import { saveCsv, savePicture } from "./export";

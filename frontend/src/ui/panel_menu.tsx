@@ -1,7 +1,7 @@
 /** What else a panel offers: its rows, its picture, a table, a link. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import type { Origin } from "./export";
 import { Icon } from "./icon";
 import { later } from "./later";

@@ -1,5 +1,5 @@
 /** A sheet as a table: what a chart says, for who cannot see it. */
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 import type { Sheet } from "./export";
 import { datetime, number } from "./format";
 import { Table } from "./table";

@@ -1,7 +1,7 @@
 /** Tables that sort by their columns. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChild } from "preact";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 
 export interface Column<T> {
   key: string;

@@ -1,6 +1,6 @@
 /** Tags that say what a figure is: an estimate or a report, and of which market. */
 import type { Data } from "../live/shapes";
-import { words } from "../words/common";
+import { words } from "../words/vocabulary";
 
 /** MODEL or OBSERVED. */
 export function KindTag({ kind }: { kind: "model" | "observed" }) {

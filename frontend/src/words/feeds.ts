@@ -13,12 +13,13 @@ const says = dictionary(
     account_ratios: "long/short ratios",
     taker_volume: "taker volume",
     contracts: "contracts",
-    funding: "funding",
+    funding: "funding paid",
+    positions: "positions",
   },
   {
     trades: "체결",
-    quotes: "호가",
-    book: "오더북",
+    quotes: "최우선 호가",
+    book: "호가창",
     candles: "캔들",
     mark_prices: "마크 가격",
     liquidations: "청산",
@@ -26,7 +27,8 @@ const says = dictionary(
     account_ratios: "롱/숏 비율",
     taker_volume: "테이커 거래량",
     contracts: "계약 정보",
-    funding: "펀딩비",
+    funding: "펀딩비 정산",
+    positions: "포지션",
   },
 );
 
@@ -42,6 +44,7 @@ const KNOWN: readonly string[] = [
   "taker_volume",
   "contracts",
   "funding",
+  "positions",
 ] satisfies Known[];
 
 /** `open interest` of `open_interest`, `candles 1m` of `candles_1m`; a feed that is not known as it is called. */

@@ -22,7 +22,7 @@ describe("words", () => {
 });
 
 const files = (readdirSync("src", { recursive: true }) as string[]).filter((file) =>
-  /words\.ts$|common\.ts$/.test(file),
+  /words\.ts$|words\/(vocabulary|feeds)\.ts$/.test(file),
 );
 
 describe.each(files.filter((file) => !file.endsWith("words/words.ts")))("%s", (file) => {

@@ -7,7 +7,7 @@ import { Panel } from "../../ui/panel";
 import { Segments } from "../../ui/picker";
 import { Table } from "../../ui/table";
 import { DataTag, Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { measureText } from "./measure_text";
 import { type AlertsBody, severityWord } from "./rules";
 import { ruleTitle, says } from "./words";

@@ -1,9 +1,9 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { Answer } from "../../live/answers";
 import type { Sheet } from "../../ui/export";
-import { age, venue } from "../../ui/format";
+import { age } from "../../ui/format";
 import { Panel } from "../../ui/panel";
-import { words } from "../../words/common";
+import { ByVenue } from "./by_venue";
 import { channelWord, kindWord } from "./channels";
 import type { StatusBody } from "./feeds";
 import { says } from "./words";
@@ -39,39 +39,22 @@ export function AvailabilityPanel({ answer }: { answer: ReadonlySignal<Answer<St
       csv={() => sheet(rows)}
       table={() => sheet(rows)}
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <section class="table-frame" tabIndex={0} aria-label={words("as_table", { title: says("availability") })}>
-        <table class="matrix available">
-          <thead>
-            <tr>
-              <th scope="col">{says("data")}</th>
-              {venues.map((name) => (
-                <th key={name} scope="col">
-                  {venue(name)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {kinds.map((kind) => (
-              <tr key={`${kind.channel}/${kind.kind}`}>
-                <th scope="row">
-                  {channelWord(kind.channel)}
-                  {kind.kind === null ? null : <span class="dim"> {kindWord(kind.kind)}</span>}
-                </th>
-                {venues.map((name) => (
-                  <Cell
-                    key={name}
-                    one={rows.find(
-                      (row) => row.venue === name && row.channel === kind.channel && row.kind === kind.kind,
-                    )}
-                  />
-                ))}
-              </tr>
+      <ByVenue title={says("availability")} rows={says("data")} venues={venues} class="matrix available">
+        {kinds.map((kind) => (
+          <tr key={`${kind.channel}/${kind.kind}`}>
+            <th scope="row">
+              {channelWord(kind.channel)}
+              {kind.kind === null ? null : <span class="dim"> {kindWord(kind.kind)}</span>}
+            </th>
+            {venues.map((name) => (
+              <Cell
+                key={name}
+                one={rows.find((row) => row.venue === name && row.channel === kind.channel && row.kind === kind.kind)}
+              />
             ))}
-          </tbody>
-        </table>
-      </section>
+          </tr>
+        ))}
+      </ByVenue>
     </Panel>
   );
 }

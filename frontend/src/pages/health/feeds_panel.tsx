@@ -5,7 +5,7 @@ import type { Sheet } from "../../ui/export";
 import { age, number, share, UNKNOWN, venue } from "../../ui/format";
 import { Lamp } from "../../ui/lamp";
 import { Panel } from "../../ui/panel";
-import { words } from "../../words/common";
+import { ByVenue } from "./by_venue";
 import { CHANNEL_ORDER, channelWord } from "./channels";
 import { type Feed, feedKey, leastSeen, rateOf, rateText, type Sample, type StatusBody, sampled } from "./feeds";
 import { says } from "./words";
@@ -75,37 +75,22 @@ function Matrix({ feeds, samples, hour, chosen }: MatrixProps) {
   const open = chosen.value === null ? undefined : byKey.get(chosen.value);
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <section class="table-frame" tabIndex={0} aria-label={words("as_table", { title: says("feeds") })}>
-        <table class="matrix">
-          <thead>
-            <tr>
-              <th scope="col">{says("feed")}</th>
-              {venues.map((name) => (
-                <th key={name} scope="col">
-                  {venue(name)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {channels.map((channel) => (
-              <tr key={channel}>
-                <th scope="row">{channelWord(channel)}</th>
-                {venues.map((name) => (
-                  <Cell
-                    key={name}
-                    feed={byKey.get(`${name}/${channel}`)}
-                    samples={samples.value}
-                    hour={hour}
-                    chosen={chosen}
-                  />
-                ))}
-              </tr>
+      <ByVenue title={says("feeds")} rows={says("feed")} venues={venues} class="matrix">
+        {channels.map((channel) => (
+          <tr key={channel}>
+            <th scope="row">{channelWord(channel)}</th>
+            {venues.map((name) => (
+              <Cell
+                key={name}
+                feed={byKey.get(`${name}/${channel}`)}
+                samples={samples.value}
+                hour={hour}
+                chosen={chosen}
+              />
             ))}
-          </tbody>
-        </table>
-      </section>
+          </tr>
+        ))}
+      </ByVenue>
       {open === undefined ? null : <Details feed={open} samples={samples.value} hour={hour} />}
     </>
   );

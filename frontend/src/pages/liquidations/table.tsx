@@ -10,7 +10,7 @@ import { datetime, iso, number, price, UNKNOWN, usd, usdWhole, venue, zoneName }
 import { Panel } from "../../ui/panel";
 import { Picker } from "../../ui/picker";
 import { dataWord, Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { allRows, type Filter, MOST_ROWS, type Print, queryOf, sheetOf } from "./rows";
 import { scope } from "./totals";
 import { says } from "./words";

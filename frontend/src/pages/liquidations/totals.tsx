@@ -9,7 +9,7 @@ import { about, number, share, UNKNOWN, usd, usdWhole, venue } from "../../ui/fo
 import { Panel } from "../../ui/panel";
 import { Segments } from "../../ui/picker";
 import { KindTag, Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { says } from "./words";
 
 export type TotalsBody = Body<"/api/v1/liquidations/24h">;

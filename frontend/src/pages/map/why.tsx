@@ -5,7 +5,7 @@ import type { Body, Query } from "../../live/api";
 import { about, percent, share, usd, venue } from "../../ui/format";
 import { Icon } from "../../ui/icon";
 import { KindTag, Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { level } from "./profile_panel";
 import { chosenVenues, explained, profile } from "./view";
 import { says } from "./why_words";

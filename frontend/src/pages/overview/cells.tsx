@@ -2,7 +2,7 @@
 import { Spark } from "../../charts/spark";
 import { colours } from "../../theme/colours";
 import { about, clockZoned, number, percent, price, signed, UNKNOWN, usd, usdWhole } from "../../ui/format";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { isComing, type OverviewRow } from "./live";
 import { says } from "./words";
 

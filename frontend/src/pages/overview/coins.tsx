@@ -9,7 +9,7 @@ import { apr, funding, price, usd, venue } from "../../ui/format";
 import { Lamp, type LampState } from "../../ui/lamp";
 import { Panel } from "../../ui/panel";
 import { KindTag } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { Change, DayLine, Liquidated, Mood, mostOf, Pull, Range } from "./cells";
 import { changeOf, fundingOf, interestOf, type Live, type OverviewBody, type OverviewRow, priceOf } from "./live";
 import { type OrderName, pressed, shownRows } from "./order";

@@ -8,7 +8,7 @@ import { colours } from "../../theme/colours";
 import type { Sheet } from "../../ui/export";
 import { number, share, signed, UNKNOWN, venue } from "../../ui/format";
 import { Panel } from "../../ui/panel";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import {
   type Contribution,
   dated,

@@ -7,7 +7,7 @@ import { about, number, percent, price, share } from "../../ui/format";
 import { Panel } from "../../ui/panel";
 import { Picker } from "../../ui/picker";
 import { Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import "./cascades.css";
 import { says } from "./shock_words";
 

@@ -14,7 +14,7 @@ import { clock, iso, price, usd, usdWhole, venue, zoneName } from "../../ui/form
 import { Panel } from "../../ui/panel";
 import { Picker } from "../../ui/picker";
 import { Side } from "../../ui/tag";
-import { words } from "../../words/common";
+import { words } from "../../words/vocabulary";
 import { channelOf, joined, summed, type Tiers, tierOf, tiersOf } from "./rows";
 import "./tape.css";
 import { says } from "./words";
