@@ -16,6 +16,7 @@ class Topic(enum.Enum):
     MARKET = "market"  #: `MarketLine`, once a second where it changed; key: the instrument's id
     STATUS = "status"  #: JSON of `app.status.Status`, once a second; no other key than "heart"
     MAPS = "maps"  #: `MapNews`, when a map kept current was brought up to date; key: coin or id
+    SIGNALS = "signals"  #: `list[model.order.Signal]`, as strategies and models think; no key
 
 
 #: What happened, that faces show one by one. Only closed candles.

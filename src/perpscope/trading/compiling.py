@@ -1,0 +1,57 @@
+"""How the loops of trading are compiled: once a machine, when first called, without the interpreter's lock.
+
+What is compiled is kept for the next process where `NUMBA_CACHE_DIR` says, which has to be set before this is
+imported. With `NUMBA_DISABLE_JIT=1` the loops stay plain functions, which is how they are measured.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+import numba  # type: ignore[import-untyped,unused-ignore]  # it ships no types
+import numpy as np
+from numba.core import types  # type: ignore[import-untyped,unused-ignore]  # nor does it here
+from numpy.typing import NDArray
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+#: False with `NUMBA_DISABLE_JIT=1`: a desk is then made so that plain functions find its fields by name.
+IS_COMPILED: Final = not bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined,unused-ignore]  # set as it is imported
+
+
+def loops(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The function, compiled; for callers in C there is no entry."""
+    made = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
+    if IS_COMPILED:
+        made.get_call_template = partial(as_numbers, made.get_call_template)
+    return cast("Callable[_P, _R]", made)
+
+
+def as_numbers(template: Callable[..., Any], kinds: Sequence[types.Type], named: Mapping[str, types.Type]) -> Any:  # noqa: ANN401
+    """How numba looks a compiled function up, with numbers that stand in the caller's code like any other number.
+
+    Numba would compile a function, and all it calls, anew for each of them: a third of the time it takes.
+    """
+    plain: Callable[[types.Type], types.Type] = types.unliteral
+    return template([plain(kind) for kind in kinds], {name: plain(kind) for name, kind in named.items()})
+
+
+class Named(np.record):  # type: ignore[misc]  # the stubs call it final; it is not
+    """A record whose fields come before numpy's own attributes of that name, as they do in compiled loops.
+
+    A plain `recarray` answers `size` with the number of its elements, whatever its field of that name holds.
+    """
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  # as numpy's own
+        """A field, or else what any record has."""
+        fields = np.void.__getattribute__(self, "dtype").fields
+        if fields is None or name not in fields:
+            return np.void.__getattribute__(self, name)
+        found = np.void.getfield(self, *fields[name][:2])
+        return found if found.dtype.names is None else found.view((Named, found.dtype))
+
+
+def blank(dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """One record of zeros, alone in its array, as compiled loops and plain functions alike take it."""
+    return np.zeros(1, dtype) if IS_COMPILED else np.zeros(1, np.dtype((Named, dtype)))

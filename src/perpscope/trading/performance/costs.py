@@ -1,0 +1,37 @@
+"""Where the money went: from what prices alone gave to what was kept.
+
+before_costs - slippage = gross; gross - fees - funding = net. Slippage is measured against the mid at the decision, so
+it holds half the spread, the book that was walked, and what the price did while the order was on its way.
+"""
+
+from collections.abc import Sequence
+
+from perpscope.model.run import RunTrade
+from perpscope.trading.performance.trades import Figures
+
+
+def of_costs(trades: Sequence[RunTrade]) -> Figures:
+    """Sums in quote units, and shares where they can be said."""
+    gross, fees, funding, slippage, net = (
+        sum(getattr(trade, name) for trade in trades) for name in ("gross", "fees", "funding", "slippage", "net")
+    )
+    won = sum(max(trade.gross, 0.0) for trade in trades)
+    moved = traded(trades)
+    return {
+        "before_costs": gross + slippage,
+        "slippage": slippage,
+        "gross": gross,
+        "fees": fees,
+        "funding": funding,
+        "net": net,
+        "traded": moved,
+        "fee_share": fees / gross if gross > 0.0 else None,
+        "fee_share_of_gains": fees / won if won > 0.0 else None,
+        "fees_bps": fees / moved * 1e4 if moved else None,
+        "slippage_bps": slippage / moved * 1e4 if moved else None,
+    }
+
+
+def traded(trades: Sequence[RunTrade]) -> float:
+    """Notional that changed hands, quote units: each trade goes in and out once with the most it held."""
+    return sum(trade.size * (trade.entry + trade.exit) for trade in trades)

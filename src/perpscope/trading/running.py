@@ -1,0 +1,259 @@
+"""A whole tape through the steps, in compiled code.
+
+In: a rule, a desk, a `Tape`. Out: fills, decisions and equity curve. The loop stops where a log is full, and is
+called again where it stopped. A book told level by level is kept on a ladder, and read when somebody is about to look:
+at seconds, closing candles and forecasts, and when an order is due.
+"""
+
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perpscope.analytics.margin_arrays import Floats
+from perpscope.trading import ladder, steps
+from perpscope.trading.asking import Asked, Place, at, placed
+from perpscope.trading.compiling import blank, loops
+from perpscope.trading.ladder import IS_NEW, TS_EVENT, TS_RECV, Rungs
+from perpscope.trading.layout import (
+    DECIDED,
+    DECISION,
+    FILL,
+    FILLED,
+    HALF,
+    KEPT_DECISIONS,
+    KEPT_FILLS,
+    KEPT_POINTS,
+    POINT,
+)
+from perpscope.trading.strategy import Record
+from perpscope.trading.tape import (
+    BOOK,
+    CANDLE,
+    CLEAR,
+    CLUSTERS,
+    FORECAST,
+    FUNDING,
+    KINDS,
+    LAST_LEVEL,
+    LEVEL,
+    LIQUIDATION,
+    MARK,
+    OPEN_INTEREST,
+    SECOND,
+    TRADE,
+    Tables,
+    Tape,
+    Times,
+)
+from perpscope.trading.watch import MINUTE
+
+Log: TypeAlias = NDArray[np.void]
+Rows: TypeAlias = tuple[NDArray[np.uint8], Times, Times]
+#: Fills, decisions and points, as far as there is room.
+Logged: TypeAlias = tuple[Log, Log, Log]
+
+#: Rows of a log between two calls of the loop; of the equity curve one a minute more, up to so many.
+ROOM: Final = 1 << 14
+MOST: Final = 1 << 22
+
+# Fields of the cursor after the rows taken of each kind.
+ROW: Final = KINDS
+SEEN_FILLS: Final = KINDS + 1  #: of the desk's rings, how much was written down
+SEEN_DECISIONS: Final = KINDS + 2
+SEEN_POINTS: Final = KINDS + 3
+FILLS: Final = KINDS + 4  #: rows of the logs written in this call
+DECISIONS: Final = KINDS + 5
+POINTS: Final = KINDS + 6
+FIELDS: Final = KINDS + 7
+
+
+def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
+    """Walk a tape; what was filled, decided, and held at each candle and fill."""
+    place = placed(desk)
+    rungs = ladder.empty(tape.lowest, max(tape.ticks, 1))
+    cursor = np.zeros(FIELDS, np.int64)
+    d = desk[0]
+    cursor[SEEN_FILLS], cursor[SEEN_DECISIONS], cursor[SEEN_POINTS] = d["fills"], d["decisions"], d["points"]
+    minutes = int(tape.ts_recv[-1] - tape.ts_recv[0]) // MINUTE if len(tape) else 0
+    rooms = (ROOM, ROOM, ROOM + min(max(minutes, tape.tables.opens.size), MOST))
+    kept: list[Logged] = []
+    is_over = False
+    while not is_over:
+        logs = _room(FILL, rooms[0]), _room(DECISION, rooms[1]), _room(POINT, rooms[2])
+        is_over = _walk(rule, place, (tape.kind, tape.ts_event, tape.ts_recv), tape.tables, rungs, cursor, logs)
+        fills, decisions, points = logs
+        kept.append((fills[: cursor[FILLS]], decisions[: cursor[DECISIONS]], points[: cursor[POINTS]]))
+        cursor[FILLS] = cursor[DECISIONS] = cursor[POINTS] = 0
+    if len(kept) == 1:
+        return kept[0]
+    return _joined(kept, 0), _joined(kept, 1), _joined(kept, 2)
+
+
+def _room(dtype: "np.dtype[np.void]", rows: int) -> Log:
+    return np.empty(rows, blank(dtype).dtype)
+
+
+def _joined(kept: list[Logged], log: int) -> Log:
+    return np.concatenate([logs[log] for logs in kept])
+
+
+@loops
+def _walk(
+    rule: Asked, desk: Place, rows: Rows, tables: Tables, rungs: tuple[Rungs, Rungs, Rungs], cursor: Times, logs: Logged
+) -> bool:
+    """Take rows until the last, or until a log is full; True = the last was taken."""
+    kinds, ts_events, ts_recvs = rows
+    d = at(desk)
+    bids, asks, state = rungs
+    candles, opens, trades, levels = tables.candles, tables.opens, tables.trades, tables.levels
+    row, is_full = cursor[ROW], False
+    candle_row, trade_row, level_row = cursor[CANDLE], cursor[TRADE], cursor[LEVEL]
+    while row < kinds.size and not is_full:
+        kind, ts_event, ts_recv = kinds[row], ts_events[row], ts_recvs[row]
+        row += 1
+        bits = 0
+        if kind == CANDLE:
+            if state[IS_NEW] == 1:
+                bits |= _read(desk, rungs)
+            bits |= _candle(rule, desk, ts_event, ts_recv, opens[candle_row], candles, candle_row)
+            candle_row += 1
+        elif kind in (LEVEL, LAST_LEVEL):
+            ladder.put(bids, asks, state, levels[level_row, 0], levels[level_row, 1])
+            level_row += 1
+            if kind == LAST_LEVEL:
+                state[IS_NEW], state[TS_EVENT], state[TS_RECV] = 1, ts_event, ts_recv
+                if steps.is_wanted(desk, ts_event):
+                    bits |= _read(desk, rungs)
+        elif kind == TRADE:
+            if state[IS_NEW] == 1 and steps.is_wanted(desk, ts_event):
+                bits |= _read(desk, rungs)
+            size = trades[trade_row, 1]
+            bits |= steps.trade(rule, desk, ts_event, ts_recv, trades[trade_row, 0], abs(size), 1 if size > 0.0 else -1)
+            trade_row += 1
+        else:
+            bits |= _told(rule, desk, kind, ts_event, ts_recv, tables, rungs, cursor)
+        if bits != 0:
+            is_full = _log(d, bits, cursor, logs)
+    is_over = row == kinds.size
+    if is_over and not is_full:
+        is_full = _log(d, HALF, cursor, logs)
+    cursor[ROW], cursor[CANDLE], cursor[TRADE], cursor[LEVEL] = row, candle_row, trade_row, level_row
+    return bool(is_over and not is_full)
+
+
+@loops
+def _candle(rule: Asked, desk: Place, ts_event: int, ts_recv: int, ts_open: int, candles: Floats, n: int) -> int:
+    """Take the n-th candle."""
+    return steps.candle(
+        rule,
+        desk,
+        ts_event,
+        ts_recv,
+        ts_open,
+        candles[n, 0],
+        candles[n, 1],
+        candles[n, 2],
+        candles[n, 3],
+        candles[n, 4],
+        candles[n, 5],
+    )
+
+
+@loops
+def _read(desk: Place, rungs: tuple[Rungs, Rungs, Rungs]) -> int:
+    """Read the ladder's best into the desk's book."""
+    bids, asks, state = rungs
+    ladder.read(bids, asks, state, at(desk).book)
+    return steps.booked(desk, state[TS_EVENT], state[TS_RECV])
+
+
+@loops
+def _told(
+    rule: Asked,
+    desk: Place,
+    kind: int,
+    ts_event: int,
+    ts_recv: int,
+    tables: Tables,
+    rungs: tuple[Rungs, Rungs, Rungs],
+    cursor: Times,
+) -> int:
+    """Take a row of the rarer kinds."""
+    n = cursor[kind]
+    cursor[kind] += 1
+    bits = 0
+    if kind == SECOND:
+        if rungs[2][IS_NEW] == 1:
+            bits = _read(desk, rungs)
+        return bits | steps.second(rule, desk, ts_recv)
+    if kind == BOOK:
+        levels, bids, asks = tables.books[n], tables.depths[n, 0], tables.depths[n, 1]
+        return steps.book(
+            desk, ts_event, ts_recv, levels[0, :bids], levels[1, :bids], levels[2, :asks], levels[3, :asks]
+        )
+    if kind == CLEAR:
+        ladder.clear(rungs[0], rungs[1], rungs[2])
+        at(desk).book.bids = at(desk).book.asks = 0
+        return steps.booked(desk, ts_event, ts_recv)
+    if kind == MARK:
+        if rungs[2][IS_NEW] == 1 and steps.is_wanted(desk, ts_event):
+            bits = _read(desk, rungs)
+        told = tables.marks[n]
+        return bits | steps.mark(desk, ts_event, ts_recv, told[0], told[1], told[2], tables.next_fundings[n])
+    if kind == FUNDING:
+        return steps.funding(desk, ts_event, ts_recv, tables.fundings[n, 0], tables.fundings[n, 1])
+    return bits | _said(rule, desk, kind, ts_event, ts_recv, tables, rungs, n)
+
+
+@loops
+def _said(
+    rule: Asked,
+    desk: Place,
+    kind: int,
+    ts_event: int,
+    ts_recv: int,
+    tables: Tables,
+    rungs: tuple[Rungs, Rungs, Rungs],
+    n: int,
+) -> int:
+    """Take a row that no order meets: what is told of the market, or by workers."""
+    bits = 0
+    if kind == LIQUIDATION:
+        return steps.liquidation(desk, ts_event, ts_recv, int(tables.liquidations[n, 0]), tables.liquidations[n, 1])
+    if kind == OPEN_INTEREST:
+        return steps.open_interest(desk, ts_recv, tables.open_interests[n])
+    if kind == CLUSTERS:
+        near = tables.clusters[n]
+        return steps.clusters(desk, ts_recv, near[0], near[1], near[2], near[3], near[4])
+    if kind == FORECAST:
+        if rungs[2][IS_NEW] == 1:
+            bits = _read(desk, rungs)
+        said = tables.forecasts[n]
+        return bits | steps.forecast(
+            rule, desk, ts_recv, tables.forecasts_for[n], said[0], said[1], said[2], int(said[3])
+        )
+    return steps.gap(desk, ts_recv, int(tables.gaps[n]))
+
+
+@loops
+def _log(d: Record, bits: int, cursor: Times, logs: Logged) -> bool:
+    """Write down what is new; True if a log could not take as much again."""
+    fills, decisions, points = logs
+    if bits & FILLED:
+        for number in range(cursor[SEEN_FILLS], d.fills):
+            fills[cursor[FILLS]] = d.kept_fills[number % KEPT_FILLS]
+            cursor[FILLS] += 1
+        cursor[SEEN_FILLS] = d.fills
+    if bits & DECIDED:
+        for number in range(cursor[SEEN_DECISIONS], d.decisions):
+            decisions[cursor[DECISIONS]] = d.kept_decisions[number % KEPT_DECISIONS]
+            cursor[DECISIONS] += 1
+        cursor[SEEN_DECISIONS] = d.decisions
+    if bits & HALF:
+        for number in range(cursor[SEEN_POINTS], d.points):
+            points[cursor[POINTS]] = d.kept_points[number % KEPT_POINTS]
+            cursor[POINTS] += 1
+        cursor[SEEN_POINTS] = d.points
+    room, room_of_points = ROOM - KEPT_POINTS, points.size - KEPT_POINTS
+    return bool(cursor[FILLS] > room or cursor[DECISIONS] > room or cursor[POINTS] > room_of_points)

@@ -1,0 +1,264 @@
+"""The steps of each kind of row: what `kernel` offers to the event path one by one, and its loop to a whole tape.
+
+Every function takes the rule and the desk as `asking` hands them on, answers bits of `layout`, and keeps the order of
+steps: exchange, account and risk, watch, decision. Nothing decided on a row is filled by it.
+"""
+
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perpscope.trading import exchange, orders, risk, watch
+from perpscope.trading.asking import Asked, Place, at
+from perpscope.trading.compiling import loops
+from perpscope.trading.deciding import decide, heard, limits, point
+from perpscope.trading.layout import DEPTH, FREE, FUNDED
+from perpscope.trading.strategy import Record
+from perpscope.trading.watch import MINUTE
+
+Ticks = NDArray[np.int64]
+
+
+@loops
+def _closed(rule: Asked, d: Record) -> int:
+    """A candle has closed: ask, and add to the equity curve what was held before anything came of it."""
+    bits = point(d, d.watch.bar_at, risk.equity_now(d))
+    return bits | decide(rule, d, 1)
+
+
+@loops
+def candle(
+    rule: Asked,
+    desk: Place,
+    ts_event: int,
+    ts_recv: int,
+    ts_open: int,
+    open_: float,
+    high: float,
+    low: float,
+    close: float,
+    volume: float,
+    taker_buy: float,
+) -> int:
+    """A closed candle: prices in quote per base, volumes in base units, `taker_buy` NaN where not told.
+
+    Passed over where candles are made of trades, and where it, or a later one, was there already.
+    """
+    d = at(desk)
+    w = d.watch
+    if w.has_candles == 0 or ts_open < w.bar_at:
+        return 0
+    w.now = ts_recv
+    bits, before = 0, d.fills
+    if d.is_simulated == 1:
+        bits |= exchange.meet_candle(d, ts_event, ts_open, open_, high, low, close)
+        if d.fills > before:
+            bits |= heard(d, before)
+    watch.candle(w, ts_event, ts_open, (open_, high, low, close, volume, taker_buy))
+    return bits | _closed(rule, d)
+
+
+@loops
+def trade(rule: Asked, desk: Place, ts_event: int, ts_recv: int, price: float, size: float, side: int) -> int:
+    """A trade: quote per base, base units, the taker's side 1 or -1."""
+    d = at(desk)
+    w = d.watch
+    w.now = ts_recv
+    bits, before = 0, d.fills
+    if d.is_simulated == 1:
+        bits |= exchange.meet_trade(d, ts_event, price)
+        if d.fills > before:
+            bits |= heard(d, before)
+    if watch.traded(w, ts_event, ts_recv, price, size, side) > 0:
+        bits |= _closed(rule, d)
+    return bits
+
+
+@loops
+def book(
+    desk: Place, ts_event: int, ts_recv: int, bid_ticks: Ticks, bid_steps: Ticks, ask_ticks: Ticks, ask_steps: Ticks
+) -> int:
+    """The best levels of a book, at most `DEPTH` of a side, best first."""
+    b = at(desk).book
+    b.bids, b.asks = min(bid_ticks.size, DEPTH), min(ask_ticks.size, DEPTH)
+    for level in range(b.bids):
+        b.bid_ticks[level], b.bid_steps[level] = bid_ticks[level], bid_steps[level]
+    for level in range(b.asks):
+        b.ask_ticks[level], b.ask_steps[level] = ask_ticks[level], ask_steps[level]
+    return booked(desk, ts_event, ts_recv)
+
+
+@loops
+def booked(desk: Place, ts_event: int, ts_recv: int) -> int:
+    """The levels that stand in the desk's book by now; none on either side = the book is not known any more."""
+    d = at(desk)
+    b, w = d.book, d.watch
+    w.now = max(w.now, ts_recv)
+    b.at = ts_event if b.bids > 0 or b.asks > 0 else 0
+    tick = d.account.tick
+    watch.booked(w, ts_recv, b.bid_ticks[0] * tick if b.bids > 0 else nan, b.ask_ticks[0] * tick if b.asks > 0 else nan)
+    if d.is_simulated == 0 or b.at == 0:
+        return 0
+    before = d.fills
+    bits = exchange.meet_book(d, ts_event)
+    return bits | heard(d, before) if d.fills > before else bits
+
+
+@loops
+def is_wanted(desk: Place, ts_event: int) -> bool:
+    """Whether a book that is only read when somebody looks has to be read at a row of this time."""
+    d = at(desk)
+    w = d.watch
+    is_closing = w.has_candles == 0 and w.forming > 0 and ts_event >= w.forming + MINUTE
+    is_marked = d.account.size != 0 and w.mark_at == 0 and w.trade_at == 0
+    return bool(ts_event >= d.due or is_closing or is_marked)
+
+
+@loops
+def mark(
+    desk: Place, ts_event: int, ts_recv: int, mark: float, index: float, funding_rate: float, next_funding: int
+) -> int:
+    """The mark price, quote per base; NaN for an index or rate that is not told, 0 for the next funding."""
+    d = at(desk)
+    w = d.watch
+    w.now = ts_recv
+    w.mark, w.mark_at, w.index = mark, ts_recv, index
+    w.funding_rate, w.next_funding = funding_rate, next_funding
+    bits, before = 0, d.fills
+    if d.is_simulated == 1:
+        bits |= exchange.meet_mark(d, ts_event, mark)
+        if d.fills > before:
+            bits |= heard(d, before)
+    w.is_bar = 0
+    return bits | limits(d)
+
+
+@loops
+def funding(desk: Place, _ts_event: int, ts_recv: int, rate: float, mark: float) -> int:
+    """A funding was settled: fraction of the notional, longs pay; the mark is NaN where not told."""
+    d = at(desk)
+    d.watch.now = ts_recv
+    return exchange.meet_funding(d, rate, mark) if d.is_simulated == 1 else 0
+
+
+@loops
+def second(rule: Asked, desk: Place, ts: int) -> int:
+    """A second passed, by our clock."""
+    d = at(desk)
+    w = d.watch
+    w.now = ts
+    bits, closed = 0, 0
+    if w.has_candles == 0:
+        closed = watch.elapse(w, ts)
+    watch.second(w, d.book)
+    if closed > 0:
+        return _closed(rule, d)
+    w.is_bar = 0
+    return decide(rule, d, 0) if d.is_asked_each_second == 1 else bits | limits(d)
+
+
+@loops
+def liquidation(desk: Place, _ts_event: int, ts_recv: int, position_side: int, usd: float) -> int:
+    """Somebody's position was closed: dollars, 1 = it was a long."""
+    w = at(desk).watch
+    w.now = ts_recv
+    watch.liquidated(w, ts_recv, position_side, usd)
+    return 0
+
+
+@loops
+def open_interest(desk: Place, ts_recv: int, base: float) -> int:
+    """What is held: base units."""
+    w = at(desk).watch
+    w.now = ts_recv
+    w.open_interest = base
+    return 0
+
+
+@loops
+def clusters(
+    desk: Place, ts_recv: int, above_price: float, above_usd: float, below_price: float, below_usd: float, pull: float
+) -> int:
+    """The map's nearest clusters: quote per base (NaN = none), dollars; pull in [-1, 1]."""
+    w = at(desk).watch
+    w.now = w.map_at = ts_recv
+    w.above_price, w.above_usd = above_price, above_usd
+    w.below_price, w.below_usd = below_price, below_usd
+    w.pull = pull
+    return 0
+
+
+@loops
+def forecast(
+    rule: Asked, desk: Place, ts_recv: int, for_ts: int, p_up: float, p_down: float, edge: float, is_promoted: int
+) -> int:
+    """A model spoke of the candle that closed at `for_ts`; the rule is asked at once."""
+    d = at(desk)
+    w = d.watch
+    w.now = w.forecast_at = ts_recv
+    w.forecast_for = for_ts
+    w.p_up, w.p_down, w.edge, w.is_promoted = p_up, p_down, edge, is_promoted
+    return decide(rule, d, 0)
+
+
+@loops
+def gap(desk: Place, ts_recv: int, is_open: int) -> int:
+    """Something is not seen from now on, or everything is seen again."""
+    w = at(desk).watch
+    w.now = ts_recv
+    if is_open == 0:
+        w.gap_at = 0
+    elif w.gap_at == 0:
+        w.gap_at = ts_recv
+    return 0
+
+
+@loops
+def fill(desk: Place, ts_event: int, ts_recv: int, order: int, size: int, price: int, fee: int, is_maker: int) -> int:
+    """Some of our order was filled at an exchange that is not the desk's own.
+
+    Args:
+        desk: as `desk.opened` made it.
+        ts_event: ns UTC, the exchange's.
+        ts_recv: ns UTC.
+        order: its number.
+        size: steps.
+        price: ticks.
+        fee: money.
+        is_maker: 1 if it rested in the book.
+
+    Returns:
+        Bits; 0 for an order that is not there any more.
+    """
+    d = at(desk)
+    d.watch.now = ts_recv
+    slot, before = orders.slot_of(d, order), d.fills
+    if slot < 0:
+        return 0
+    bits = orders.filled(d, slot, ts_event, size, price, fee, is_maker)
+    return bits | heard(d, before)
+
+
+@loops
+def closed(desk: Place, ts_recv: int, order: int, is_refused: int) -> int:
+    """An order will not be filled any further; `is_refused` 1 = the exchange did not take it."""
+    d = at(desk)
+    d.watch.now = ts_recv
+    slot = orders.slot_of(d, order)
+    if slot >= 0:
+        d.orders[slot].state = FREE
+        orders.await_next(d)
+    d.risk.rejected = d.risk.rejected + 1 if is_refused == 1 else 0
+    return 0
+
+
+@loops
+def charged(desk: Place, ts_recv: int, paid: int) -> int:
+    """The position paid funding at an exchange that is not the desk's own: money; below 0 = received."""
+    d = at(desk)
+    d.watch.now = ts_recv
+    d.account.margin -= paid
+    d.account.funding += paid
+    orders.await_next(d)
+    return FUNDED
