@@ -10,7 +10,7 @@ from pickle import UnpicklingError
 from typing import Final
 
 from perpscope.analytics.liqmap.arithmetic import NUMPY, Arithmetic
-from perpscope.app.places import data_folder
+from perpscope.app.kept_code import keep_compiled
 
 #: Bars × books from which loading the compiled form is paid back: .6 s against .29 ms each; docs/performance.md.
 ENOUGH: Final = 6_000
@@ -27,8 +27,7 @@ def arithmetic(book_bars: int) -> Arithmetic:
     """
     if book_bars < ENOUGH or os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}:
         return NUMPY
-    ours = data_folder() / "numba"
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(ours))
+    ours = keep_compiled()
     try:
         from perpscope.analytics.liqmap.compiled import COMPILED, warm  # noqa: PLC0415 -- numba takes long to import
 
