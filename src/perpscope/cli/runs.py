@@ -1,0 +1,119 @@
+"""`runs`: what was kept of backtests, and later of paper and live trading."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from perpscope.cli.options import Config, Db, Json, settings
+
+if TYPE_CHECKING:
+    from perpscope.model.run import Run, RunSummary
+    from perpscope.stores.runs import Runs
+
+app = typer.Typer(help="Runs of strategies that were kept.", no_args_is_help=True, rich_markup_mode=None)
+
+Which = Annotated[str, typer.Argument(help="Id of a run, or as much of it as no other begins with.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    db: Db = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """The newest runs, one a line."""
+    with _runs(db, config) as runs:
+        found = runs.list(limit)
+    if json:
+        print(msgspec.json.encode(found).decode())
+        return
+    for told in found:
+        print(_line(told))
+    if not found:
+        _say("no run is kept here: perpscope backtest makes some")
+
+
+@app.command()
+def show(which: Which, db: Db = None, config: Config = None, json: Json = False) -> None:
+    """One run whole: its figures, what was assumed and its trades."""
+    from perpscope.cli.backtest import print_run
+
+    run = _found(which, db, config)
+    if json:
+        print(msgspec.json.encode(run).decode())
+        return
+    print_run(run, None, None, out=sys.stdout)
+    for trade in run.trades:
+        print(
+            f"  {_moment(trade.opened_ms)} {trade.side:<5} {trade.size:g} at {trade.entry:g}, out {trade.exit:g} "
+            f"{_moment(trade.closed_ms)}: net {trade.net:+,.2f} ({trade.why_in} → {trade.why_out})"
+        )
+
+
+@app.command()
+def compare(one: Which, other: Which, db: Db = None, config: Config = None, json: Json = False) -> None:
+    """Two runs beside each other: what differs in what made them, and in what they came to."""
+    from perpscope.app.backtest.comparing import compared
+
+    found = compared(_found(one, db, config), _found(other, db, config))
+    if json:
+        print(msgspec.json.encode(found).decode())
+        return
+    print(found.words)
+    width = max((len(row.name) for row in found.rows), default=0)
+    for row in found.rows:
+        print(f"  {row.name:<{width}}  {row.one!s:>24}  {row.other!s:>24}")
+
+
+@app.command()
+def rm(which: Which, db: Db = None, config: Config = None, json: Json = False) -> None:
+    """Let go of a run; what was tried stays in the register of trials."""
+    run = _found(which, db, config)
+    with _runs(db, config) as runs:
+        runs.remove(run.summary.id)
+    if json:
+        print(msgspec.json.encode({"removed": run.summary.id}).decode())
+    else:
+        print(f"removed {run.summary.id}")
+
+
+def _found(which: str, db: Path | None, config: Path | None) -> "Run":
+    from perpscope.errors import DataError
+
+    with _runs(db, config) as runs:
+        run = runs.get(which)
+    if run is None:
+        raise DataError("run-unknown", f"no one run is called {which!r}", hint="perpscope runs list shows the ids")
+    return run
+
+
+def _runs(db: Path | None, config: Path | None) -> "Runs":
+    from perpscope.app import places
+    from perpscope.stores.runs import Runs
+
+    loaded = settings(config=config, db=db)
+    path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
+    _say(f"runs of {path} ({why})")
+    return Runs(path)
+
+
+def _line(told: "RunSummary") -> str:
+    rate = "   –" if told.win_rate is None else f"{told.win_rate:4.0%}"
+    return (
+        f"{told.id}  {_moment(told.made_ms)}  {told.strategy:<10} {told.instrument:<26} {told.trades:>6,} trades "
+        f"{rate} won  net {told.net:>+12,.2f}  {told.verdict.value}"
+    )
+
+
+def _moment(at_ms: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
