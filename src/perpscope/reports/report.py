@@ -13,6 +13,7 @@ from perpscope.reports import numerals
 from perpscope.reports.chart import Caption, Chart
 from perpscope.reports.distribution_charts import distribution_charts
 from perpscope.reports.intensity_charts import intensity_charts
+from perpscope.reports.json_schema import schema_of
 from perpscope.reports.trend_charts import trend_charts
 from perpscope.reports.units import Units
 from perpscope.stores.extents import SymbolTotals
@@ -78,14 +79,8 @@ def schema() -> bytes:
 
 def generated_schema() -> bytes:
     """The schema as the records give it, for `report.schema.json`; a test compares the two."""
-    (reference,), parts = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:perpscope:schema:{FORM}",
-        "title": "perpscope: report of liquidations",
-        "description": "Times are ms UTC, sizes base units, prices quote per base. null = not known, never zero.",
-    }
-    return msgspec.json.format(msgspec.json.encode({**head, **reference, "$defs": parts}), indent=2) + b"\n"
+    told = "Times are ms UTC, sizes base units, prices quote per base. null = not known, never zero."
+    return schema_of(Report, FORM, "perpscope: report of liquidations", told)
 
 
 def charts(instrument: InstrumentReport) -> list[Chart]:
