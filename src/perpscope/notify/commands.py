@@ -29,10 +29,11 @@ MENU: Final = (
     ("map", "liquidation map: /map BTC", "청산 맵: /map BTC"),
     ("liq", "what was liquidated: /liq 1h", "최근 청산: /liq 1h"),
     ("sentiment", "how people are positioned", "시장 심리"),
+    ("signals", "what strategies thought: /signals BTC", "시그널: /signals BTC"),
     ("mute", "no alerts for a while: /mute 1h", "알림 잠시 끄기: /mute 1h"),
     ("help", "what I can tell", "도움말"),
 )
-_NOT_YET: Final = ("signals", "positions", "pnl", "runs")
+_NOT_YET: Final = ("positions", "pnl", "runs")
 _OFF: Final = ("pause", "resume", "halt")
 _COMMAND: Final = re.compile(r"/([A-Za-z_]{1,32})(@\w+)?(?=\s|$)")
 _MUTE: Final = "mute"

@@ -24,6 +24,7 @@ _MOST_HOURS: Final = 720.0
 _CLUSTERS: Final = 4
 _MOVES: Final = (-0.03, 0.03)
 _DEFAULT: Final = "BTC"
+_NEWEST: Final = 8  #: signals in an answer
 
 
 class Questions:
@@ -44,6 +45,7 @@ class Questions:
             "map": self._map,
             "liq": self._liq,
             "sentiment": self._sentiment,
+            "signals": self._signals,
         }
 
     def knows(self, name: str) -> bool:
@@ -166,6 +168,27 @@ class Questions:
             lines.append(phrase(self._language, "sentiment_risk", value=f"{risk:.0f}", level=level))
         at = numerals.moment(found.at_ms, "%H:%M:%S")
         return [*lines, f"{at} UTC · {phrase(self._language, 'no_forecast')}"]
+
+    def _signals(self, path: Path, words: Sequence[str]) -> list[str]:
+        from perpscope.app.answers.known import Waiting, read_or_wait  # noqa: PLC0415
+        from perpscope.app.answers.signals import SignalsAsked, read_page  # noqa: PLC0415
+
+        name = _coin(words) if words else None
+        asked = SignalsAsked(name=name)
+        found = read_or_wait(path, self._settings, name, lambda where: read_page(where, self._settings, asked, _NEWEST))
+        if isinstance(found, Waiting):
+            return [safe(found.why)]
+        of = "" if name is None else f" · {safe(name.upper())}"
+        lines = self._headed(found.data.value, f"<b>{phrase(self._language, 'signals')}</b>{of}")
+        for one in found.signals:
+            at = numerals.moment(one.at_ms, "%H:%M:%S")
+            side = phrase(self._language, "near_miss", side=one.side) if one.is_near_miss else one.side
+            odds = "" if one.p_up is None or one.p_down is None else f" ↑{one.p_up:.0%} ↓{one.p_down:.0%}"
+            why = ", ".join(one.failed) or one.why
+            lines.append(f"{at} {safe(one.instrument)} {safe(one.strategy)} {side}{odds} · {safe(why)}")
+        if not found.signals:
+            lines.append(phrase(self._language, "no_signals"))
+        return [*lines, phrase(self._language, "opinions")]
 
     def _headed(self, data: str, head: str) -> list[str]:
         banner = tag(data, self._language)

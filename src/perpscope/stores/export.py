@@ -48,6 +48,7 @@ TABLES = {
     "long_short_ratio": Exportable("ts_event", is_by_time=False),
     "taker_volume": Exportable("ts_event", is_by_time=False),
     "funding_rates": Exportable("ts_event", is_by_time=False),
+    "signals": Exportable("ts_event"),
     "public_positions": Exportable("ts_event", is_by_time=False),
     "public_position_history": Exportable("ts_minute", is_by_time=False),
     "margin_tiers": Exportable("ts_from", is_by_time=False),

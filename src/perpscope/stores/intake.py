@@ -37,8 +37,10 @@ from perpscope.model.market import (
     Trade,
     Unheard,
 )
+from perpscope.model.order import Signal
 from perpscope.stores.listings import STREAMED
 from perpscope.stores.rows import Batch, IntervalKey, Row, candle_row, liquidation_row, mark_row
+from perpscope.stores.signals import signal_row
 from perpscope.stores.status import FeedStatus, HeartStatus
 from perpscope.stores.traders import funding_row, open_interest_row, position_row, ratio_row, taker_volume_row
 
@@ -114,6 +116,14 @@ class Intake:
         """Keep how the feeds and the heart are doing with the next batch."""
         self._batch.feeds.update({(feed.venue, feed.channel): feed for feed in feeds})
         self._batch.heart = heart
+
+    def keep_signals(self, signals: Iterable[Signal]) -> None:
+        """Keep what strategies and models thought with the next batch."""
+        for signal in signals:
+            if self._has_room(signal.ts_recv):
+                row = signal_row(signal, *self._name_of(signal.instrument))
+                self._batch.series.setdefault("signals", []).append(row)
+                self._batch.rows += 1
 
     def hand_over(self) -> None:
         """Queue what is waiting, room or not."""

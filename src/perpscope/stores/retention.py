@@ -46,6 +46,7 @@ SERIES = (
     Aged("long_short_ratio", "ts_event", 0),
     Aged("taker_volume", "ts_event", 0),
     Aged("funding_rates", "ts_event", 0),
+    Aged("signals", "ts_event", 0),
     Aged("public_position_history", "ts_minute", MINUTE_NS),
     Aged("public_positions", "ts_event", 0),  # one seen no more
 )

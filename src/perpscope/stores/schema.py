@@ -12,6 +12,7 @@ from collections.abc import Callable
 from perpscope.stores import legacy
 from perpscope.stores.rows import MINUTE_NS
 from perpscope.stores.schema_coverage import add_sources
+from perpscope.stores.schema_signals import add_signals
 from perpscope.stores.schema_venues import add_venues
 
 #: `PRAGMA application_id` of our files: "pscp" in ASCII.
@@ -220,7 +221,9 @@ def _add_lpi(connection: sqlite3.Connection) -> None:
 
 
 #: In order; a file with `user_version` n has been through the first n. Never edit one that was released: add another.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_lpi, add_venues, add_sources)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    *(_create, _add_lpi, add_venues, add_sources, add_signals),
+)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

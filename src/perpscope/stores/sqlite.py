@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 from perpscope.errors import StoreError
 from perpscope.model.instrument import Instrument, InstrumentId, MarginTier
+from perpscope.model.order import Signal
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
 from perpscope.stores.access import BUSY_TIMEOUT_MS, StoreLock, check_writable, open_for_writing, trusting
@@ -153,6 +154,10 @@ class SqliteStore:
             ts_from: since when they hold, ns UTC.
         """
         self._intake.register_tiers(tiers, source=source, ts_from=ts_from)
+
+    def keep_signals(self, signals: Iterable[Signal]) -> None:
+        """Keep what strategies and models thought, at the next `Tick`; one of the same moment and strategy stays."""
+        self._intake.keep_signals(signals)
 
     def report(self, feeds: Sequence[FeedStatus], heart: HeartStatus) -> None:
         """Store how the feeds and the heart are doing, at the next `Tick`."""

@@ -18,6 +18,7 @@ from perpscope.stores.rows import (
     gap_rows,
     heart_row,
 )
+from perpscope.stores.signals import INSERT_SIGNAL
 from perpscope.stores.traders import INSERT_TRADERS
 
 INSERT_LIQUIDATION = """
@@ -64,7 +65,7 @@ ON CONFLICT (venue, symbol, ts_minute) DO UPDATE SET mark_price = excluded.mark_
 WHERE excluded.ts_event > ts_event
 """
 #: By table: the statements that keep each of its rows.
-INSERT_SERIES = {"premium_index": (INSERT_MARK,), **INSERT_TRADERS}
+INSERT_SERIES = {"premium_index": (INSERT_MARK,), "signals": (INSERT_SIGNAL,), **INSERT_TRADERS}
 
 #: The instant before which rows were taken out; it only moves forward.
 KEEP_FROM = """
