@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from perpscope.app.collect import Collector
+from perpscope.app.signalling import Signalling
 from perpscope.engine.engine import Engine
 from perpscope.lab.faults import FaultScript
 from perpscope.lab.proxy import FaultProxy
@@ -13,7 +14,9 @@ from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.lab.wire.hyperliquid.accounts import MAKERS
 from perpscope.model.market import MarketEvent, Trade
+from perpscope.ports import Sink
 from perpscope.settings import Backfill, Collect, Feed, Settings
+from perpscope.stores.sqlite import SqliteStore
 
 from .checking import Verdict, judge, judged
 
@@ -59,8 +62,8 @@ class Watched(Collector):
     trades: list[Trade]
     unreadable_at_end: list[str]  #: books that could not be read when all was over
 
-    def _engine(self, *parts: object) -> Engine:
-        self.engine = super()._engine(*parts)  # type: ignore[arg-type]  # whatever an engine is made of
+    def _engine(self, store: SqliteStore, *sinks: Sink, signalling: Signalling) -> Engine:
+        self.engine = super()._engine(store, *sinks, signalling=signalling)
         self.trades = []
         process = self.engine.process
 

@@ -32,6 +32,7 @@ from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind
 from perpscope.web.app import found
 from perpscope.web.patience import MAX_HEAD, PatientHttp
+from perpscope.web.routes import backtests
 from tests.acceptance.conftest import Ran
 
 Perpscope = Callable[..., Ran]
@@ -245,14 +246,16 @@ def test_s3_handshakes(face: Face, path: str, more: list[str], status: int) -> N
 
 
 def test_s5_nothing_takes_more_than_get(face: Face) -> None:
-    """S5: unused methods are 405 everywhere, with what is allowed."""
+    """S5: unused methods are 405 everywhere, with what is allowed; a backtest may be asked for, and takes JSON."""
     for endpoint in found():
         for path in endpoint.paths:
-            for method in ("POST", "DELETE"):
+            methods = ("DELETE",) if path == backtests.PATH else ("POST", "DELETE")
+            for method in methods:
                 told = face.ask(path.replace("{symbol}", "BTC"), method, "{}", content_type="application/json")
                 assert (told.status, told.code) == (405, "method-not-allowed")
                 assert "GET" in told.headers["allow"]
     assert face.ask("/api/v1/stream/ticket").status == 405
+    assert face.ask(backtests.PATH, "POST", "{}", content_type="application/json").code == "query-invalid"
 
 
 def test_s8_pages_and_figures_carry_what_a_browser_must_not_do(face: Face) -> None:

@@ -197,7 +197,7 @@ def test_the_legacy_database_is_used_where_it_exists(perpscope: Callable[..., Ra
         ("replay none.gz --venue nowhere", 3, "error recording-missing"),
         ("config show --config none.toml", 2, "error config-file"),
         ("--analyze --all --db none.db", 3, "error store-missing"),
-        ("backtest burst", 2, "error command-not-yet"),
+        ("paper burst", 2, "error command-not-yet"),
         ("status --nope", 2, "No such option"),
         ("nonsense", 2, "No such command"),
     ],

@@ -42,6 +42,7 @@ async def ask(
     *,
     method: str = "GET",
     server: str = "127.0.0.1",
+    content: bytes = b"",
 ) -> Told:
     """One request from this machine.
 
@@ -51,6 +52,7 @@ async def ask(
         headers: besides Host.
         method: of the request.
         server: address the connection was made to.
+        content: body of the request.
     """
     path, _, query = target.partition("?")
     sent: list[Message] = []
@@ -71,7 +73,7 @@ async def ask(
     }
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": content, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)

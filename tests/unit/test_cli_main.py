@@ -137,7 +137,7 @@ def test_old_spellings_are_taken_with_a_hint(capsys: Captured) -> None:
     assert "old spelling; today: perpscope status --db none.db" in capsys.readouterr().err
     assert run(["--analyze", "--trends", "--db-path", "none.db"]) == 3
     assert "old spelling; today: perpscope analyze trends --db none.db" in capsys.readouterr().err
-    assert run(["backtest"]) == 2
+    assert run(["paper"]) == 2
     assert "error command-not-yet" in capsys.readouterr().err
 
 
@@ -297,5 +297,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     estimating = {"cascade", "heatmap", "map", "sentiment", "study", "tape"}
     serving = {"serve", "keys"}
     telling = {"alerts", "telegram"}
-    assert names == collecting_and_reading | keeping | examining | estimating | serving | telling
+    deciding = {"signals", "backtest", "runs", "risk"}
+    assert names == collecting_and_reading | keeping | examining | estimating | serving | telling | deciding
     assert callable(reading.status)

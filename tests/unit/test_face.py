@@ -111,7 +111,7 @@ async def test_what_is_told_is_kept_and_handed_on(face: Face) -> None:
     assert face.live.market == {BTC: line}
     assert face.live.status == face.told[2][3] == msgspec.json.encode(STATUS)
     assert face.live.told_status == STATUS
-    assert set(TOPICS) == {"market", "events", "status", "maps"}
+    assert set(TOPICS) == {"market", "events", "status", "maps", "signals"}
 
 
 async def test_the_heart_is_named_by_what_was_heard(face: Face) -> None:

@@ -187,7 +187,7 @@ def test_every_error_code_is_explained() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     """`docs/config.md` lists each key of the configuration, with its default, and no other."""
     text = (ROOT / "docs" / "config.md").read_text("utf-8")
-    listed = dict(re.findall(r"^\| `([a-z_.<>]+)` \| `([^`]*)` \|", text, re.MULTILINE))
+    listed = dict(re.findall(r"^\| `([a-z0-9_.<>]+)` \| `([^`]*)` \|", text, re.MULTILINE))
     expected = {key: written(value) for key, value, _ in keys()}
     defaults = VenueSettings()
     expected |= {f"venue.<name>.{f}": written(getattr(defaults, f)) for f in VenueSettings.__struct_fields__}
@@ -214,7 +214,9 @@ def test_every_command_and_flag_is_documented() -> None:
     commands |= {f"study {name}": study for name, study in studies.commands.items()}
     assert sorted(sections) == sorted(commands)
     for name, command in commands.items():
-        flags = {o for p in command.params if p.param_type_name == "option" for o in [*p.opts, *p.secondary_opts]}
+        parts = command.commands.values() if isinstance(command, TyperGroup) else [command]  # a group has one section
+        options = [p for part in parts for p in part.params if p.param_type_name == "option"]
+        flags = {o for p in options for o in [*p.opts, *p.secondary_opts]}
         rows = re.findall(r"^\| `([^`]+)` \|", sections[name], re.MULTILINE)
         documented = {word for row in rows for word in re.findall(r"--[a-z-]+", row)}
         assert documented == flags - {"--help"}, name

@@ -268,7 +268,7 @@ async def test_people_ask_and_are_answered(stage: Stage, eventually: Eventually)
     """Each command has an answer, also those whose part does not exist yet and those that are off."""
     for command, answer in {
         "/help": "I read and tell, I never trade.",
-        "/signals": "Signals: not there yet, no strategy runs.",
+        "/signals": "This face has no database of its own: ask one beside the collector.",
         "/positions": "Positions: not there yet, no strategy runs.",
         "/halt": "/halt is off: this bot only reads.",
         "/pause@perpscope_lab_bot": "/pause is off: this bot only reads.",
@@ -316,7 +316,7 @@ async def test_a_command_of_long_ago_is_not_answered(stage: Stage, eventually: E
     stage.server.bot.chats.wall_s = lambda: wall_s() - 3600
     stage.person.says("/help")
     stage.server.bot.chats.wall_s = wall_s
-    stage.person.says("/signals")
+    stage.person.says("/positions")
     await eventually(lambda: len(stage.person.inbox) == 1)
     assert "not there yet" in stage.person.inbox[0].text
 

@@ -149,4 +149,5 @@ def test_there_are_no_signals_before_a_strategy(store: Path) -> None:
     """An empty list that says why it is empty."""
     body = Face(store).ask("signals", "symbol=BTC&limit=5")
     assert (body["signals"], body["next"], body["meta"]["warming_up"]) == ([], None, True)
-    assert body["meta"]["notes"][0].startswith("no strategy has run")
+    assert body["strategies"] == []
+    assert body["meta"]["notes"][0].startswith("no strategy and no model has thought anything yet")

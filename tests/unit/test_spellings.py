@@ -43,7 +43,7 @@ def test_todays_commands_pass_unchanged(words: str) -> None:
     assert modern(words.split()) == (words.split(), None)
 
 
-@pytest.mark.parametrize("words", ["backtest burst", "signals BTC", "positions --json"])
+@pytest.mark.parametrize("words", ["paper burst", "halt", "positions --json"])
 def test_commands_that_do_not_exist_yet_say_so(words: str) -> None:
     """A planned command is refused by its name, not as a typing error."""
     with pytest.raises(ConfigError) as caught:

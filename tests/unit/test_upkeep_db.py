@@ -55,6 +55,7 @@ ORDERS = {
     "public_positions": "venue, symbol, account",
     "public_position_history": "venue, symbol, ts_minute, account",
     "margin_tiers": "instrument, source, ts_from, tier",
+    "signals": "ts_event, id",
     "coverage": "id",
 }
 

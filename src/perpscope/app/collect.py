@@ -22,6 +22,7 @@ from perpscope.app.joining import Joining
 from perpscope.app.liqmap.keeping import MapKeeping
 from perpscope.app.market_time import MarketTime
 from perpscope.app.others import Others
+from perpscope.app.signalling import Signalling
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.status_reading import StatusReading
 from perpscope.app.telling import Telling
@@ -34,9 +35,10 @@ from perpscope.feeds.live import LiveFeed
 from perpscope.feeds.recording import Header, Recorder
 from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
+from perpscope.model.instrument import Instrument
 from perpscope.model.market import Tick
 from perpscope.model.stream import Channel
-from perpscope.ports import Publisher, Sink
+from perpscope.ports import Http, Publisher, Sink, Venue
 from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteReader, SqliteStore
 from perpscope.stores.status import HeartStatus, StoreKind, Trouble
@@ -62,6 +64,7 @@ class _Parts(msgspec.Struct, frozen=True):
     upkeep: Upkeep
     maps: MapKeeping
     telling: Telling
+    signalling: Signalling
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -162,8 +165,10 @@ class Collector:
         maps = MapKeeping(self._settings.map, store.path, self._announce, telling.map_made)
         stack.push_async_callback(maps.aclose)
         stack.push_async_callback(telling.aclose)
-        past = self._past(store, archive)
-        engine = self._engine(store, past, archive, telling)
+        signalling = Signalling(self._settings, store, telling.signals, self._announce)
+        stack.callback(signalling.close)
+        past = self._past(store, archive, signalling)
+        engine = self._engine(store, past, archive, telling, signalling=signalling)
         recorder = stack.enter_context(self._recorder())
         feed = LiveFeed(
             clock=self._clock,
@@ -176,7 +181,7 @@ class Collector:
         feed.depth_wanted = engine.depth_wanted
         feed.silent_streams = lambda: engine.silent_streams
         upkeep = Upkeep(store, self._settings.retention.days)
-        parts = _Parts(engine, feed, store, archive, past, upkeep, maps, telling)
+        parts = _Parts(engine, feed, store, archive, past, upkeep, maps, telling, signalling)
         joining = [asyncio.create_task(self._joining.join(venue, feed, store, stack)) for venue in self._venues]
         joining.append(asyncio.create_task(self._others.run(feed, store, stack)))
         joining += [asyncio.create_task(MarketTime(url, self._clock, self._announce).run()) for url in self._labs[-1:]]
@@ -203,6 +208,7 @@ class Collector:
                     parts.archive.tick(event.ts_recv, parts.engine.market)
                     parts.past.tick()
                     parts.maps.tick(event.ts_recv)
+                    parts.signalling.tick(event.ts_recv, parts.engine.market)
                     if on_tick is not None:
                         on_tick(self)
             parts.telling.batch_over()
@@ -224,7 +230,7 @@ class Collector:
         unreachable = self._joining.unreachable | self._others.unreachable
         return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(unreachable.items())))
 
-    def _past(self, store: SqliteStore, archive: Archiving) -> Backfilling:
+    def _past(self, store: SqliteStore, archive: Archiving, signalling: Signalling) -> Backfilling:
         """Asks each venue that joins for its past."""
         past = Backfilling(
             self._settings,
@@ -234,7 +240,12 @@ class Collector:
             rng=self._rng,
             sinks=[PastTicks(archive)],
         )
-        self._joining.joined = past.joined
+
+        def joined(venue: Venue, http: Http, instruments: Sequence[Instrument]) -> None:
+            past.joined(venue, http, instruments)
+            signalling.know(instruments)
+
+        self._joining.joined = joined
         return past
 
     def _connector(self) -> PicowsConnector:
@@ -246,12 +257,13 @@ class Collector:
             proxies=venues.proxies(self._own, self._settings),
         )
 
-    def _engine(self, store: SqliteStore, *sinks: Sink) -> Engine:
+    def _engine(self, store: SqliteStore, *sinks: Sink, signalling: Signalling) -> Engine:
         """An engine that goes on where the store ends."""
         with SqliteReader.open(store.path) as reader:
             history = reader.lpi_history(self._clock.now_ns())
             return Engine(
-                sinks=[store.sink(), *sinks],
+                sinks=[store.sink(), *sinks, signalling],
+                on_1m_candle_close=signalling.closed,
                 resume=store.last_covered(),
                 lpi_history=history,
                 silent_after_s=self._settings.feed.silent_after_s * self._clock.rate,

@@ -203,6 +203,7 @@ class DemoMarket:
             ccxt=Ccxt(),  # a demo asks nobody real
             collect=replace(settings.collect, venues=tuple(labs), symbols=settings.collect.symbols or (EVERYTHING,)),
             limits=replace(settings.limits, folder=""),  # nobody else asks this lab
+            strategy=settings.strategy or {"burst": {"enabled": True, "symbols": [BASES[0]]}},
             # what was before the days in the store is not asked for: the machine has a market to keep up with
             backfill=replace(past, days=min(past.days, self._days)) if self._days else past,
         )

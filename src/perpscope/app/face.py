@@ -17,6 +17,7 @@ from perpscope.app.status import Status
 from perpscope.feeds.clock import wall_ns
 from perpscope.model.bulletin import BusHealth, Event, MapNews, MarketLine, Message, Topic
 from perpscope.model.instrument import InstrumentId
+from perpscope.model.order import Signal
 from perpscope.ports import Subscriber
 
 #: A heart tells its status every real second; after so many without a word it is stale.
@@ -30,6 +31,7 @@ _DECODE: Final[Mapping[Topic, Callable[[bytes], object]]] = {
     Topic.MARKET: msgspec.msgpack.Decoder(MarketLine).decode,
     Topic.STATUS: msgspec.json.Decoder(Status).decode,
     Topic.MAPS: msgspec.msgpack.Decoder(MapNews).decode,
+    Topic.SIGNALS: msgspec.msgpack.Decoder(list[Signal]).decode,
 }
 _TOPICS: Final = {topic.value: topic for topic in Topic}
 #: Every topic by name: what a face listens to.

@@ -6,7 +6,7 @@ and a word to people, never the heart anything; without a bus nothing is told an
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ from perpscope.app.status_reading import StatusReading
 from perpscope.engine.state import InstrumentState, MarketState
 from perpscope.model.bulletin import BusHealth, MapNews, MarketLine, Topic
 from perpscope.model.market import Candle, Gap, Interval, Liquidation, MarketEvent, OpenInterest
+from perpscope.model.order import Signal
 from perpscope.ports import Publisher
 from perpscope.stores.status import FeedStatus, HeartStatus
 
@@ -106,6 +107,10 @@ class Telling:
     def map_made(self, news: MapNews) -> None:
         """A map was brought up to date."""
         self._publish(Topic.MAPS, self._encode(news), news.name)
+
+    def signals(self, signals: Sequence[Signal]) -> None:
+        """What strategies and models have just thought."""
+        self._publish(Topic.SIGNALS, self._encode(signals), None)
 
     def health(self) -> BusHealth:
         """How the bus is doing."""

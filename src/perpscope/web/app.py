@@ -36,6 +36,7 @@ from perpscope.web.pages import Page
 from perpscope.web.problem import problem
 from perpscope.web.push import Hub
 from perpscope.web.push import routes as push_routes
+from perpscope.web.routes import backtests
 from perpscope.web.sources import Sources
 from perpscope.web.tickets import Tickets
 from perpscope.web.traffic import Requests, Traffic
@@ -73,10 +74,12 @@ def create_app(
     given, traffic = Tickets(), Traffic()
     works: dict[str, Callable[[], Awaitable[None]]] = {"heart": heard.run, "push": hub.run}
     if database is not None:
+        works["backtests"] = sources.backtests().run
         works["alerts"] = AlertService(settings, database, heard, sinks).run
         works["warming"] = partial(warm, heard, answers, served)
     app = _framework(_lifespan(works, sources, answers))
     app.router.routes[:] = [
+        *backtests.routes(sources),
         *desks(served, answers),
         *push_routes(hub),
         tickets.route(given),
@@ -158,11 +161,12 @@ def _straight(made: Sequence[BaseRoute]) -> dict[str, ASGIApp]:
 
 def _demands(endpoints: Sequence[Endpoint]) -> Mapping[str, Demand]:
     """What each path asks of its caller."""
-    return {
+    asked = {
         path: Demand(scope=api_keys.Scope(endpoint.scope), cost=endpoint.cost)
         for endpoint in endpoints
         for path in endpoint.paths
     }
+    return {**asked, **backtests.DEMANDS}
 
 
 def _pages(settings: Settings, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:

@@ -24,5 +24,6 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand one request on."""
-        desk = self._desks.get(scope["path"]) if scope["type"] == "http" else None
+        is_read = scope["type"] == "http" and scope["method"] != "POST"
+        desk = self._desks.get(scope["path"]) if is_read else None
         await (desk or self._framework)(scope, receive, send)

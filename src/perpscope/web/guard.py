@@ -47,8 +47,9 @@ _POLICY = "; ".join(
         *(f"{kind} 'none'" for kind in ("base-uri", "form-action", "frame-ancestors")),
     )
 ).encode()
+_POLICY_NAME = b"content-security-policy"
 _SECURITY = (
-    (b"content-security-policy", _POLICY),
+    (_POLICY_NAME, _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -262,11 +263,13 @@ def _refuse_unsafe(method: str, demand: Demand, asked: Asked, *, is_keyed: bool)
 
 
 def _dressed(send: asgi.Send, headers: list[tuple[bytes, bytes]]) -> asgi.Send:
-    """Adds what every answer carries."""
+    """Adds what every answer carries; a tear sheet has a stricter policy of its own."""
 
     def sending(message: asgi.Message) -> Awaitable[None]:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            message["headers"] = [*message.get("headers", ()), *headers]
+            own = list(message.get("headers", ()))
+            has_policy = any(name == _POLICY_NAME for name, _ in own)
+            message["headers"] = own + [one for one in headers if not (has_policy and one[0] == _POLICY_NAME)]
         return send(message)
 
     return sending

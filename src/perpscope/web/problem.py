@@ -30,6 +30,10 @@ _STATUS: Final[Mapping[str, int]] = {
     "backup-missing": 404,
     "recording-missing": 404,
     "archive-missing": 404,
+    "run-unknown": 404,
+    "backtest-unknown": 404,
+    "tearsheet-form": 404,
+    "backtests-full": 503,
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from perpscope.app.answers.kept_figures import KeptFigures
+from perpscope.app.backtest_jobs import BacktestJobs
 from perpscope.errors import StoreError
 from perpscope.ports import Cache
 from perpscope.settings import Settings
@@ -24,6 +25,7 @@ class Sources(msgspec.Struct):
     cache: Cache
     standing: Standing | None = None  #: made by `stand`
     figures: KeptFigures | None = None  #: made by `kept_figures`
+    jobs: BacktestJobs | None = None  #: made by `backtests`
 
     def stand(self) -> Stand:
         """How the heart, its feeds and the market's time stand just now."""
@@ -36,6 +38,12 @@ class Sources(msgspec.Struct):
         if self.figures is None:
             self.figures = KeptFigures(self.store())
         return self.figures
+
+    def backtests(self) -> BacktestJobs:
+        """The backtests this face was asked for; see `store`."""
+        if self.jobs is None:
+            self.jobs = BacktestJobs(self.settings, self.store())
+        return self.jobs
 
     def store(self) -> Path:
         """The store's path, for an answer that cannot be made without one.

@@ -1,85 +1,42 @@
-import { coin } from "../../app/route";
+import { useEffect } from "preact/hooks";
+import { coin, parameter } from "../../app/route";
 import { useAnswer } from "../../live/answers";
-import type { Body } from "../../live/api";
-import type { Sheet } from "../../ui/export";
-import { datetime, iso, zoneName } from "../../ui/format";
-import { Panel } from "../../ui/panel";
-import { Table } from "../../ui/table";
-import { Side } from "../../ui/tag";
-import { Planned } from "../planned";
+import { useRows } from "../../live/stream";
+import type { SignalRow } from "./figures";
+import { LatencyPanel } from "./latency";
+import { LogPanel } from "./log";
+import { ModelPanel } from "./model";
+import { RulesPanel } from "./rules";
+import "./signals.css";
 import { says } from "./words";
 
-type SignalsBody = Body<"/api/v1/signals">;
+const EVERY_MS = 10_000;
+const KEPT = 20;
 
-function sheet(body: SignalsBody | null): Sheet {
-  return {
-    name: `signals-${coin.peek()}`,
-    columns: ["time", "strategy", "instrument", "side", "why"],
-    rows: (body?.signals ?? []).map((one) => [iso(one.at_ms), one.strategy, one.instrument, one.side, one.why]),
-    notes: ["MODEL", ...(body?.meta.notes ?? [])],
-  };
-}
-
-/** What strategies thought: rows as soon as there are any, else that none has run. */
+/** What strategies and models think of the coin, and why they did not act. */
 export default function SignalsPage() {
-  const answer = useAnswer("/api/v1/signals", { symbol: coin.value, limit: 100 }, { everyMs: 5_000 });
-  const body = answer.value.body;
-  const rows = body?.signals ?? [];
-  const isEmpty = body !== null && rows.length === 0 && answer.value.problem === null;
-  const names = ["rules", "near", "latency"] as const;
+  const before = parameter("before", "");
+  const kind = parameter("kind", "all");
+  const strategy = parameter("by", "all");
+  const side = parameter("side", "all");
+  const symbol = coin.value;
+  const newest = useAnswer("/api/v1/signals", { symbol, limit: 500 }, { everyMs: EVERY_MS });
+  const strategies = useAnswer("/api/v1/strategies", {});
+  const candles = useAnswer("/api/v1/candles", { symbol, interval: "1m", limit: 420 }, { everyMs: EVERY_MS });
+  const pushed = useRows<SignalRow>(`signals:${symbol}`, KEPT);
+  const arrived = pushed.value.arrived;
+  useEffect(() => {
+    if (arrived > 0) newest.peek().refresh();
+  }, [arrived]);
   return (
-    <div class="stack">
-      {rows.length > 0 ? null : (
-        <Planned
-          id="signals"
-          title={says("title")}
-          lead={says("lead")}
-          will={names.map((name) => ({ name: says(name), text: says(`${name}_is`) }))}
-          pages={["alerts", "sentiment", "map"]}
-        />
-      )}
-      <Panel
-        id="signal-list"
-        title={says("list")}
-        kind="model"
-        answer={answer}
-        {...(isEmpty ? { state: { name: "ready" } as const } : {})}
-        csv={() => sheet(answer.peek().body)}
-      >
-        {rows.length === 0 ? (
-          <p class="dim none">
-            {says("none")} {body?.meta.notes[0] === undefined ? null : <q>{body.meta.notes[0]}</q>}
-          </p>
-        ) : (
-          <Table
-            caption={says("list")}
-            rows={rows}
-            rowKey={(one) => `${one.at_ms}${one.strategy}${one.instrument}`}
-            columns={[
-              {
-                key: "time",
-                label: `${says("time")} (${zoneName()})`,
-                show: (one) => datetime(one.at_ms),
-                by: (one) => one.at_ms,
-              },
-              { key: "strategy", label: says("strategy"), show: (one) => one.strategy, by: (one) => one.strategy },
-              {
-                key: "instrument",
-                label: says("instrument"),
-                show: (one) => one.instrument,
-                by: (one) => one.instrument,
-              },
-              {
-                key: "side",
-                label: says("side"),
-                show: (one) => <Side side={one.side === "LONG" ? "LONG" : "SHORT"} />,
-                by: (one) => one.side,
-              },
-              { key: "why", label: says("why"), show: (one) => one.why },
-            ]}
-          />
-        )}
-      </Panel>
+    <div class="signals-page">
+      <h1 class="unseen">{says("title")}</h1>
+      <RulesPanel strategies={strategies} signals={newest} candles={candles} />
+      <div class="signals-halves">
+        <ModelPanel answer={newest} />
+        <LatencyPanel answer={newest} />
+      </div>
+      <LogPanel newest={newest} chosen={{ before, kind, strategy, side }} />
     </div>
   );
 }

@@ -6,6 +6,7 @@ goes through is there only while somebody listens.
 
 import math
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +14,10 @@ import msgspec
 
 from perpscope.model.bulletin import Event, MapNews, MarketLine, Topic
 from perpscope.model.market import Candle, Gap, Liquidation
+from perpscope.model.order import Signal
 from perpscope.web.problem import Refused
 from perpscope.web.push import rows
-from perpscope.web.push.channels import RECENT_ROWS, Channel, EventChannel, StateChannel
+from perpscope.web.push.channels import KEEP_ROWS, RECENT_ROWS, Channel, EventChannel, StateChannel
 from perpscope.web.push.figures import Figures
 from perpscope.web.push.tape import Tape, Wanted
 
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(
     r"(?P<family>[a-z]{1,20})(?::(?P<symbol>[A-Za-z0-9._-]{1,64}))?(?:@(?P<usd>[0-9]{1,12}(?:\.[0-9]{1,6})?))?"
 )
-_WITHOUT_SYMBOL: Final = ("status", "liquidations", "market", "gaps")
-_WITH_SYMBOL: Final = ("liquidations", "market", "candles")
+_WITHOUT_SYMBOL: Final = ("status", "liquidations", "market", "gaps", "signals")
+_WITH_SYMBOL: Final = ("liquidations", "market", "candles", "signals")
 #: Parts of the status that are nobody's business beyond this machine.
 _KEPT_BACK: Final = ("database",)
 _SHOWN: Final = 80
@@ -46,8 +48,12 @@ class Board:
         self._live, self._changed, self._figures = live, changed, figures
         self.tape = Tape()
         self._liquidations, self._gaps = EventChannel("liquidations"), EventChannel("gaps")
-        self._open: dict[str, Channel] = {c.name: c for c in (self._liquidations, self._gaps)}
+        self._signals = EventChannel("signals")
+        self._always = (self._liquidations, self._gaps, self._signals)
+        self._open: dict[str, Channel] = {c.name: c for c in self._always}
         self._chosen: dict[EventChannel, Wanted] = {}
+        self._thought: deque[tuple[tuple[str, ...], bytes]] = deque(maxlen=KEEP_ROWS)
+        self._thinking: dict[EventChannel, str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -69,11 +75,12 @@ class Board:
 
     def close(self, channel: Channel) -> None:
         """Nobody listens to it any more."""
-        if channel in (self._liquidations, self._gaps) or self._open.get(channel.name) is not channel:
+        if channel in self._always or self._open.get(channel.name) is not channel:
             return
         del self._open[channel.name]
         if isinstance(channel, EventChannel):
-            del self._chosen[channel]
+            self._chosen.pop(channel, None)
+            self._thinking.pop(channel, None)
         elif self._figures is not None:
             self._figures.drop(channel)
 
@@ -92,6 +99,9 @@ class Board:
             case MapNews():
                 if self._figures is not None:
                     self._figures.news(f"map:{payload.name.upper()}")
+            case list() if topic is Topic.SIGNALS:
+                for signal in payload:
+                    self._signal(signal)
             case list():
                 for event in payload:
                     self._event(event)
@@ -133,6 +143,10 @@ class Board:
                 chosen = EventChannel(name, (row.text for row in recent))
                 self._chosen[chosen] = wanted
                 return chosen
+            case "signals" if symbol is not None:
+                thinking = EventChannel(name, [row for names, row in self._thought if symbol in names])
+                self._thinking[thinking] = symbol
+                return thinking
             case "status":
                 return StateChannel(name, self._status_members(self._live.status))
             case "market":
@@ -197,6 +211,14 @@ class Board:
         row, name = rows.candle_row(candle, self._data), candle.interval.value
         return {name: row, f"{name}_closed": row} if candle.is_closed else {name: row}
 
+    def _signal(self, signal: Signal) -> None:
+        row, names = rows.signal_row(signal), rows.names_of(signal.instrument)
+        self._signals.add(row)
+        self._thought.append((names, row))
+        for channel, symbol in self._thinking.items():
+            if symbol in names:
+                channel.add(row)
+
     def _event(self, event: Event) -> None:
         match event:
             case Liquidation():
@@ -217,5 +239,5 @@ class Board:
 
 def _unknown(name: str) -> Refused:
     shown = repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "…")
-    hint = "status, gaps, liquidations[:SYMBOL][@USD], market[:SYMBOL], candles:ID, map:COIN, sentiment:COIN"
+    hint = "status, gaps, liquidations[:SYMBOL][@USD], market[:SYMBOL], signals[:SYMBOL], candles:ID, map:COIN"
     return Refused(404, "channel-unknown", f"there is no channel {shown}", hint=hint)

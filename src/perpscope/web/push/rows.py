@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
+from perpscope.app.answers.signals import told
 from perpscope.model.bulletin import MarketLine
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Candle, Completeness, Gap, Interval, Liquidation, PositionSide, Sampling
+from perpscope.model.order import Signal
 
 _MS_NS: Final = 1_000_000
 #: "1000PEPE", "1MBABYDOGE", "kPEPE", "SHIB1000": many of a coin in one base unit.
@@ -164,6 +166,11 @@ def gap_row(gap: Gap, data: str | None) -> bytes:
             data=data,
         )
     )
+
+
+def signal_row(signal: Signal) -> bytes:
+    """JSON of a `SignalTold`, as `/api/v1/signals` tells it."""
+    return _encode(told(signal, venue_of(signal.instrument), coin_of(signal.instrument)))
 
 
 def venue_of(instrument: str) -> str:
