@@ -33,6 +33,13 @@ def _map() -> bool:
     return bench_map.map_()
 
 
+def _backtest() -> bool:
+    """Beside the map, for the same reason."""
+    import bench_backtest  # noqa: PLC0415
+
+    return bench_backtest.backtest()
+
+
 def main() -> int:
     """Run every bench, or those named on the command line."""
     benches = {
@@ -55,6 +62,7 @@ def main() -> int:
         "dashboard": bench_dashboard.dashboard,
         "help": bench_start.help_text,
         "map": _map,
+        "backtest": _backtest,
     }
     wanted = sys.argv[1:] or list(benches)
     load = os.getloadavg()[0]
