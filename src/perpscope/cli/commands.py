@@ -8,6 +8,7 @@ from perpscope.cli import (
     analyzing,
     archiving,
     backfilling,
+    backtest,
     cascade,
     collecting,
     configuring,
@@ -19,8 +20,11 @@ from perpscope.cli import (
     liqmap,
     margin,
     reading,
+    risk,
+    runs,
     sentiment,
     serving,
+    signals,
     study,
     symbols,
     telegram,
@@ -51,6 +55,9 @@ app.command("heatmap")(liqmap.heatmap)
 app.command("cascade")(cascade.cascade)
 app.command("sentiment")(sentiment.sentiment)
 app.add_typer(study.app, name="study")
+app.command("signals")(signals.signals)
+app.command("backtest")(backtest.backtest)
+app.add_typer(runs.app, name="runs")
 app.command("import")(importing.import_)
 app.command("backfill")(backfilling.backfill)
 app.command("cleanup")(upkeep.cleanup)
@@ -61,6 +68,7 @@ app.command("export")(upkeep.export)
 app.command("archive")(archiving.archive)
 app.command("symbols")(symbols.symbols)
 app.command("margin")(margin.margin)
+app.command("risk")(risk.risk)
 app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
 app.command("alerts")(alerts.alerts)

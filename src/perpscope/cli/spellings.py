@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from perpscope.errors import ConfigError
 
 #: Commands of the plan that do not exist yet.
-NOT_YET = frozenset("signals backtest runs paper trade positions halt".split())
+NOT_YET = frozenset("paper trade positions halt".split())
 #: Old flags that say what `--analyze` is to make: words today.
 _ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report"})
 
