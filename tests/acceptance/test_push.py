@@ -259,7 +259,7 @@ async def come_and_go(times: int, how: Mapping[str, object], eventually: Wait) -
         await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
         if files:
             await eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)
-        assert hub.channels == ["liquidations", "gaps"]
+        assert hub.channels == ["liquidations", "gaps", "signals"]
 
 
 async def test_no_more_streams_are_opened_than_allowed(eventually: Wait) -> None:

@@ -88,7 +88,7 @@ async def test_a_map_is_told_anew_when_the_heart_says_so(eventually: Wait) -> No
             await eventually(lambda: all(told.state["map:BTC"]["strength"] == 2 for told in (one, two)))
             assert maker.made == 2
         await eventually(lambda: hub.connections == 0)
-        assert hub.channels == ["liquidations", "gaps"]
+        assert hub.channels == ["liquidations", "gaps", "signals"]
     answers.close()
 
 
@@ -104,7 +104,7 @@ async def test_a_map_that_cannot_be_made_is_refused_by_name(eventually: Wait, mo
         told = await stack.enter_async_context(reading(where, "map:NONE,sentiment:BTC"))
         await eventually(lambda: len(told.errors) == 2)
         assert {error["code"] for error in told.errors} == {"channel-unknown", "symbol-unknown"}
-        assert hub.channels == ["liquidations", "gaps"]
+        assert hub.channels == ["liquidations", "gaps", "signals"]
         maker.trouble = ZeroDivisionError("a bug of ours")
         await told.says("subscribe", "map:ETH")
         await eventually(lambda: len(told.errors) == 3)

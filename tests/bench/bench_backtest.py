@@ -77,7 +77,7 @@ def _desk(strategy: Strategy, *, trades: bool = False, mode: int = 1, given: msg
         _UNITS,
         _TIERS,
         costs_of(_CONTRACT, Costs()),
-        deposit=Decimal(1_000_000),
+        deposit=Decimal(10_000_000),  # it loses all the time: with less it would end broke, and only be refused
         has_candles=not trades,
     )
     limited(desk, Risk(target=60_000.0, cooldown_s=0.0), mode=mode, is_paced=not trades, is_strict=False)

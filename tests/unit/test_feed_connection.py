@@ -268,6 +268,7 @@ async def test_everything_is_recorded_when_asked(eventually: Wait, tmp_path: Pat
         bench.socket.receive(ACK, TRADE % 1)
         bench.socket.gone.set()
         await eventually(lambda: bench.causes() == ["disconnect"])
+        await eventually(lambda: sum(isinstance(event, Connected) for event in bench.events) == 2)
     recorder.close()
     records = list(Tape(tmp_path / "r").records())
     assert [r.payload for r in records if r.kind == Kind.FRAME] == [ACK, TRADE % 1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perpscope.trading.compiling import IS_COMPILED, Named, blank, loops
+from perpscope.trading.compiling import IS_COMPILED, Named, blank, inlined, inner, loops
 
 PAIR = np.dtype([("size", "i8"), ("fill", "f8", (2,)), ("inner", [("mean", "f8")])], align=True)
 #: What a process with a compiler is to do: a compiled function calls another with numbers that stand in its code.
@@ -39,6 +39,41 @@ def test_numbers_in_the_code_are_compiled_for_once(tmp_path: Path) -> None:
     assert done.stdout.split() == ["True", "42", "2"]
 
 
+#: A function without an entry for Python, called by compiled code and by Python.
+REFUSED = """
+from perpscope.trading.compiling import inlined, inner, loops
+
+@inner
+def one(number):
+    return number + 1
+
+@inlined
+def two(number):
+    return one(number) + 1
+
+@loops
+def three(number):
+    return two(number) + 1
+
+print(three(0))
+for function in (one, two):
+    try:
+        function(0)
+    except TypeError as error:
+        print(error)
+"""
+
+
+def test_what_compiled_code_alone_may_call_refuses_python(tmp_path: Path) -> None:
+    """An error that says what to do, where numba would end the process. Keeps B23."""
+    script = tmp_path / "compiled.py"
+    script.write_text(REFUSED)
+    wanted = {**os.environ, "NUMBA_DISABLE_JIT": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, script], env=wanted, capture_output=True, text=True, timeout=120, check=True)
+    said = "is called by compiled code alone: decorate it with compiling.loops"
+    assert done.stdout.splitlines() == ["3", f"one {said}", f"two {said}"]
+
+
 def test_without_a_compiler_functions_stay_what_they_are() -> None:
     """That is how they are measured. Keeps B23."""
 
@@ -46,7 +81,7 @@ def test_without_a_compiler_functions_stay_what_they_are() -> None:
         return 1
 
     assert not IS_COMPILED
-    assert loops(same) is same
+    assert loops(same) is inner(same) is inlined(same) is same
 
 
 def test_a_plain_record_answers_its_fields_before_numpy_s_own() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.unit.desk_histories import BTC, COIN, START, UNITS, Coin, by_run, candle_events, desk_of
 
+from perpscope.model.market import Candle
 from perpscope.settings import Costs
 from perpscope.trading import orders, refusals, running, steps
 from perpscope.trading.asking import asked
@@ -329,9 +330,10 @@ def test_a_mark_has_the_book_read_when_an_order_is_due() -> None:
     assert d.fills == 0
 
 
-def test_a_run_goes_on_where_a_log_was_full(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_candles_alone", [False, True], ids=["mixed", "candles"])
+def test_a_run_goes_on_where_a_log_was_full(monkeypatch: pytest.MonkeyPatch, *, has_candles_alone: bool) -> None:
     """Logs that fill up many times hold the same rows, once, as logs that never do."""
-    events = candle_events(3, 300)
+    events = [event for event in candle_events(3, 300) if isinstance(event, Candle) or not has_candles_alone]
     whole = by_run(desk_of(parameters=Coin(2.0)), events)
     monkeypatch.setattr(running, "ROOM", KEPT_POINTS + 4)
     monkeypatch.setattr(running, "MOST", 0)

@@ -52,7 +52,8 @@ function useTitle(make: () => string): ReadonlySignal<string> {
 const levelOf = (sentiment: Sentiment | null, name: string): number | null =>
   sentiment?.figures?.find((figure) => figure.name === name)?.level ?? null;
 
-const asOf = (body: { meta: Meta } | null): number | null => body?.meta.as_of_ms ?? null;
+/** A channel that was told nothing yet holds an empty object. */
+const asOf = (body: { meta?: Meta } | null): number | null => body?.meta?.as_of_ms ?? null;
 
 type From<T> = ReadonlySignal<T | null>;
 

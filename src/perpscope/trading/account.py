@@ -8,7 +8,7 @@ holds to the last unit after every operation. Whatever moves is an integer (tick
 
 import math
 
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inner, loops
 from perpscope.trading.layout import MONEY, RATE
 from perpscope.trading.strategy import Record
 
@@ -77,7 +77,7 @@ def filled(a: Record, side: int, size: int, price: int, fee: int, ts: int, bar: 
     return realised
 
 
-@loops
+@inner
 def _open(a: Record, side: int, size: int, price: int, ts: int, bar: int) -> None:
     value = notional(a, size, price)
     if a.size == 0:
@@ -92,7 +92,7 @@ def _open(a: Record, side: int, size: int, price: int, ts: int, bar: int) -> Non
     a.entry = a.cost / (abs(a.size) * a.worth) * a.tick
 
 
-@loops
+@inner
 def _close(a: Record, size: int, price: int, ts: int) -> int:
     """Give back the share of margin and cost that belongs to so many steps; the last of them takes what is left."""
     held = abs(a.size)
@@ -110,7 +110,7 @@ def _close(a: Record, size: int, price: int, ts: int) -> int:
     return int(realised)
 
 
-@loops
+@inner
 def _flat(a: Record, ts: int) -> None:
     a.entry = math.nan
     a.closed_at = ts
@@ -214,7 +214,7 @@ def liquidated(a: Record, mark: float, rate: int, ts: int) -> tuple[int, int, in
     return price, fee, int(realised)
 
 
-@loops
+@inner
 def _tier(a: Record, size: float, value: float) -> int:
     """Place of a position's tier; a bound of notional belongs to the tier above it, of size to the one below."""
     at = 0

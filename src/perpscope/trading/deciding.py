@@ -8,7 +8,7 @@ from math import nan
 
 from perpscope.trading import orders, risk, sizing
 from perpscope.trading.asking import Asked, ask
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inlined, inner
 from perpscope.trading.layout import (
     DECIDED,
     ENTRY,
@@ -39,17 +39,18 @@ from perpscope.trading.strategy import Record
 from perpscope.trading.watch import mid
 
 
-@loops
-def decide(rule: Asked, d: Record, is_bar: int) -> int:
+@inlined
+def decide(rule: Asked, d: Record, is_bar: int, worth: int) -> int:
     """Ask the rule, unless a limit stands, and do what it wishes as far as risk lets it.
 
     Args:
         rule: as `asking.asked` gives it.
         d: the desk's record.
         is_bar: 1 = a candle has closed.
+        worth: money, the account's equity now.
     """
     d.watch.is_bar = is_bar
-    limit = risk.standing(d)
+    limit = risk.standing_at(d, worth)
     if limit != 0:
         return flatten(d, limit)
     notes = d.notes
@@ -64,14 +65,14 @@ def decide(rule: Asked, d: Record, is_bar: int) -> int:
     return _enter(d, LONG if answer > 0 else SHORT) if d.account.size == 0 else 0
 
 
-@loops
+@inner
 def limits(d: Record) -> int:
     """Look at risk's standing limits between decisions."""
     limit = risk.standing(d)
     return flatten(d, limit) if limit != 0 else 0
 
 
-@loops
+@inner
 def flatten(d: Record, limit: int) -> int:
     """Take back entries that wait, and close what is held, once.
 
@@ -88,7 +89,7 @@ def flatten(d: Record, limit: int) -> int:
     return _written(d, EXIT, limit, abs(size), order) | taken_back
 
 
-@loops
+@inner
 def _has_fresh_entry(d: Record) -> bool:
     """True if an entry waits that nobody has taken back yet."""
     for slot in range(SLOTS):
@@ -98,7 +99,7 @@ def _has_fresh_entry(d: Record) -> bool:
     return False
 
 
-@loops
+@inner
 def _leave(d: Record) -> int:
     """Close what is held, unless that is under way."""
     size = d.account.size
@@ -109,7 +110,7 @@ def _leave(d: Record) -> int:
     return _written(d, EXIT, 0, abs(size), order)
 
 
-@loops
+@inner
 def _enter(d: Record, side: int) -> int:
     """Open a position from flat, unless that is under way."""
     if orders.has_order(d, ENTRY):
@@ -124,14 +125,14 @@ def _enter(d: Record, side: int) -> int:
     return _written(d, side, 0, size, order)
 
 
-@loops
+@inner
 def _nearly(d: Record) -> int:
     """Write an entry down that failed in one rule alone."""
     failed = int(d.notes[NOTE_FAILED])
     return _written(d, STAY, 0, 0, 0) if failed & (failed - 1) == 0 else 0
 
 
-@loops
+@inner
 def _written(d: Record, answer: int, refusal: int, size: int, order: int) -> int:
     notes = d.notes
     row = d.kept_decisions[d.decisions % KEPT_DECISIONS]
@@ -152,7 +153,7 @@ def _written(d: Record, answer: int, refusal: int, size: int, order: int) -> int
     return DECIDED | REFUSED if refusal != 0 else DECIDED
 
 
-@loops
+@inner
 def heard(d: Record, before: int) -> int:
     """Let risk and the equity curve hear of the fills since there were `before`."""
     bits = 0
@@ -164,7 +165,7 @@ def heard(d: Record, before: int) -> int:
     return bits
 
 
-@loops
+@inlined
 def point(d: Record, ts: int, equity: int) -> int:
     """Add to the equity curve; `HALF` when half of what is kept is new."""
     row = d.kept_points[d.points % KEPT_POINTS]

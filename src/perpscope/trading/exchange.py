@@ -12,7 +12,7 @@ import math
 from typing import Final
 
 from perpscope.trading import account, fills, orders
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inlined, inner
 from perpscope.trading.layout import (
     FILLED,
     FREE,
@@ -32,7 +32,7 @@ from perpscope.trading.strategy import Record
 SOON: Final = 10 * NS
 
 
-@loops
+@inner
 def meet_mark(d: Record, ts: int, mark: float) -> int:
     """Let the mark liquidate, and trigger stops and take-profits: market orders at the next book, or trade.
 
@@ -52,7 +52,7 @@ def meet_mark(d: Record, ts: int, mark: float) -> int:
     return bits
 
 
-@loops
+@inner
 def meet_trade(d: Record, ts: int, price: float) -> int:
     """Let a trade fill limit orders it went through by a tick, and market orders where there is no book."""
     has_mark = d.watch.mark_at > 0
@@ -77,7 +77,7 @@ def meet_trade(d: Record, ts: int, price: float) -> int:
     return bits
 
 
-@loops
+@inner
 def meet_book(d: Record, ts: int) -> int:
     """Let `DESK.book`, which has to be filled before, take what crosses it, level by level; the rest waits."""
     has_mark = d.watch.mark_at > 0 or d.watch.trade_at > 0
@@ -102,7 +102,7 @@ def meet_book(d: Record, ts: int) -> int:
     return bits
 
 
-@loops
+@inner
 def meet_funding(d: Record, rate: float, mark: float) -> int:
     """Settle a funding if a position is held; at the last mark or price where none is told."""
     w = d.watch
@@ -114,7 +114,7 @@ def meet_funding(d: Record, rate: float, mark: float) -> int:
     return FUNDED
 
 
-@loops
+@inner
 def meet_candle(d: Record, ts: int, ts_open: int, open_: float, high: float, low: float, close: float) -> int:
     """Let a closed candle fill what was there while it formed; nothing where trades or books told it finer already.
 
@@ -157,7 +157,7 @@ def meet_candle(d: Record, ts: int, ts_open: int, open_: float, high: float, low
     return bits
 
 
-@loops
+@inlined
 def _is_calm(d: Record, ts: int, low: float, high: float) -> bool:
     """True if nothing is due and marks within that range trigger and liquidate nothing; excursions have seen them."""
     if ts >= d.due:
@@ -171,7 +171,7 @@ def _is_calm(d: Record, ts: int, low: float, high: float) -> bool:
     return True
 
 
-@loops
+@inner
 def _marked(d: Record, ts: int, mark: float) -> int:
     """Liquidate at a mark, or turn what it triggers into market orders, which keep the price that triggered them."""
     a = d.account
@@ -186,7 +186,7 @@ def _marked(d: Record, ts: int, mark: float) -> int:
     return 0
 
 
-@loops
+@inner
 def _adverse(d: Record, ts: int, extreme: float, open_: float, close: float) -> int:
     """Let a candle's adverse extreme reach the stops and the liquidation price, the nearest first."""
     a, bits = d.account, 0
@@ -205,7 +205,7 @@ def _adverse(d: Record, ts: int, extreme: float, open_: float, close: float) -> 
     return bits
 
 
-@loops
+@inner
 def _nearest_stop(d: Record, side: int, extreme: float) -> int:
     """The slot of the stop that a fall (of a long) or a rise reaches first; -1 if it reaches none."""
     found = -1
@@ -218,7 +218,7 @@ def _nearest_stop(d: Record, side: int, extreme: float) -> int:
     return found
 
 
-@loops
+@inner
 def _within(d: Record, ts: int, low: float, high: float, open_: float, close: float, is_reducing: int) -> int:
     """Fill what a candle's range goes through: limits at their price, triggers at theirs with the cost of a taker."""
     bits = 0
@@ -234,21 +234,21 @@ def _within(d: Record, ts: int, low: float, high: float, open_: float, close: fl
     return bits
 
 
-@loops
+@inner
 def _is_new(d: Record, k: int) -> bool:
     """True of an order that takes what is there: market, or a limit that has not met the market yet."""
     o = d.orders[k]
     return bool(o.state == WORKING and (o.kind == MARKET or (o.kind == LIMIT and o.is_resting == 0)))
 
 
-@loops
+@inner
 def _is_through(d: Record, k: int, price: float) -> bool:
     """True if a price goes through a limit by a tick: whoever stood in the queue before it is served."""
     o = d.orders[k]
     return bool(o.side * (o.price - price / d.account.tick) >= 1.0 - fills.NEAR)
 
 
-@loops
+@inner
 def _is_reached(d: Record, k: int, mark: float) -> bool:
     """True if a mark triggers a stop (a rise, if it buys) or a take-profit (a fall, if it buys)."""
     o = d.orders[k]
@@ -257,7 +257,7 @@ def _is_reached(d: Record, k: int, mark: float) -> bool:
     return bool(exact >= o.price - fills.NEAR if rises else exact <= o.price + fills.NEAR)
 
 
-@loops
+@inner
 def _walk(d: Record, k: int, ts: int) -> int:
     """Take the book's levels, one fill each, as far as the order and its limit go; a limit rests with what is left."""
     o, b, bits = d.orders[k], d.book, 0
@@ -274,7 +274,7 @@ def _walk(d: Record, k: int, ts: int) -> int:
     return bits
 
 
-@loops
+@inner
 def _taken(d: Record, k: int, ts: int, price: float, start: float, end: float) -> int:
     """Fill an order as a taker where there is no book, around a price, while the market goes from `start` to `end`.
 
@@ -290,7 +290,7 @@ def _taken(d: Record, k: int, ts: int, price: float, start: float, end: float) -
     return _fill(d, k, ts, left, paid, 0)
 
 
-@loops
+@inner
 def _fill(d: Record, k: int, ts: int, size: int, price: int, is_maker: int) -> int:
     """Fill up to so many steps of an order: as many as are left of it, as it may reduce, or as cash can open.
 
@@ -312,7 +312,7 @@ def _fill(d: Record, k: int, ts: int, size: int, price: int, is_maker: int) -> i
     return bits
 
 
-@loops
+@inner
 def _liquidate(d: Record, ts: int, mark: float) -> int:
     """Let the exchange take the position over; its orders go with it."""
     a = d.account

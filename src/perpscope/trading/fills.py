@@ -9,7 +9,7 @@ nothing is changed here.
 import math
 from typing import Final
 
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inner
 from perpscope.trading.layout import MONEY
 from perpscope.trading.strategy import Record
 from perpscope.trading.watch import DAY, daily
@@ -22,7 +22,7 @@ NEAR: Final = 1e-6  #: part of a tick that binary fractions may be off
 _WORD: Final = 0xFFFFFFFF
 
 
-@loops
+@inner
 def mixed(seed: int, number: int, draw: int) -> float:
     """A uniform in (0, 1) that depends on its three numbers alone: murmur3's finaliser, 32 bits, over each in turn.
 
@@ -37,7 +37,7 @@ def mixed(seed: int, number: int, draw: int) -> float:
     return (word + 0.5) / 4294967296.0
 
 
-@loops
+@inner
 def latency(c: Record, number: int) -> int:
     """How long an order takes from decision to exchange: ns, whole microseconds.
 
@@ -59,7 +59,7 @@ def latency(c: Record, number: int) -> int:
     return int(taken / 1000.0) * 1000
 
 
-@loops
+@inner
 def impact(d: Record, value: float, survival: float) -> float:
     """What taking so many quote units moves the price, where there is no book: fraction; 0 before it can be known.
 
@@ -74,7 +74,7 @@ def impact(d: Record, value: float, survival: float) -> float:
     return float(d.costs.impact * sigma * math.sqrt(value / (volume * survival)))
 
 
-@loops
+@inner
 def survival(w: Record, start: float, end: float) -> float:
     """Share of the depth that is there while the price goes from one to the other within one candle."""
     sigma, _ = daily(w)
@@ -83,14 +83,14 @@ def survival(w: Record, start: float, end: float) -> float:
     return SURVIVAL if abs(math.log(end / start)) > WILD * sigma / math.sqrt(DAY / w.bar_ns) else 1.0
 
 
-@loops
+@inner
 def ticks_against(a: Record, side: int, price: float) -> int:
     """A price in ticks, rounded so that it costs the order more: up for a buyer, down for a seller, never below 1."""
     exact = price / a.tick
     return max(1, int(math.ceil(exact - NEAR) if side > 0 else math.floor(exact + NEAR)))
 
 
-@loops
+@inner
 def market_price(d: Record, side: int, size: int, price: float, there: float) -> int:
     """What a market order pays without a book, around a price: ticks.
 
@@ -105,7 +105,7 @@ def market_price(d: Record, side: int, size: int, price: float, there: float) ->
     return ticks_against(d.account, side, price * (1.0 + side * cost))
 
 
-@loops
+@inner
 def book_cost(d: Record, side: int, size: int) -> float:
     """What a market order pays above the mid (a buyer), or gets below it, walking the book: fraction of the mid.
 
@@ -124,7 +124,7 @@ def book_cost(d: Record, side: int, size: int) -> float:
     return float(paid / size / mid)
 
 
-@loops
+@inner
 def slippage(d: Record, side: int, size: int) -> float:
     """What a market order of so many steps would cost now, against the mid: fraction; grows with the size.
 
@@ -137,7 +137,7 @@ def slippage(d: Record, side: int, size: int) -> float:
     return float(d.costs.half_spread + impact(d, size * d.account.step * d.watch.last, 1.0))
 
 
-@loops
+@inner
 def depth_within(d: Record, side: int, distance: float) -> float:
     """Quote units a market order can take before the price is that far from the mid.
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inner
 from perpscope.trading.layout import DEPTH
 from perpscope.trading.strategy import Record
 
@@ -42,7 +42,7 @@ def empty(lowest: int, ticks: int) -> tuple[Rungs, Rungs, Rungs]:
     return np.zeros(ticks, np.int64), np.zeros(ticks, np.int64), state
 
 
-@loops
+@inner
 def put(bids: Rungs, asks: Rungs, state: Rungs, tick: int, steps: int) -> None:
     """Write a level: a tick, below 0 for an ask, and what stands there, 0 = nothing."""
     place = abs(tick) - state[LOWEST]
@@ -60,7 +60,7 @@ def put(bids: Rungs, asks: Rungs, state: Rungs, tick: int, steps: int) -> None:
             state[BEST_ASK] = place
 
 
-@loops
+@inner
 def clear(bids: Rungs, asks: Rungs, state: Rungs) -> None:
     """Take every level away."""
     for place in range(state[LOW], state[HIGH] + 1):
@@ -71,7 +71,7 @@ def clear(bids: Rungs, asks: Rungs, state: Rungs) -> None:
     state[IS_NEW] = 0
 
 
-@loops
+@inner
 def read(bids: Rungs, asks: Rungs, state: Rungs, book: Record) -> None:
     """Write the best levels into a record of `layout.BOOK`."""
     wanted, found, place = min(state[BIDS], DEPTH), 0, state[BEST_BID]

@@ -8,7 +8,7 @@ The simulated exchange, which decides what is filled, is `trading.exchange`.
 import math
 
 from perpscope.trading import account, fills
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inner, loops
 from perpscope.trading.layout import (
     ENDED,
     ENTRY,
@@ -82,7 +82,7 @@ def place(
     return int(o.id)
 
 
-@loops
+@inner
 def _free_slot(d: Record, least: int) -> int:
     """The first free slot; -1 if fewer than so many are free."""
     first, taken = d.used, 0
@@ -94,7 +94,7 @@ def _free_slot(d: Record, least: int) -> int:
     return first if SLOTS - taken >= least else -1
 
 
-@loops
+@inner
 def slot_of(d: Record, number: int) -> int:
     """The slot of an order that is on its way or works; -1 if there is none of that id."""
     for k in range(d.used):
@@ -103,7 +103,7 @@ def slot_of(d: Record, number: int) -> int:
     return -1
 
 
-@loops
+@inner
 def has_order(d: Record, role: int) -> bool:
     """True while an order of that role is on its way or works."""
     count = 0
@@ -140,7 +140,7 @@ def cancel_all(d: Record, ts: int, role: int = -1) -> int:
     return count
 
 
-@loops
+@inner
 def filled(d: Record, k: int, ts: int, size: int, price: int, fee: int, is_maker: int) -> int:
     """Book that some of an order was filled.
 
@@ -170,7 +170,7 @@ def filled(d: Record, k: int, ts: int, size: int, price: int, fee: int, is_maker
     return bits | (ended(d) if a.size == 0 else 0)
 
 
-@loops
+@inner
 def record(
     d: Record, k: int, ts: int, side: int, size: int, price: int, fee: int, is_maker: int, realised: int
 ) -> None:
@@ -188,7 +188,7 @@ def record(
     f.order, f.role, f.mid, f.placed_at, f.why = o.id, o.role, o.mid, o.placed_at, o.why
 
 
-@loops
+@inner
 def _protect(d: Record, k: int, ts: int) -> int:
     """Place the stop and the take-profit behind an entry; such as stand grow with it, and move till they arrive."""
     o, a = d.orders[k], d.account
@@ -211,7 +211,7 @@ def _protect(d: Record, k: int, ts: int) -> int:
     return placed
 
 
-@loops
+@inner
 def ended(d: Record) -> int:
     """Free the orders that have nothing to close any more, and what is left of the entry; ENDED without any cash."""
     for k in range(d.used):
@@ -221,7 +221,7 @@ def ended(d: Record) -> int:
     return ENDED if d.account.cash <= 0 else 0
 
 
-@loops
+@inner
 def await_next(d: Record) -> None:
     """Reckon what the desk waits for: `due`, and the marks between which nothing is triggered or liquidated.
 
@@ -249,7 +249,7 @@ def await_next(d: Record) -> None:
     d.floor, d.ceiling = _solvent(a, low, high) if a.size != 0 else (low, high)
 
 
-@loops
+@inner
 def _solvent(a: Record, low: float, high: float) -> tuple[float, float]:
     """The part of a range of marks in which the position is not liquidated; narrower by what rounding may do."""
     edge = account.liquidation_price(a)
@@ -262,7 +262,7 @@ def _solvent(a: Record, low: float, high: float) -> tuple[float, float]:
     return max(low, edge * (1.0 + _ROUNDING)) if edge > 0.0 else low, high
 
 
-@loops
+@inner
 def arrive(d: Record, ts: int) -> None:
     """Let orders that are on their way until then reach the exchange."""
     for k in range(d.used):
@@ -270,7 +270,7 @@ def arrive(d: Record, ts: int) -> None:
             d.orders[k].state = WORKING
 
 
-@loops
+@inner
 def expire(d: Record, ts: int) -> None:
     """Let orders go whose time was over then."""
     for k in range(d.used):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from perpscope.settings import Risk
 from perpscope.trading import refusals as why
 from perpscope.trading.account import equity, initial_margin, liquidation_price_of
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inlined, inner, loops
 from perpscope.trading.layout import ENTRY, LIQUIDATED, MONEY, NOTE_EDGE, NS, PROTECT
 from perpscope.trading.refusals import REFUSALS
 from perpscope.trading.sizing import cost_to_open, impact_rate, loss_at_stop, taking_price
@@ -79,11 +79,17 @@ def limited(
     desk["account"]["leverage"] = risk.leverage
 
 
-@loops
+@inlined
 def standing(d: Record) -> int:
     """Look at the clock, the day and the peak; 0, or the refusal that demands to be flat now."""
+    return standing_at(d, equity_now(d))
+
+
+@inlined
+def standing_at(d: Record, worth: int) -> int:
+    """As `standing`, by whoever knows the equity of now: money."""
     _count_candles(d)
-    _reckon(d)
+    _reckon(d, worth)
     _hear_exchange(d)
     r, w = d.risk, d.watch
     if r.halted in (why.KILL_SWITCH, why.DRAWDOWN):
@@ -97,7 +103,7 @@ def standing(d: Record) -> int:
     return why.DATA_OLD if _price_age(d) > r.flatten_age else 0
 
 
-@loops
+@inner
 def review(d: Record, side: int, size: int, stop: float) -> int:
     """Whether an entry may be sent: 0, or the refusal, counted.
 
@@ -174,7 +180,7 @@ def liquidation_distance(d: Record, side: int, size: int) -> float:
     return side * (1.0 - found / price) if found > 0.0 else 1.0
 
 
-@loops
+@inlined
 def equity_now(d: Record) -> int:
     """Money the account is worth at the mark, or at the last price or close where none is told."""
     a, w = d.account, d.watch
@@ -186,7 +192,7 @@ def equity_now(d: Record) -> int:
     return equity(a, price)
 
 
-@loops
+@inner
 def _binding(d: Record, refusal: int) -> int:
     """The refusal; with the documents' own numbers it is counted, and binds nobody."""
     if refusal > 0 and d.risk.is_strict == 0:
@@ -195,7 +201,7 @@ def _binding(d: Record, refusal: int) -> int:
     return refusal
 
 
-@loops
+@inner
 def _barred(d: Record) -> int:
     """What has been decided about entries already."""
     r, now = d.risk, d.watch.now
@@ -210,7 +216,7 @@ def _barred(d: Record) -> int:
     return 0
 
 
-@loops
+@inner
 def _spent(d: Record) -> int:
     """Whether the day, the account or the streak has lost what it may."""
     r, now = d.risk, d.watch.now
@@ -221,7 +227,7 @@ def _spent(d: Record) -> int:
     return why.LOSS_STREAK if now < r.paused_until else 0
 
 
-@loops
+@inner
 def _blind(d: Record) -> int:
     """Whether what is seen is too old, or not to be believed."""
     r, w = d.risk, d.watch
@@ -238,7 +244,7 @@ def _blind(d: Record) -> int:
     return 0
 
 
-@loops
+@inner
 def _unpayable(d: Record, side: int, size: int) -> int:
     """Whether the exchange would refuse it."""
     a = d.account
@@ -252,7 +258,7 @@ def _unpayable(d: Record, side: int, size: int) -> int:
     return 0 if cost_to_open(d, side, size, price, impact_rate(d)) <= a.cash / MONEY * (1.0 + SLACK) else why.NO_MARGIN
 
 
-@loops
+@inner
 def _too_risky(d: Record, side: int, size: int, stop: float) -> int:
     """Whether it risks more than it may, or costs more than it is expected to bring."""
     a, r, w = d.account, d.risk, d.watch
@@ -266,7 +272,7 @@ def _too_risky(d: Record, side: int, size: int, stop: float) -> int:
     return why.FUNDING_ABOVE_EDGE if side * w.funding_rate > d.notes[NOTE_EDGE] else 0
 
 
-@loops
+@inlined
 def _missing(d: Record) -> int:
     """Candles that should have come and have not: before the newest, or since."""
     r, w = d.risk, d.watch
@@ -277,7 +283,7 @@ def _missing(d: Record) -> int:
     return int(max(r.missed, since // length))
 
 
-@loops
+@inlined
 def _price_age(d: Record) -> int:
     """Nanoseconds since the price was told; a missing candle counts as `mark_age`, where candles are all there is."""
     r, w = d.risk, d.watch
@@ -290,7 +296,7 @@ def _price_age(d: Record) -> int:
     return int(w.now - newest) if newest > 0 else 0
 
 
-@loops
+@inlined
 def _count_candles(d: Record) -> None:
     """See whether candles are missing before the newest."""
     r, w = d.risk, d.watch
@@ -302,11 +308,10 @@ def _count_candles(d: Record) -> None:
     r.seen_bar = w.bar_at
 
 
-@loops
-def _reckon(d: Record) -> None:
+@inlined
+def _reckon(d: Record, worth: int) -> None:
     """Keep the day's first equity, the peak, and what has come of them; at once done where equity is what it was."""
     r, now = d.risk, d.watch.now
-    worth = equity_now(d)
     if now >= (r.day + 1) * DAY or r.day_equity == 0:
         r.day = now // DAY
         r.day_equity = worth
@@ -323,7 +328,7 @@ def _reckon(d: Record) -> None:
         r.stopped_until = (r.day + 1) * DAY
 
 
-@loops
+@inlined
 def _hear_exchange(d: Record) -> None:
     """See whether the exchange errs, or refuses what is sent."""
     r = d.risk

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.trading import ladder, steps
 from perpscope.trading.asking import Asked, Place, at, placed
-from perpscope.trading.compiling import blank, loops
+from perpscope.trading.compiling import blank, inner, loops
 from perpscope.trading.ladder import IS_NEW, TS_EVENT, TS_RECV, Rungs
 from perpscope.trading.layout import (
     DECIDED,
@@ -78,10 +78,13 @@ def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
     minutes = int(tape.ts_recv[-1] - tape.ts_recv[0]) // MINUTE if len(tape) else 0
     rooms = (ROOM, ROOM, ROOM + min(max(minutes, tape.tables.opens.size), MOST))
     kept: list[Logged] = []
-    is_over = False
+    is_over, has_candles_alone = False, bool((tape.kind == CANDLE).all())
     while not is_over:
         logs = _room(FILL, rooms[0]), _room(DECISION, rooms[1]), _room(POINT, rooms[2])
-        is_over = _walk(rule, place, (tape.kind, tape.ts_event, tape.ts_recv), tape.tables, rungs, cursor, logs)
+        if has_candles_alone:
+            is_over = _walk_candles(rule, place, tape.ts_event, tape.ts_recv, tape.tables, cursor, logs)
+        else:
+            is_over = _walk(rule, place, (tape.kind, tape.ts_event, tape.ts_recv), tape.tables, rungs, cursor, logs)
         fills, decisions, points = logs
         kept.append((fills[: cursor[FILLS]], decisions[: cursor[DECISIONS]], points[: cursor[POINTS]]))
         cursor[FILLS] = cursor[DECISIONS] = cursor[POINTS] = 0
@@ -143,6 +146,38 @@ def _walk(
 
 
 @loops
+def _walk_candles(
+    rule: Asked, desk: Place, ts_events: Times, ts_recvs: Times, tables: Tables, cursor: Times, logs: Logged
+) -> bool:
+    """`_walk` of a tape that holds candles alone: nothing else is looked for, or has to be compiled."""
+    d = at(desk)
+    opens, candles = tables.opens, tables.candles
+    row, rows, is_full = cursor[ROW], ts_events.size, False
+    while row < rows and not is_full:
+        bits = steps.candle(
+            rule,
+            desk,
+            ts_events[row],
+            ts_recvs[row],
+            opens[row],
+            candles[row, 0],
+            candles[row, 1],
+            candles[row, 2],
+            candles[row, 3],
+            candles[row, 4],
+            candles[row, 5],
+        )
+        row += 1
+        if bits != 0:
+            is_full = _log(d, bits, cursor, logs)
+    is_over = row == rows
+    if is_over and not is_full:
+        is_full = _log(d, HALF, cursor, logs)
+    cursor[ROW] = row
+    return bool(is_over and not is_full)
+
+
+@inner
 def _candle(rule: Asked, desk: Place, ts_event: int, ts_recv: int, ts_open: int, candles: Floats, n: int) -> int:
     """Take the n-th candle."""
     return steps.candle(
@@ -160,7 +195,7 @@ def _candle(rule: Asked, desk: Place, ts_event: int, ts_recv: int, ts_open: int,
     )
 
 
-@loops
+@inner
 def _read(desk: Place, rungs: tuple[Rungs, Rungs, Rungs]) -> int:
     """Read the ladder's best into the desk's book."""
     bids, asks, state = rungs
@@ -168,7 +203,7 @@ def _read(desk: Place, rungs: tuple[Rungs, Rungs, Rungs]) -> int:
     return steps.booked(desk, state[TS_EVENT], state[TS_RECV])
 
 
-@loops
+@inner
 def _told(
     rule: Asked,
     desk: Place,
@@ -206,7 +241,7 @@ def _told(
     return bits | _said(rule, desk, kind, ts_event, ts_recv, tables, rungs, n)
 
 
-@loops
+@inner
 def _said(
     rule: Asked,
     desk: Place,
@@ -236,7 +271,7 @@ def _said(
     return steps.gap(desk, ts_recv, int(tables.gaps[n]))
 
 
-@loops
+@inner
 def _log(d: Record, bits: int, cursor: Times, logs: Logged) -> bool:
     """Write down what is new; True if a log could not take as much again."""
     fills, decisions, points = logs

@@ -7,7 +7,7 @@ the reason left in `RISK.newest`. What bound the size is left in `RISK.bound`.
 from math import floor, isnan, nan, sqrt
 from typing import Final
 
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inner
 from perpscope.trading.fills import book_cost, depth_within
 from perpscope.trading.layout import MONEY, RATE
 from perpscope.trading.refusals import BELOW_MINIMUM, NO_EDGE, NO_MARGIN, NO_PRICE
@@ -28,7 +28,7 @@ NEAR: Final = 0.001  #: depth counts within 10 basis points of the mid
 MOST: Final = 1 << 40  #: steps no entry has
 
 
-@loops
+@inner
 def taking_price(d: Record, side: int) -> float:
     """What an entry would pay now, quote per base: the book's best, else the last price; NaN where none is known."""
     w = d.watch
@@ -42,7 +42,7 @@ def taking_price(d: Record, side: int) -> float:
     return float(w.mark) if w.mark > 0.0 else nan
 
 
-@loops
+@inner
 def impact_rate(d: Record) -> float:
     """Y·σ_day/√(daily volume): times √notional it is what an order moves the price, fraction (METHOD 12.4).
 
@@ -54,7 +54,7 @@ def impact_rate(d: Record) -> float:
     return float(d.costs.impact * sigma / sqrt(volume))
 
 
-@loops
+@inner
 def slip(d: Record, side: int, size: int, price: float, root: float) -> float:
     """What taking so many steps costs against the mid, fraction; grows with the size. NaN where a side is empty.
 
@@ -70,21 +70,21 @@ def slip(d: Record, side: int, size: int, price: float, root: float) -> float:
     return float(d.costs.half_spread + root * sqrt(size * d.account.step * price))
 
 
-@loops
+@inner
 def loss_at_stop(d: Record, side: int, size: int, stop: float, price: float, root: float) -> float:
     """What a trade of this size loses when its stop is met, quote units: N·(stop + 2f + 2 slip)."""
     lost = stop + 2.0 * d.costs.taker / RATE + 2.0 * slip(d, side, size, price, root)
     return float(size * d.account.step * price * lost)
 
 
-@loops
+@inner
 def cost_to_open(d: Record, side: int, size: int, price: float, root: float) -> float:
     """What a position of this size takes of the free wallet, quote units: N·(1/L + 2f + slip)."""
     taken = 1.0 / d.risk.leverage + 2.0 * d.costs.taker / RATE + slip(d, side, size, price, root)
     return float(size * d.account.step * price * taken)
 
 
-@loops
+@inner
 def most_risked(d: Record, side: int, stop: float, price: float, root: float, limit: int) -> int:
     """The most steps, up to a limit, whose loss at the stop is within what a trade may lose."""
     budget = d.risk.per_trade * (d.account.cash + d.account.margin) / MONEY
@@ -98,7 +98,7 @@ def most_risked(d: Record, side: int, stop: float, price: float, root: float, li
     return low
 
 
-@loops
+@inner
 def most_paid(d: Record, side: int, price: float, root: float, limit: int) -> int:
     """The most steps, up to a limit, that the free wallet pays for."""
     low, high = 0, limit
@@ -111,7 +111,7 @@ def most_paid(d: Record, side: int, price: float, root: float, limit: int) -> in
     return low
 
 
-@loops
+@inner
 def _narrowed(d: Record, size: int, notional: float, price: float, bound: int) -> int:
     """The smaller of a size and what a notional comes to, rounded down; the bound is noted if it is the second."""
     unit = price * d.account.step
@@ -122,7 +122,7 @@ def _narrowed(d: Record, size: int, notional: float, price: float, bound: int) -
     return min(size, fits)
 
 
-@loops
+@inner
 def most_of(d: Record, side: int, stop: float, edge: float, price: float) -> int:
     """Steps by METHOD 12.3, before the exchange's minimum; `RISK.bound` says what bound them.
 
@@ -152,7 +152,7 @@ def most_of(d: Record, side: int, stop: float, edge: float, price: float) -> int
     return size
 
 
-@loops
+@inner
 def size_of(d: Record, side: int, stop: float, edge: float) -> int:
     """Steps an entry may have; 0 = none, with the reason in `RISK.newest`.
 

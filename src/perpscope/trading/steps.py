@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from perpscope.trading import exchange, orders, risk, watch
 from perpscope.trading.asking import Asked, Place, at
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inlined, loops
 from perpscope.trading.deciding import decide, heard, limits, point
 from perpscope.trading.layout import DEPTH, FREE, FUNDED
 from perpscope.trading.strategy import Record
@@ -20,11 +20,11 @@ from perpscope.trading.watch import MINUTE
 Ticks = NDArray[np.int64]
 
 
-@loops
+@inlined
 def _closed(rule: Asked, d: Record) -> int:
     """A candle has closed: ask, and add to the equity curve what was held before anything came of it."""
-    bits = point(d, d.watch.bar_at, risk.equity_now(d))
-    return bits | decide(rule, d, 1)
+    worth = risk.equity_now(d)
+    return point(d, d.watch.bar_at, worth) | decide(rule, d, 1, worth)
 
 
 @loops
@@ -155,7 +155,7 @@ def second(rule: Asked, desk: Place, ts: int) -> int:
     if closed > 0:
         return _closed(rule, d)
     w.is_bar = 0
-    return decide(rule, d, 0) if d.is_asked_each_second == 1 else bits | limits(d)
+    return decide(rule, d, 0, risk.equity_now(d)) if d.is_asked_each_second == 1 else bits | limits(d)
 
 
 @loops
@@ -199,7 +199,7 @@ def forecast(
     w.now = w.forecast_at = ts_recv
     w.forecast_for = for_ts
     w.p_up, w.p_down, w.edge, w.is_promoted = p_up, p_down, edge, is_promoted
-    return decide(rule, d, 0)
+    return decide(rule, d, 0, risk.equity_now(d))
 
 
 @loops

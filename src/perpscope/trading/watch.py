@@ -8,7 +8,7 @@ minute is over and something was heard after it. What is not known is NaN, and N
 from math import isnan, log, nan, sqrt
 from typing import Final
 
-from perpscope.trading.compiling import loops
+from perpscope.trading.compiling import inlined, inner, loops
 from perpscope.trading.layout import BARS, LONG, NS
 from perpscope.trading.strategy import Record
 
@@ -26,7 +26,7 @@ LEAST_BARS: Final = 3  #: fewer candles tell nothing of a day
 ANEW: Final = 4_096  #: candles after which running sums are added up anew
 
 
-@loops
+@inlined
 def push(w: Record, closed_at: int, bar: tuple[float, float, float, float, float, float]) -> None:
     """Keep a closed candle: open, high, low, close, volume, what takers bought.
 
@@ -59,7 +59,7 @@ def push(w: Record, closed_at: int, bar: tuple[float, float, float, float, float
         _add_up(w)
 
 
-@loops
+@inner
 def _add_up(w: Record) -> None:
     """Reckon the running sums anew, so that what is lost to rounding does not grow."""
     traded = squares = 0.0
@@ -72,7 +72,7 @@ def _add_up(w: Record) -> None:
     w.day_squares = squares
 
 
-@loops
+@inlined
 def candle(w: Record, ts_event: int, ts_open: int, bar: tuple[float, float, float, float, float, float]) -> None:
     """Take a closed candle as the venue told it.
 
@@ -83,7 +83,7 @@ def candle(w: Record, ts_event: int, ts_open: int, bar: tuple[float, float, floa
     w.bar_ns = length
 
 
-@loops
+@inner
 def elapse(w: Record, ts: int) -> int:
     """Close every minute that has ended by `ts`, where candles are made of trades; how many there were.
 
@@ -110,7 +110,7 @@ def elapse(w: Record, ts: int) -> int:
     return int(ended)
 
 
-@loops
+@inner
 def traded(w: Record, ts_event: int, ts_recv: int, price: float, size: float, side: int) -> int:
     """Take a trade; how many candles that closed.
 
@@ -134,7 +134,7 @@ def traded(w: Record, ts_event: int, ts_recv: int, price: float, size: float, si
     return closed
 
 
-@loops
+@inner
 def booked(w: Record, ts_recv: int, bid: float, ask: float) -> None:
     """Take the best prices of a book, quote per base; NaN for a side that is empty."""
     w.book_at = ts_recv
@@ -142,7 +142,7 @@ def booked(w: Record, ts_recv: int, bid: float, ask: float) -> None:
     w.ask = ask
 
 
-@loops
+@inner
 def second(w: Record, book: Record) -> None:
     """Sample the book: imbalance of its best levels, and the spread.
 
@@ -166,7 +166,7 @@ def second(w: Record, book: Record) -> None:
             w.spread_ewma = w.spread_mean
 
 
-@loops
+@inner
 def liquidated(w: Record, ts_recv: int, position_side: int, usd: float) -> None:
     """Add a liquidation, dollars, to its minute; minutes between it and the last are emptied."""
     minute = ts_recv // MINUTE
