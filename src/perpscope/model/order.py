@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import PositionSide, Side
+from perpscope.model.market import Candle, PositionSide, Side
 
 
 class OrderKind(enum.Enum):
@@ -138,6 +138,46 @@ class FundingCharged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     paid: Decimal  #: quote units; below 0 = received
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How far decisions go from here on, and how the exchange answers; told when any of it changes."""
+
+    ts_recv: int
+    mode: int  #: of `layout.RISK`: 0 observe, 1 paper, 2 live
+    halted: str = ""  #: why nothing may be opened and all is to be closed; empty = it may
+    skew_ns: int = 0  #: the exchange's clock against ours
+    calls: int = 0  #: asked of the exchange within the last minute
+    errors: int = 0  #: of these, failed
+    is_mismatched: bool = False  #: the exchange's position is not ours
+
+
+class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order that was working when a run was taken up again."""
+
+    number: int  #: within its run; see `DeskView.order_id`
+    kind: OrderKind
+    role: Role
+    side: Side
+    size: Decimal
+    filled: Decimal
+    price: Decimal | None
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a desk of paper or live begins with: what it knows of the market, the account, and what risk remembers."""
+
+    instrument: InstrumentId
+    ts_recv: int
+    candles: list[Candle] = []  #: closed, of a minute, oldest first
+    wallet: Decimal  #: cash and the margin of the position
+    position: Decimal = Decimal(0)  #: base units, signed
+    entry_price: Decimal | None = None
+    margin: Decimal = Decimal(0)
+    ts_opened: int = 0
+    orders: list[WorkingOrder] = []
+    orders_made: int = 0  #: numbers that are used up
+    risk: dict[str, float] = {}  #: what of `layout.RISK` was remembered, by field
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """What is held of one instrument."""
 
@@ -152,5 +192,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 #: What comes back from an exchange about our own orders; re-enters by the front door.
 AccountEvent: TypeAlias = Fill | OrderClosed | FundingCharged
+#: What re-enters of a run's own affairs, and is kept in its recording: account, standing, and what it began with.
+OwnEvent: TypeAlias = Fill | OrderClosed | FundingCharged | Standing | Resumed
 #: What workers made of the market; re-enters by the front door.
 DerivedEvent: TypeAlias = Clusters | Forecast
