@@ -5,17 +5,23 @@ clock at `/lab/clock`, which belongs to no venue.
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import msgspec
 from aiohttp import web
 
-from perpscope.lab.clock import NS_PER_MS, LabClock, real_seconds, wall_ns
+from perpscope.lab.clock import NS_PER_MS, NS_PER_S, LabClock, real_seconds, wall_ns
 from perpscope.lab.dialect import Answer, Call, RestSide
 from perpscope.lab.ledger import Ledger
 
 _THROTTLED_S = 1  # what a client is told to wait for when it is throttled on request
 _REMEMBERED = 256  # answers, by question
+#: Real seconds: an exchange that has told less than its clock says by more than the first is waited for, so that its
+#: answers are whole, in such steps and for so long at most.
+_BEHIND_S: Final = 0.03
+_STEP_S: Final = 0.005
+_PATIENCE_S: Final = 1.0
 
 
 class Disturbance(Protocol):
@@ -33,10 +39,14 @@ class LabRest:
         clock: market time, served at `/lab/clock`.
         side: what the venue replies.
         ledger: where requests are counted.
+        reached: ns UTC, market time up to which everything has been told; None = nothing is to be waited for.
     """
 
-    def __init__(self, clock: LabClock, side: RestSide, ledger: Ledger) -> None:
+    def __init__(
+        self, clock: LabClock, side: RestSide, ledger: Ledger, reached: Callable[[], int] | None = None
+    ) -> None:
         self.haste = 1.0  #: seconds that the venue's limits count in a real one
+        self._reached = reached
         self._clock = clock
         self._ledger = ledger
         self.side = side
@@ -105,6 +115,7 @@ class LabRest:
         body = await request.read()
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
+        await self._caught_up()
         if self._failure is not None:
             return Answer(self._failure[1], self._failure[0])
         if self._throttled > 0:
@@ -129,6 +140,14 @@ class LabRest:
         if len(self._answers) > _REMEMBERED:
             del self._answers[next(iter(self._answers))]
         return answer
+
+    async def _caught_up(self) -> None:
+        """Wait until what happened before the question has been told, if a busy machine makes that late."""
+        if self._reached is None or not self._clock.is_paced or not self._clock.is_running:
+            return
+        asked_at, given_up_at = self._clock.now_ns(), real_seconds() + _PATIENCE_S
+        while (asked_at - self._reached()) > _BEHIND_S * NS_PER_S * self._clock.rate and real_seconds() < given_up_at:
+            await asyncio.sleep(_STEP_S)
 
 
 def _written(answer: Answer) -> web.Response:

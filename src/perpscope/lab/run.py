@@ -182,7 +182,8 @@ async def _opened(source: Publisher | Playback, server: LabServer, wire: Dialect
         private = wire.private(source, server)
         source.teller = Overheard(source.teller, private)
     side = server.side = private or wire.rest(source)
-    rest = LabRest(server.clock, side, server.ledger)
+    reached = (lambda: source.ts_reached) if isinstance(source, Publisher) else None
+    rest = LabRest(server.clock, side, server.ledger, reached)
     front: Front | None = None
     try:
         websocket_url = await server.start(_HOST, ports[0])
