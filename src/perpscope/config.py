@@ -21,8 +21,10 @@ from perpscope.settings import Settings, Table
 
 T = TypeVar("T")
 
-#: Variables that steer the build or the tests, not the program.
-RESERVED_VARIABLES = frozenset({"PERPSCOPE_DATA", "PERPSCOPE_WEB"})
+#: Key and secret of the account that is traded: read by the trader alone (`app.trade.credentials`), never a setting.
+TRADE_KEYS = ("PERPSCOPE_TRADE_KEY", "PERPSCOPE_TRADE_SECRET")
+#: Variables that are no settings: those that steer the build or the tests, and the account's keys.
+RESERVED_VARIABLES = frozenset({"PERPSCOPE_DATA", "PERPSCOPE_WEB", *TRADE_KEYS})
 #: Settings that only the environment, or a file of their own, may hold: in the tree is a mark in their place.
 SECRETS: Mapping[str, str] = {
     "telegram.token": "set PERPSCOPE_TELEGRAM__TOKEN, or telegram.token_file; the token that stood there was seen by"

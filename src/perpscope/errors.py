@@ -95,8 +95,9 @@ class RateLimited(VenueError):
 class VenueUnreachable(VenueError):
     """No connection, no answer in time, or a refusal (451, 403)."""
 
-    def __init__(self, message: str, *, venue: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, venue: str, hint: str | None = None, maybe_sent: bool = True) -> None:
         super().__init__("venue-unreachable", message, venue=venue, hint=hint)
+        self.maybe_sent = maybe_sent  #: False: surely nothing of the call has left this machine
 
 
 class NotifyError(PerpscopeError):

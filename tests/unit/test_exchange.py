@@ -34,6 +34,8 @@ NOON = 1_000_000 * MINUTE
 
 def candle(d: Record, open_: float, high: float, low: float, close: float, at: int = NOON) -> int:
     """A minute that began then."""
+    if exchange.is_passed(d, at + MINUTE, low, high):
+        return 0
     return exchange.meet_candle(d, at + MINUTE, at, open_, high, low, close)
 
 

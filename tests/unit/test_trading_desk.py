@@ -18,12 +18,14 @@ from perpscope.trading.desk import DeskView, opened
 from perpscope.trading.fees import costs_of
 from perpscope.trading.layout import (
     ENTRY,
+    EXIT,
     KEPT_DECISIONS,
     KEPT_FILLS,
     LIMIT,
     LONG,
     MARKET,
     NEVER,
+    NOTE_SEEN,
     NUMBERS,
     SHORT,
     STAY,
@@ -116,6 +118,22 @@ def test_decisions_read_as_opinions() -> None:
     assert refused.values == {"price": 60_000.0, "stop": 0.01}
     assert view.signals(2) == [refused]
     assert view.signal(desk.view(np.ndarray)[0]["kept_decisions"][2]) == refused
+
+
+def test_the_newest_decision_tells_what_its_rules_looked_at() -> None:
+    """By the strategy's names; what is not known is left out, and an exit looked at nothing."""
+    desk = desk_of()
+    d = desk[0]
+    d.decisions = 2
+    for row in d.kept_decisions[:2]:
+        row.answer, row.price, row.stop = LONG, 60_000.0, 0.01
+    d.notes[NOTE_SEEN : NOTE_SEEN + 3] = 3.5, np.nan, 7.0
+    view = DeskView(desk, msgspec.structs.replace(COIN, figures=("luck", "lean")), BTC.id, UNITS)
+    before, newest = view.signals()
+    assert newest.values == {"price": 60_000.0, "stop": 0.01, "luck": 3.5}
+    assert before.values == {"price": 60_000.0, "stop": 0.01}
+    d.kept_decisions[1].answer = EXIT
+    assert view.signals(1)[0].values == before.values
 
 
 def test_no_more_is_read_than_is_kept() -> None:

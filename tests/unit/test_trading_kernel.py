@@ -34,7 +34,6 @@ from perpscope.trading.layout import (
     NOTE_STOP,
     NS,
     PLACED,
-    PROFIT,
     PROTECT,
     REFUSED,
     SENT,
@@ -292,14 +291,14 @@ def test_a_desk_without_its_own_exchange_fills_nothing() -> None:
     k.trade(desk, START, d.watch.now, 60_000.0, 1.0, 1)
     assert k.funding(desk, START, d.watch.now, 0.1, 60_000.0) == 0
     assert d.fills == 0
-    assert steps.fill(desk, START, d.watch.now, 99, 1, 600_000, 0, 0) == 0
     size = int(d.orders[0].size)
-    assert steps.fill(desk, START, d.watch.now, 1, size, 600_000, 10, 1) & (FILLED | PLACED) == FILLED | PLACED
+    told = (ENTRY, 1, size, 600_000, 10, 1)
+    assert steps.fill(desk, START, d.watch.now, 1, *told) & (FILLED | PLACED) == FILLED | PLACED
     assert d.account.size == size
     assert steps.charged(desk, d.watch.now, 5) == FUNDED
     assert d.account.funding == 5
     steps.closed(desk, d.watch.now, 2, 1)
-    assert [int(o.role) for o in d.orders if o.state != 0] in ([], [PROFIT])
+    assert [int(o.role) for o in d.orders if o.state != 0][:1] == [PROTECT]
     assert d.risk.rejected == 1
     steps.closed(desk, d.watch.now, 2, 0)
     assert d.risk.rejected == 0

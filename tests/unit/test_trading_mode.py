@@ -7,14 +7,16 @@ import msgspec
 import pytest
 
 from perpscope.app import trading_mode
-from perpscope.app.trading_mode import Mode, place, read
+from perpscope.app.trading_mode import Armed, Mode, place, read
 from perpscope.errors import ConfigError
+from perpscope.model.instrument import InstrumentId
 from perpscope.settings import Trade
 
 PAPER = Trade()
 OBSERVE = Trade(mode="observe")
 LIVE = Trade(live_enabled=True)
 NOW = 1_782_000_000_000
+ARMED = Armed(instrument=InstrumentId("BTC-USDT-PERP.BINANCE"), strategy="burst", until_ms=NOW + 60_000)
 
 
 def test_a_database_begins_in_the_mode_of_its_settings(tmp_path: Path) -> None:
@@ -60,15 +62,31 @@ def test_the_mode_rises_by_an_explicit_act_alone(tmp_path: Path) -> None:
 def test_the_settings_are_the_ceiling(tmp_path: Path, mode: Mode, trade: Trade, is_armed: bool, code: str) -> None:
     """Live needs to be enabled and armed, paper to be allowed. Keeps S2-62."""
     with pytest.raises(ConfigError) as caught:
-        trading_mode.raised(tmp_path / "db", mode, who="kim", now_ms=NOW, trade=trade, is_armed=is_armed)
+        trading_mode.raised(
+            tmp_path / "db", mode, who="kim", now_ms=NOW, trade=trade, armed=ARMED if is_armed else None
+        )
     assert caught.value.code == code
     assert not place(tmp_path / "db").exists()
+
+
+def test_whatever_ends_live_disarms(tmp_path: Path) -> None:
+    """A halt, a reset, a lower mode and settings that forbid it: live has to be armed again. Keeps S2-62."""
+    db = tmp_path / "db"
+    assert trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, armed=ARMED).armed == ARMED
+    assert read(db, LIVE).armed == ARMED
+    assert read(db, PAPER).armed is None
+    assert trading_mode.lowered(db, Mode.LIVE, who="bot", now_ms=NOW, trade=LIVE).armed == ARMED
+    assert trading_mode.halted(db, who="bot", why="", now_ms=NOW, trade=LIVE).armed is None
+    assert trading_mode.reset(db, who="kim", now_ms=NOW, trade=LIVE).armed is None
+    trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, armed=ARMED)
+    assert trading_mode.lowered(db, Mode.PAPER, who="bot", now_ms=NOW, trade=LIVE).armed is None
+    assert read(db, LIVE).armed is None
 
 
 def test_live_that_is_enabled_no_more_is_paper(tmp_path: Path) -> None:
     """A file that says live binds nobody once the settings do not."""
     db = tmp_path / "db"
-    trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, is_armed=True)
+    trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, armed=ARMED)
     assert read(db, LIVE).mode is Mode.LIVE
     assert read(db, PAPER).mode is Mode.PAPER
     assert read(db, OBSERVE).mode is Mode.OBSERVE
@@ -77,7 +95,7 @@ def test_live_that_is_enabled_no_more_is_paper(tmp_path: Path) -> None:
 def test_the_kill_switch_stays_pulled_until_it_is_reset(tmp_path: Path) -> None:
     """Halted survives everything but a reset, keeps its first why, and live is not back after it. Keeps S2-62."""
     db = tmp_path / "db"
-    trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, is_armed=True)
+    trading_mode.raised(db, Mode.LIVE, who="kim", now_ms=NOW, trade=LIVE, armed=ARMED)
     trading_mode.halted(db, who="bot", why="three orders rejected", now_ms=NOW + 1, trade=LIVE)
     assert trading_mode.halted(db, who="kim", why="", now_ms=NOW + 2, trade=LIVE).halted == "three orders rejected"
     with pytest.raises(ConfigError, match="halted: three orders rejected"):

@@ -200,10 +200,10 @@ def test_fills_of_a_gateway_come_back_by_the_front_door() -> None:
     assert fees == entry.size * (Decimal("60000.1") + 59_000) * Decimal("0.0005")
     requests = [one.id for one in told if isinstance(one, OrderRequest)]
     assert requests == [f"run-coin-{n}" for n in (1, 2, 3)]
-    trader.process(fill)
+    assert gateway.cancelled == ["run-coin-2"]  # the stop has nothing to close any more
     trader.process(msgspec.structs.replace(fill, order="somebody-else-1"))
-    assert desk[0].fills == 2
-    assert trader.position.size == 0
+    assert desk[0].fills == 3
+    assert trader.position.side is PositionSide.SHORT  # whoever did it, it is held
 
 
 def test_orders_that_are_gone_are_let_go() -> None:

@@ -45,6 +45,17 @@ from perpscope.model.market import (
     Trade,
     Unheard,
 )
+from perpscope.model.order import (
+    Arrival,
+    Clusters,
+    Fill,
+    Forecast,
+    FundingCharged,
+    OrderClosed,
+    Resumed,
+    ReturnedEvent,
+    Standing,
+)
 from perpscope.model.stream import Channel, Stream
 from perpscope.ports import Sink
 
@@ -91,8 +102,8 @@ class Engine:
         self._ranking = LpiRanking(lpi_history)
         self._carried: dict[str, set[Stream]] = {}  # connection → its streams that make or check a book
 
-    def process(self, event: MarketEvent) -> None:
-        """Take one event: state first, then the sinks."""
+    def process(self, event: Arrival) -> None:
+        """Take one event: state first, then the sinks. What is not of the market is passed by."""
         match event:  # hottest kinds first
             case Quote():
                 self._quote(event)
@@ -166,7 +177,7 @@ class Engine:
         checks = [state.check for state in self.market if state.check is not None]
         return sum(check.coinciding for check in checks), sum(check.coinciding_equal for check in checks)
 
-    def _account(self, event: FeedEvent) -> None:
+    def _account(self, event: FeedEvent | ReturnedEvent) -> None:
         match event:
             case Alive():
                 self._give(*self._ledger.alive(event))
@@ -188,6 +199,8 @@ class Engine:
                 self._give(event)
             case Covered():
                 self._give(event)
+            case Fill() | OrderClosed() | FundingCharged() | Standing() | Resumed() | Clusters() | Forecast():
+                pass  # a trader's own
             case _:
                 assert_never(event)
 

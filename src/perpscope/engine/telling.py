@@ -20,6 +20,7 @@ from perpscope.trading.units import Units
 Told: TypeAlias = Signal | OrderRequest | Fill | FundingCharged | OrderClosed
 
 _NEWS: Final = FILLED | DECIDED | PLACED | FUNDED
+_LOOKED_AT: Final = ["id", "state", "expires_at", "size", "filled"]  # of an order
 
 
 class Telling:
@@ -50,11 +51,23 @@ class Telling:
         self._instrument = instrument
         self._units = units
         self._gateway = gateway
-        self._fills, self._decisions, self._orders = view.fill_count, view.decision_count, view.order_count
-        self._funding = int(self._record["account"]["funding"])
-        self._taken_back: set[str] = set()
+        self._sent: set[int] = set()  # numbers of orders that the gateway has and the exchange may fill
+        self._taken_back: set[int] = set()
         self._points: list[NDArray[np.void]] = []
         self._pointed = int(self._record["points"])
+        self.resumed()
+
+    def resumed(self) -> None:
+        """Begin with what stands on the desk: nothing of it is news, and its orders are with the gateway already."""
+        view = self._view
+        self._fills, self._decisions, self._orders = view.fill_count, view.decision_count, view.order_count
+        self._funding = int(self._record["account"]["funding"])
+        if self._gateway is not None:
+            self._sent = {int(row["id"]) for row in self._record["orders"] if row["state"] != FREE}
+
+    def closed(self, number: int) -> None:
+        """Hear that the exchange will not fill an order any further."""
+        self._sent.discard(number)
 
     def after(self, bits: int, ts_event: int, ts_recv: int) -> None:
         """Tell what a step's bits say is new.
@@ -80,6 +93,8 @@ class Telling:
             self._decisions = self._view.decision_count
         if bits & PLACED:
             self._send()
+        if self._gateway is not None:
+            self._take_back(self._gateway)
 
     @property
     def points(self) -> NDArray[np.void]:
@@ -94,20 +109,25 @@ class Telling:
         self.tell(FundingCharged(instrument=self._instrument, ts_event=ts_event, ts_recv=ts_recv, paid=paid))
 
     def _send(self) -> None:
-        """Tell new orders; a gateway gets them, and hears of those that were taken back."""
+        """Tell new orders; a gateway gets them."""
         for request in self._view.requests(self._orders):
             self.tell(request)
             if self._gateway is not None:
                 self._gateway.submit(request)
         self._orders = self._view.order_count
-        if self._gateway is not None:
-            self._take_back(self._gateway)
 
     def _take_back(self, gateway: Gateway) -> None:
-        rows = [row for row in self._record["orders"] if row["state"] != FREE and row["expires_at"] > 0]
-        wanted = {self._view.order_id(int(row["id"])) for row in rows}
-        for order in sorted(wanted - self._taken_back):
-            gateway.cancel(order)
+        """Let the gateway hear of orders that are not wanted any more: taken back, or without anything to close."""
+        rows = {row[0]: row for row in self._record["orders"][_LOOKED_AT].tolist()}
+        alive = {number for number, state, *_ in rows.values() if state != FREE}
+        wanted = {number for number in alive if rows[number][2] > 0}
+        for number in self._sent - alive:
+            _, _, _, size, filled = rows.get(number, (number, FREE, 0, 1, 0))
+            if filled < size:
+                wanted.add(number)
+        self._sent = alive
+        for number in sorted(wanted - self._taken_back):
+            gateway.cancel(self._view.order_id(number))
         self._taken_back = wanted
 
     def _keep_points(self) -> None:

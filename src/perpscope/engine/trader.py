@@ -1,6 +1,7 @@
 """The event path: one event at a time through the desk, and what came of it told.
 
-In: events of the market, of workers, and of the exchange about our own orders. Out, to `tell`: fills and funding, then
+In: events of the market, of workers, and of a run's own affairs: what it begins with, how far it may go, what the
+exchange says of its orders. Out, to `tell`: fills and funding, then
 signals, then orders. With the desk's own exchange fills are made here; without it approved orders go to a gateway, and
 what becomes of them comes back as events.
 """
@@ -35,24 +36,30 @@ from perpscope.model.market import (
     Unheard,
 )
 from perpscope.model.order import (
-    AccountEvent,
     Clusters,
     DerivedEvent,
     Fill,
     Forecast,
     FundingCharged,
     OrderClosed,
+    OwnEvent,
     Position,
+    Resumed,
+    Role,
+    Standing,
 )
 from perpscope.trading import steps
 from perpscope.trading.asking import placed
 from perpscope.trading.desk import Desk, DeskView
 from perpscope.trading.kernel import kernel
 from perpscope.trading.layout import DEPTH
+from perpscope.trading.resuming import resumed
 from perpscope.trading.strategy import Strategy
 from perpscope.trading.units import Units
 
 _NAN: Final = float("nan")
+#: In the order of `layout`, whose numbers they have.
+_ROLES: Final = {role: number for number, role in enumerate(Role)}
 
 
 class Trader:
@@ -83,7 +90,7 @@ class Trader:
         self.view = DeskView(desk, strategy, instrument.id, units, run)
         self._instrument = instrument.id
         self._units = units
-        self._array = desk  # kept, for its address is what the steps are given
+        self.desk = desk  #: to be looked at; kept, for its address is what the steps are given
         self._desk = placed(desk)
         self._record = desk.view(np.ndarray)[0]
         self._telling = Telling(desk, self.view, instrument.id, units, tell, gateway)
@@ -93,28 +100,9 @@ class Trader:
         self._book = BookFeed(instrument.id, units)
         self._gaps = OpenGaps(instrument.id)
         self._unread: tuple[int, int] | None = None  # ts_event, ts_recv of the last delta the desk has not read
-        self._takes: Mapping[type, Callable[[Any], int]] = {
-            Candle: self._candle,
-            Trade: self._trade,
-            BookDelta: self._delta,
-            BookSnapshot: self._snapshot,
-            MarkPrice: self._mark,
-            FundingPaid: self._funding_paid,
-            Tick: self._second,
-            Liquidation: self._liquidation,
-            OpenInterest: self._open_interest,
-            Clusters: self._clusters,
-            Forecast: self._forecast,
-            Gap: self._gap,
-            Subscribed: self._subscribed,
-            Unheard: self._dropped,
-            Disconnected: self._dropped,
-            Fill: self._filled,
-            OrderClosed: self._order_closed,
-            FundingCharged: self._charged,
-        }
+        self._takes = self._by_kind()
 
-    def process(self, event: MarketEvent | DerivedEvent | AccountEvent) -> int:
+    def process(self, event: MarketEvent | DerivedEvent | OwnEvent) -> int:
         """Take one event: exchange, account, watch, decision; then tell what came of it; bits of `layout`."""
         take = self._takes.get(type(event))
         if take is None:
@@ -134,6 +122,31 @@ class Trader:
     def points(self) -> NDArray[np.void]:
         """The equity curve so far: records of `layout.POINT`, once a candle and after each fill."""
         return self._telling.points
+
+    def _by_kind(self) -> Mapping[type, Callable[[Any], int]]:
+        """What takes an event of each kind."""
+        return {
+            Candle: self._candle,
+            Trade: self._trade,
+            BookDelta: self._delta,
+            BookSnapshot: self._snapshot,
+            MarkPrice: self._mark,
+            FundingPaid: self._funding_paid,
+            Tick: self._second,
+            Liquidation: self._liquidation,
+            OpenInterest: self._open_interest,
+            Clusters: self._clusters,
+            Forecast: self._forecast,
+            Gap: self._gap,
+            Subscribed: self._subscribed,
+            Unheard: self._dropped,
+            Disconnected: self._dropped,
+            Fill: self._filled,
+            OrderClosed: self._order_closed,
+            FundingCharged: self._charged,
+            Standing: self._stood,
+            Resumed: self._resumed,
+        }
 
     def _candle(self, event: Candle) -> int:
         if event.instrument != self._instrument or not event.is_closed or event.interval is not self._candles:
@@ -269,18 +282,48 @@ class Trader:
 
     def _filled(self, event: Fill) -> int:
         units = self._units
-        size, price, fee = units.steps(event.size), units.ticks(event.price), units.money(event.fee)
         return steps.fill(
-            self._desk, event.ts_event, event.ts_recv, self._number(event.order), size, price, fee, int(event.is_maker)
+            self._desk,
+            event.ts_event,
+            event.ts_recv,
+            self._number(event.order),
+            _ROLES[event.role],
+            1 if event.side is Side.BUY else -1,
+            units.steps(event.size),
+            units.ticks(event.price),
+            units.money(event.fee),
+            int(event.is_maker),
         )
 
     def _order_closed(self, event: OrderClosed) -> int:
-        steps.closed(self._desk, event.ts_recv, self._number(event.order), int(event.why == REFUSED))
+        number = self._number(event.order)
+        steps.closed(self._desk, event.ts_recv, number, int(event.why == REFUSED))
+        self._telling.closed(number)
         self._telling.tell(event)
         return 0
 
     def _charged(self, event: FundingCharged) -> int:
         return steps.charged(self._desk, event.ts_recv, self._units.money(event.paid))
+
+    def _stood(self, event: Standing) -> int:
+        return steps.stood(
+            self._desk,
+            event.ts_recv,
+            event.mode,
+            int(bool(event.halted)),
+            int(event.is_reset),
+            event.skew_ns,
+            event.calls,
+            event.errors,
+            int(event.is_mismatched),
+        )
+
+    def _resumed(self, event: Resumed) -> int:
+        if event.instrument != self._instrument:
+            return 0
+        resumed(self.desk, event, self._units)
+        self._telling.resumed()
+        return steps.covered(self._desk, event.ts_recv)
 
     def _number(self, order: str) -> int:
         """What `DeskView.order_id` made an id of; 0 for an id that is not ours."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Candle, PositionSide, Side
+from perpscope.model.market import Candle, MarketEvent, PositionSide, Side
 
 
 class OrderKind(enum.Enum):
@@ -148,6 +148,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     calls: int = 0  #: asked of the exchange within the last minute
     errors: int = 0  #: of these, failed
     is_mismatched: bool = False  #: the exchange's position is not ours
+    is_reset: bool = False  #: somebody lifts whatever halted it, the desk's own limits too; told once
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -196,3 +197,7 @@ AccountEvent: TypeAlias = Fill | OrderClosed | FundingCharged
 OwnEvent: TypeAlias = Fill | OrderClosed | FundingCharged | Standing | Resumed
 #: What workers made of the market; re-enters by the front door.
 DerivedEvent: TypeAlias = Clusters | Forecast
+#: What re-enters, of either kind: not heard from a venue's market, and kept in a recording as it is.
+ReturnedEvent: TypeAlias = OwnEvent | DerivedEvent
+#: Whatever comes through the front door, in the order of receipt.
+Arrival: TypeAlias = MarketEvent | ReturnedEvent

@@ -1,10 +1,17 @@
 """What can be listened to, and what a frame turned out to be besides events."""
 
 import enum
+import string
 
 import msgspec
 
 from perpscope.model.instrument import InstrumentId
+
+#: Parameters that people never get to see.
+_SECRET_PARAMS = frozenset({"signature", "apiKey", "listenKey"})
+_HIDDEN = "***"
+#: Bytes that stand for themselves in a URL (RFC 3986, 2.3).
+_UNRESERVED = frozenset((string.ascii_letters + string.digits + "-._~").encode())
 
 
 class Channel(enum.Enum):
@@ -50,6 +57,24 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None  #: JSON, of a POST
     weight: int = 1  #: in the venue's own request-weight units
     urgency: Urgency = Urgency.DATA
+    headers: tuple[tuple[str, str], ...] = ()  #: besides the usual ones; never shown
+    site: str = ""  #: base URL, where the venue answers this call elsewhere than all others
+
+    @property
+    def query(self) -> str:
+        """The parameters as they are sent, and signed: percent-encoded, in their order."""
+        return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in self.params)
+
+    def __repr__(self) -> str:
+        """Without what proves who we are: headers, signatures and listen keys."""
+        params = tuple((name, _HIDDEN if name in _SECRET_PARAMS else value) for name, value in self.params)
+        headers = tuple((name, _HIDDEN) for name, _ in self.headers)
+        return f"HttpRequest({self.method} {self.path}, params={params}, headers={headers}, body={self.body!r})"
+
+
+def _encoded(text: str) -> str:
+    """Percent-encoded."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):

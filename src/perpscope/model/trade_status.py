@@ -91,9 +91,7 @@ class TradeStatus(msgspec.Struct, frozen=True, kw_only=True):
     money: Money
     working: list[WorkingNow] = []
     contact: Contact | None = None
-    latency_ms: dict[
-        str, Spread
-    ] = {}  #: by stage; see docs/trading.md
+    latency_ms: dict[str, Spread] = {}  #: by stage; see docs/trading.md
     decision_hash: str = ""
     recording: str = ""  #: file, empty = none
     warnings: list[str] = []

@@ -13,6 +13,7 @@ import msgspec
 from perpscope.model.bulletin import BusHealth, Message
 from perpscope.model.instrument import Instrument, MarginTier
 from perpscope.model.market import BookSnapshot, MarketEvent, RatioKind
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, Control, HttpRequest, Ignored, Poll
 
 #: A list of events, an answer to a control message, or the reason to pass the frame over.
@@ -279,7 +280,7 @@ class Watching(Protocol):
 class Feed(Protocol):
     """Where events come from. Live, playback and replay have the same shape."""
 
-    def batches(self) -> AsyncIterator[list[MarketEvent]]:
+    def batches(self) -> AsyncIterator[list[Arrival]]:
         """Events in the order they were received, a few at a time; ends when the feed is over."""
         ...
 
@@ -336,7 +337,6 @@ class Sink(Protocol):
 
     def accept(self, event: MarketEvent) -> None:
         """Take one event; called on the event loop, in order."""
-        ...
 
 
 class Publisher(Protocol):

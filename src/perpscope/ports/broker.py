@@ -41,7 +41,8 @@ class Caller(Protocol):
         """The answer, of any status.
 
         Raises:
-            VenueUnreachable: no connection, or no answer in time; whether it was done is not known.
+            VenueUnreachable: no connection, or no answer in time; whether it was done is not known, unless its
+                `maybe_sent` is False: then nothing has been sent.
             RateLimited: it was not sent, since the venue wants to be left alone.
         """
         ...
@@ -72,6 +73,10 @@ class Broker(Protocol):
         """Ask what has become of an order, by its own id."""
         ...
 
+    def ask_venue(self, venue_id: str, instrument: Instrument) -> HttpRequest:
+        """Ask what has become of a plain order, by the venue's name for it: whose a fill is that nobody told."""
+        ...
+
     def reply(self, answer: HttpAnswer) -> Reply:
         """What `place`, `cancel` or `ask` has come to; never raises: what cannot be read is UNKNOWN."""
         ...
@@ -84,12 +89,20 @@ class Broker(Protocol):
         """Whether a reply to `place` says that an order of that id is there already: it was sent before."""
         ...
 
+    def is_met(self, reply: Reply) -> bool:
+        """Whether a reply to `place` says that a condition would be met at once: the price is past it already."""
+        ...
+
     def working(self, instrument: Instrument) -> tuple[HttpRequest, ...]:
         """Ask for all orders that stand, conditional ones too."""
         ...
 
+    def past_orders(self, instrument: Instrument, ts_from: int) -> tuple[HttpRequest, ...]:
+        """Ask for every order since a moment (ns UTC), over or not; a thousand of a kind, of seven days at most."""
+        ...
+
     def orders(self, answer: HttpAnswer) -> list[OrderReport]:
-        """Decode an answer to one of `working`."""
+        """Decode an answer to one of `working` or `past_orders`."""
         ...
 
     def trades(self, instrument: Instrument, *, from_id: int | None = None, ts_from: int | None = None) -> HttpRequest:
@@ -164,6 +177,18 @@ class Broker(Protocol):
         """Decode one frame of the user stream; nothing, where it is none of our business."""
         ...
 
+    def time_request(self) -> HttpRequest:
+        """Ask for the clock that signed times are held against."""
+        ...
+
+    def server_time(self, raw: bytes) -> int:
+        """Decode the answer to `time_request`: ns UTC."""
+        ...
+
+    def is_mistimed(self, answer: HttpAnswer) -> bool:
+        """Whether a call was refused since the time it was signed with is not the venue's."""
+        ...
+
     def signed(self, request: HttpRequest, key: str, secret: str, now_ms: int) -> HttpRequest:
         """The same call, signed: with the time, the key and what proves that we know the secret.
 
@@ -173,6 +198,43 @@ class Broker(Protocol):
             secret: never kept, told or shown.
             now_ms: the venue's time, epoch ms.
         """
+        ...
+
+
+class AccountListener(Protocol):
+    """Whom a user stream tells."""
+
+    def heard(self, event: UserEvent) -> None:
+        """Take what was told; anything may come twice, and late."""
+        ...
+
+    def opened(self) -> None:
+        """It has been opened, or opened again: nothing that was told before is told now."""
+        ...
+
+    def spoilt(self) -> None:
+        """Something was told that could not be read."""
+        ...
+
+    def closed(self, cause: str) -> None:
+        """It has ended; it will be opened again."""
+        ...
+
+
+class AccountStream(Protocol):
+    """The user stream of an account, kept alive."""
+
+    @property
+    def is_streaming(self) -> bool:
+        """A socket is open, with a key that is good as far as is known."""
+        ...
+
+    def doubt(self, why: str) -> None:
+        """It did not tell what it should have told: open it anew, with a key that is asked for anew."""
+        ...
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
         ...
 
 

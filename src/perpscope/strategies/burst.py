@@ -15,6 +15,7 @@ from perpscope.trading.layout import (
     LONG,
     NOTE_FAILED,
     NOTE_OWN,
+    NOTE_SEEN,
     NOTE_SIDE,
     NOTE_STOP,
     NOTE_TAKE,
@@ -57,6 +58,7 @@ _BARS, _VOLUME, _IMBALANCE, _MOMENTUM, _SIGMA_BARS, _DECAY, _DECAY_BARS = range(
 _EXIT_IMBALANCE, _EXIT_S, _STOP, _TAKE, _TIME_STOP, _COOLDOWN = range(7, 13)
 #: Of `notes`: mean volume before the burst the position was opened in, base units.
 _MEAN = NOTE_OWN
+_SEEN_VOLUME, _SEEN_IMBALANCE, _SEEN_MOMENTUM = NOTE_SEEN, NOTE_SEEN + 1, NOTE_SEEN + 2
 _BURST, _DECAYED, _TURNED, _TIMED = range(1, 5)
 #: Candles a position has to have seen before volume may end it.
 _SETTLED = 2
@@ -97,6 +99,9 @@ def _enters(w: Record, p: Numbers, notes: Numbers) -> int:
         failed, side = short, SHORT
     notes[NOTE_FAILED] = failed
     notes[NOTE_SIDE] = side
+    notes[_SEEN_VOLUME] = amount / mean
+    notes[_SEEN_IMBALANCE] = leaning
+    notes[_SEEN_MOMENTUM] = moved / usual
     if failed != 0:
         return STAY
     notes[NOTE_WHY] = _BURST
@@ -136,6 +141,7 @@ STRATEGY = Strategy(
     reasons=("", "burst", "volume-decay", "book-reversal", "time-stop"),
     entry_rules=("volume-burst", "book-imbalance", "momentum"),
     rule=rule,
+    figures=("volume", "imbalance", "momentum"),
     is_asked_each_second=True,
     grid={
         "bars": (10.0, 20.0, 40.0),

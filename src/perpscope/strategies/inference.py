@@ -16,6 +16,7 @@ from perpscope.trading.layout import (
     NOTE_EDGE,
     NOTE_FAILED,
     NOTE_OWN,
+    NOTE_SEEN,
     NOTE_SIDE,
     NOTE_STOP,
     NOTE_TAKE,
@@ -51,6 +52,7 @@ _NO_EDGE, _UNLIKELY = 1, 2
 #: Of `notes`: close of the candle whose forecast was acted on last, ns UTC: one entry a forecast.
 _ACTED = NOTE_OWN
 _BPS = 1e-4
+_SEEN_EDGE, _SEEN_PROBABILITY = NOTE_SEEN, NOTE_SEEN + 1
 
 
 @loops
@@ -79,6 +81,8 @@ def _enters(w: Record, p: Numbers, notes: Numbers) -> int:
         failed |= _UNLIKELY
     notes[NOTE_FAILED] = failed
     notes[NOTE_SIDE] = side
+    notes[_SEEN_EDGE] = w.edge / _BPS
+    notes[_SEEN_PROBABILITY] = max(w.p_up, w.p_down)
     notes[_ACTED] = float(w.forecast_for)
     if failed != 0:
         return STAY
@@ -129,6 +133,7 @@ STRATEGY = Strategy(
     reasons=("", "forecast", "edge-gone", "forecast-turned", "model-demoted", "horizon"),
     entry_rules=("edge", "probability"),
     rule=rule,
+    figures=("edge_bps", "probability"),
     is_asked_each_second=True,
     grid={"edge_bps": (1.0, 3.0, 6.0), "barrier": (1.0, 1.5, 2.0)},
 )

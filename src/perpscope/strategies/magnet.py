@@ -14,6 +14,7 @@ from perpscope.trading.layout import (
     EXIT,
     LONG,
     NOTE_FAILED,
+    NOTE_SEEN,
     NOTE_SIDE,
     NOTE_STOP,
     NOTE_TAKE,
@@ -48,6 +49,7 @@ class Magnet(Struct, frozen=True, kw_only=True):
 _TOWARD, _PULL, _NEAR, _FAR, _SIGMA_BARS, _TAKE, _STOP, _AGE, _TIME_STOP, _COOLDOWN = range(10)
 _TO, _FROM, _TIMED = 1, 2, 3
 _WRONG_DISTANCE, _NO_PULL = 1, 2
+_SEEN_DISTANCE, _SEEN_PULL = NOTE_SEEN, NOTE_SEEN + 1
 _HOUR = 3600 * NS
 
 
@@ -84,6 +86,8 @@ def _enters(w: Record, p: Numbers, notes: Numbers) -> int:
         failed |= _NO_PULL
     notes[NOTE_FAILED] = failed
     notes[NOTE_SIDE] = side
+    notes[_SEEN_DISTANCE] = away / hourly
+    notes[_SEEN_PULL] = pull
     if failed != 0 or away <= 0.0:
         return STAY
     distance = abs(target / price - 1.0)
@@ -101,5 +105,6 @@ STRATEGY = Strategy(
     reasons=("", "toward-cluster", "away-from-cluster", "time-stop"),
     entry_rules=("cluster-distance", "pull"),
     rule=rule,
+    figures=("distance", "pull"),
     grid={"toward": (0.0, 1.0), "pull": (0.1, 0.15, 0.3), "near": (0.25, 0.5, 1.0), "stop": (0.5, 1.0)},
 )

@@ -19,6 +19,10 @@ _R = TypeVar("_R")
 
 #: False with `NUMBA_DISABLE_JIT=1`: a desk is then made so that plain functions find its fields by name.
 IS_COMPILED: Final = not bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined,unused-ignore]  # set as it is imported
+#: What is asked of our own functions alone, not of a rule, which anybody may write: they make no arrays, so that none
+#: have to be counted, and divide by nothing that could be 0, so that nothing has to be looked at before it is done.
+_TRADING: Final = "perpscope.trading."
+_OWN: Final[Mapping[str, Any]] = {"_nrt": False, "error_model": "numpy"}
 
 
 def loops(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -49,7 +53,8 @@ class _Inner(CPUDispatcher):  # type: ignore[misc,unused-ignore]  # numba ships 
 
 
 def _made(function: Callable[..., Any], **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
-    made = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, **options)(function)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
+    own = _OWN if function.__module__.startswith(_TRADING) else {}
+    made = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, **own, **options)(function)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
     if IS_COMPILED:
         made.get_call_template = partial(as_numbers, made.get_call_template)
     return made

@@ -116,6 +116,8 @@ def _enter(d: Record, side: int) -> int:
     if orders.has_order(d, ENTRY):
         return 0
     notes = d.notes
+    if notes[NOTE_STOP] == 0.0:
+        notes[NOTE_STOP] = d.risk.stop
     stop, take, why = notes[NOTE_STOP], notes[NOTE_TAKE], int(notes[NOTE_WHY])
     size = sizing.size_of(d, side, stop, notes[NOTE_EDGE])
     refusal = risk.review(d, side, size, stop)

@@ -7,7 +7,7 @@ facts of `model.order`, in `Decimal`.
 
 import collections
 from decimal import Decimal
-from math import isnan
+from math import isfinite, isnan
 from typing import Any, Final
 
 import msgspec
@@ -193,10 +193,16 @@ class DeskView:
         )
 
     def signals(self, since: int = 0) -> list[Signal]:
-        """Decisions from number `since` on, oldest first; no more than `layout.KEPT_DECISIONS` are kept."""
+        """Decisions from number `since` on, oldest first; no more than `layout.KEPT_DECISIONS` are kept.
+
+        The newest says what its entry rules looked at: asked for after each event, every one of them is the newest.
+        """
         count = self.decision_count
         rows = range(max(since, count - KEPT_DECISIONS), count)
-        return [self._signal(self._decisions[number % KEPT_DECISIONS]) for number in rows]
+        told = [self._signal(self._decisions[number % KEPT_DECISIONS]) for number in rows]
+        if told and self._strategy.figures and self._decisions[(count - 1) % KEPT_DECISIONS].answer != layout.EXIT:
+            told[-1].values.update(self._seen())
+        return told
 
     def signal(self, row: np.void) -> Signal:
         """A record of `layout.DECISION` as an opinion."""
@@ -216,6 +222,11 @@ class DeskView:
             refusal=REFUSALS[told.refusal],
             values={"price": told.price, "stop": told.stop},
         )
+
+    def _seen(self) -> dict[str, float]:
+        """What the entry rules looked at last: of the newest decision, as long as it was no exit."""
+        notes = self._desk["notes"][layout.NOTE_SEEN :].tolist()
+        return {name: value for name, value in zip(self._strategy.figures, notes, strict=False) if isfinite(value)}
 
     def requests(self, since: int = 0) -> list[OrderRequest]:
         """Orders with a number above `since` that wait or work, in the order they were made."""

@@ -114,9 +114,16 @@ def meet_funding(d: Record, rate: float, mark: float) -> int:
     return FUNDED
 
 
+@inlined
+def is_passed(d: Record, ts: int, low: float, high: float) -> bool:
+    """True if a closed candle fills nothing: nothing is due, or trades or books told it finer already."""
+    w = d.watch
+    return bool(w.trade_at > 0 or w.book_at > 0) or _is_calm(d, ts, low, high)
+
+
 @inner
 def meet_candle(d: Record, ts: int, ts_open: int, open_: float, high: float, low: float, close: float) -> int:
-    """Let a closed candle fill what was there while it formed; nothing where trades or books told it finer already.
+    """Let a closed candle that is not passed by fill what was there while it formed.
 
     In this order: liquidation, triggers, market orders and limits that cross at the open, a gap beyond a trigger among
     them; entries the range goes through; the adverse extreme for whatever is held then, the entry of this candle
@@ -132,9 +139,7 @@ def meet_candle(d: Record, ts: int, ts_open: int, open_: float, high: float, low
         low: lowest.
         close: last.
     """
-    a, w = d.account, d.watch
-    if w.trade_at > 0 or w.book_at > 0 or _is_calm(d, ts, low, high):
-        return 0
+    a = d.account
     orders.expire(d, ts_open)
     orders.arrive(d, ts_open + SOON)
     bits = _marked(d, ts_open, open_)

@@ -28,7 +28,8 @@ LONG: Final = 1
 SHORT: Final = -1
 EXIT: Final = 2
 
-# Notes every rule leaves beside its answer; from NOTE_OWN on they are its own memory.
+# Notes every rule leaves beside its answer; from NOTE_OWN on they are its own memory, and the last SEEN are what its
+# entry rules looked at, by the strategy's `figures`.
 NOTE_WHY: Final = 0  #: number of the reason, an index of the strategy's `reasons`
 NOTE_FAILED: Final = 1  #: bit mask of the entry rules that failed; with exactly one bit a near miss
 NOTE_STOP: Final = 2  #: distance of the protective stop from entry, fraction of price; 0 = none wanted
@@ -36,6 +37,8 @@ NOTE_TAKE: Final = 3  #: distance of the take-profit, fraction; 0 = none
 NOTE_EDGE: Final = 4  #: expected net return of the trade, fraction of notional; NaN = the rule does not say
 NOTE_SIDE: Final = 5  #: the side looked at for a near miss: LONG or SHORT
 NOTE_OWN: Final = 8
+SEEN: Final = 4
+NOTE_SEEN: Final = NUMBERS - SEEN
 
 # States of an order's slot.
 FREE: Final = 0
@@ -323,6 +326,7 @@ RISK: Final = np.dtype(
         ("mark_every", _I),  #: ns between marks as they are told; a mark is not late before the next is due
         ("book_every", _I),  #: ns between books
         ("halted_at", _I),  #: ns UTC
+        ("stop", _F),  #: distance of the protective stop of an entry that asks for none, fraction; 0 = it has none
     ],
     align=True,
 )

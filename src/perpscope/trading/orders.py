@@ -171,10 +171,74 @@ def filled(d: Record, k: int, ts: int, size: int, price: int, fee: int, is_maker
 
 
 @inner
+def foreign(d: Record, ts: int, role: int, side: int, size: int, price: int, fee: int, is_maker: int) -> int:
+    """Book what was filled without an order of this desk: a liquidation, a trade by hand, an order closed before.
+
+    What it leaves open is protected as far as `RISK.stop` asks for it. Orders to close a position that has turned, or
+    is no more, are let go.
+
+    Args:
+        d: `layout.DESK`.
+        ts: ns UTC, the exchange's.
+        role: as it is told, LIQUIDATED among them.
+        side: 1 bought, -1 sold.
+        size: steps, > 0.
+        price: ticks.
+        fee: money; below 0 = a rebate.
+        is_maker: 1 if it rested in the book.
+
+    Returns:
+        As `filled`.
+    """
+    a = d.account
+    before = a.size
+    realised = account.filled(a, side, size, price, fee, ts, d.watch.bars)
+    record(d, -1, ts, side, size, price, fee, is_maker, realised)
+    d.kept_fills[(d.fills - 1) % KEPT_FILLS].role = role
+    if role == LIQUIDATED and a.size == 0:
+        a.liquidations += 1
+    bits = FILLED
+    if a.size == 0 or a.size * before < 0:
+        bits |= ended(d)
+    return bits | covered(d, ts)
+
+
+@inner
+def covered(d: Record, ts: int) -> int:
+    """Place a stop as far as `RISK.stop` asks for it where something is held and none stands; PLACED if one was."""
+    a, bits = d.account, 0
+    if a.size != 0 and d.risk.stop > 0.0 and not has_order(d, PROTECT):
+        trigger = max(1, math.floor(a.entry * (1.0 - side_of(a.size) * d.risk.stop) / a.tick + 0.5))
+        place(d, ts, STOP, PROTECT, -side_of(a.size), abs(a.size), trigger, 0, 0.0, 0.0)
+        bits = PLACED
+    await_next(d)
+    return bits
+
+
+@inner
+def side_of(size: int) -> int:
+    """1 of a long position, -1 of a short one."""
+    return 1 if size > 0 else -1
+
+
+@inner
+def gone(d: Record, k: int) -> None:
+    """Let an order go that the exchange will not fill any further.
+
+    The stop of a position that is held stays: it is still wished, with its number and trigger, and a fill of it is
+    booked. To have it stand at the exchange again is the guard's business, who has seconds for it, not a rule's.
+    """
+    o = d.orders[k]
+    if o.role != PROTECT or d.account.size * o.side >= 0:
+        o.state = FREE
+        await_next(d)
+
+
+@inner
 def record(
     d: Record, k: int, ts: int, side: int, size: int, price: int, fee: int, is_maker: int, realised: int
 ) -> None:
-    """Keep a fill in the desk's ring, with what the account is after it; k = -1 of a liquidation."""
+    """Keep a fill in the desk's ring, with what the account is after it; k = -1 of one without an order."""
     a = d.account
     f = d.kept_fills[d.fills % KEPT_FILLS]
     d.fills += 1

@@ -28,6 +28,8 @@ DAY: Final = 86_400 * NS
 MINUTE: Final = 60 * NS
 #: What may be lost to floating point where a size is looked at a second time.
 SLACK: Final = 1e-9
+#: Limits that are written as they are set.
+_AS_SET: Final = ("per_trade", "leverage", "depth_share", "kelly", "daily_loss", "drawdown", "spread", "stop_room")
 #: Fewer calls in a minute tell nothing of an exchange's error rate (chosen by hand).
 FEW_CALLS: Final = 5
 
@@ -42,6 +44,7 @@ def limited(
     is_strict: bool = True,
     mark_every_ns: int = 0,
     book_every_ns: int = 0,
+    stop: float = 0.0,
 ) -> None:
     """Write limits, and the leverage, into a desk; what it has counted and remembers stays.
 
@@ -54,9 +57,25 @@ def limited(
         is_strict: False = the documents' own numbers, or a baseline: limits on money are told and bind nobody.
         mark_every_ns: between two marks of the data; their age counts from when the next is due. 0 = as it happens.
         book_every_ns: between two books, likewise.
+        stop: distance of the protective stop of entries that ask for none, fraction; 0 = they have none (backtests).
     """
     written: dict[str, float] = {
         "mode": mode,
+        "is_paced": is_paced,
+        "is_strict": is_strict,
+        "mark_every": mark_every_ns,
+        "book_every": book_every_ns,
+        "stop": stop,
+    }
+    for name, value in (_as_set(risk, needs_book) | written).items():
+        desk["risk"][name] = value
+    desk["account"]["leverage"] = risk.leverage
+
+
+def _as_set(risk: Risk, needs_book: bool) -> dict[str, float]:
+    """The settings in a desk's own units, by field of `layout.RISK`."""
+    return {
+        **{name: getattr(risk, name) for name in _AS_SET},
         "target": round(risk.target * MONEY),
         "streak": risk.streak,
         "pause": round(risk.pause_h * 3600 * NS),
@@ -67,16 +86,7 @@ def limited(
         "clock_skew": round(risk.clock_skew_s * NS),
         "error_share": risk.errors,
         "rejects": risk.rejects,
-        "is_paced": is_paced,
-        "is_strict": is_strict,
-        "mark_every": mark_every_ns,
-        "book_every": book_every_ns,
     }
-    for name in ("per_trade", "leverage", "depth_share", "kelly", "daily_loss", "drawdown", "spread", "stop_room"):
-        written[name] = getattr(risk, name)
-    for name, value in written.items():
-        desk["risk"][name] = value
-    desk["account"]["leverage"] = risk.leverage
 
 
 @inlined

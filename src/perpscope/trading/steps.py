@@ -13,7 +13,8 @@ from perpscope.trading import exchange, orders, risk, watch
 from perpscope.trading.asking import Asked, Place, at
 from perpscope.trading.compiling import inlined, loops
 from perpscope.trading.deciding import decide, heard, limits, point
-from perpscope.trading.layout import DEPTH, FREE, FUNDED
+from perpscope.trading.layout import DEPTH, FUNDED
+from perpscope.trading.refusals import KILL_SWITCH
 from perpscope.trading.strategy import Record
 from perpscope.trading.watch import MINUTE
 
@@ -51,7 +52,7 @@ def candle(
         return 0
     w.now = ts_recv
     bits, before = 0, d.fills
-    if d.is_simulated == 1:
+    if d.is_simulated == 1 and not exchange.is_passed(d, ts_event, low, high):
         bits |= exchange.meet_candle(d, ts_event, ts_open, open_, high, low, close)
         if d.fills > before:
             bits |= heard(d, before)
@@ -215,50 +216,147 @@ def gap(desk: Place, ts_recv: int, is_open: int) -> int:
 
 
 @loops
-def fill(desk: Place, ts_event: int, ts_recv: int, order: int, size: int, price: int, fee: int, is_maker: int) -> int:
-    """Some of our order was filled at an exchange that is not the desk's own.
+def fill(
+    desk: Place,
+    ts_event: int,
+    ts_recv: int,
+    order: int,
+    role: int,
+    side: int,
+    size: int,
+    price: int,
+    fee: int,
+    is_maker: int,
+) -> int:
+    """Something was filled at an exchange that is not the desk's own: an order of ours, or the position without one.
 
     Args:
         desk: as `desk.opened` made it.
         ts_event: ns UTC, the exchange's.
         ts_recv: ns UTC.
-        order: its number.
+        order: its number; 0 = none of ours.
+        role: of `layout`, where the desk has no such order any more.
+        side: 1 bought, -1 sold.
         size: steps.
         price: ticks.
         fee: money.
         is_maker: 1 if it rested in the book.
 
     Returns:
-        Bits; 0 for an order that is not there any more.
+        Bits.
     """
     d = at(desk)
     d.watch.now = ts_recv
     slot, before = orders.slot_of(d, order), d.fills
     if slot < 0:
-        return 0
-    bits = orders.filled(d, slot, ts_event, size, price, fee, is_maker)
+        bits = orders.foreign(d, ts_event, role, side, size, price, fee, is_maker)
+    else:
+        bits = orders.filled(d, slot, ts_event, size, price, fee, is_maker)
+        orders.await_next(d)
     return bits | heard(d, before)
 
 
 @loops
 def closed(desk: Place, ts_recv: int, order: int, is_refused: int) -> int:
-    """An order will not be filled any further; `is_refused` 1 = the exchange did not take it."""
+    """An order will not be filled any further; `is_refused` 1 = the exchange did not take it. See `orders.gone`."""
     d = at(desk)
     d.watch.now = ts_recv
     slot = orders.slot_of(d, order)
     if slot >= 0:
-        d.orders[slot].state = FREE
-        orders.await_next(d)
+        orders.gone(d, slot)
     d.risk.rejected = d.risk.rejected + 1 if is_refused == 1 else 0
     return 0
 
 
 @loops
 def charged(desk: Place, ts_recv: int, paid: int) -> int:
-    """The position paid funding at an exchange that is not the desk's own: money; below 0 = received."""
+    """The position paid funding at an exchange that is not the desk's own: money; below 0 = received.
+
+    Out of its margin; what is told once nothing is held any more, out of cash.
+    """
     d = at(desk)
+    a = d.account
     d.watch.now = ts_recv
-    d.account.margin -= paid
-    d.account.funding += paid
+    if a.size == 0:
+        a.cash -= paid
+    else:
+        a.margin -= paid
+    a.funding += paid
     orders.await_next(d)
     return FUNDED
+
+
+@loops
+def stood(
+    desk: Place,
+    ts_recv: int,
+    mode: int,
+    is_halted: int,
+    is_reset: int,
+    skew: int,
+    calls: int,
+    errors: int,
+    is_mismatched: int,
+) -> int:
+    """How far decisions go from here on, and how the exchange answers: written into `RISK`, and obeyed at once.
+
+    Args:
+        desk: as `desk.opened` made it.
+        ts_recv: ns UTC.
+        mode: index of `risk.MODES`.
+        is_halted: 1 = the kill switch is pulled; 0 lifts it, with all else that `risk.reset` lifts.
+        is_reset: 1 = lift whatever halted it.
+        skew: ns, the exchange's clock against ours.
+        calls: asked of the exchange within the last minute.
+        errors: of these, failed.
+        is_mismatched: 1 = the exchange's position is not ours.
+
+    Returns:
+        Bits.
+    """
+    d = at(desk)
+    r = d.risk
+    d.watch.now = ts_recv
+    if is_reset == 1 or (is_halted == 0 and r.halted == KILL_SWITCH):
+        risk.reset(d)
+    if is_halted == 1 and r.halted != KILL_SWITCH:
+        risk.halt(d, KILL_SWITCH)
+    r.mode, r.skew, r.calls, r.errors, r.is_mismatched = mode, skew, calls, errors, is_mismatched
+    d.watch.is_bar = 0
+    return limits(d)
+
+
+@loops
+def warmed(
+    desk: Place,
+    ts_event: int,
+    ts_open: int,
+    open_: float,
+    high: float,
+    low: float,
+    close: float,
+    volume: float,
+    taker_buy: float,
+) -> int:
+    """A closed candle of the time before a run: watched, and nobody is asked; 1 = it was new. As `candle` has them."""
+    w = at(desk).watch
+    if ts_open < w.bar_at:
+        return 0
+    watch.candle(w, ts_event, ts_open, (open_, high, low, close, volume, taker_buy))
+    return 1
+
+
+@loops
+def resumed(desk: Place, ts_recv: int) -> int:
+    """Account, orders and candles stand as a run was left (`resuming`): reckon what the desk waits for from now on."""
+    d = at(desk)
+    d.watch.now, d.watch.is_bar = ts_recv, 0
+    d.watch.mark_at = ts_recv  # no mark was told yet: its age counts from here, not from the candles before
+    orders.await_next(d)
+    return 0
+
+
+@loops
+def covered(desk: Place, ts_recv: int) -> int:
+    """Whatever a run begins with is protected, once its orders are known; bits."""
+    return orders.covered(at(desk), ts_recv)

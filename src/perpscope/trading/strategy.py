@@ -39,6 +39,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]  #: by `layout.NOTE_WHY`, kebab-case; the first is ""
     entry_rules: tuple[str, ...]  #: by bit of `layout.NOTE_FAILED`
     rule: Rule
+    figures: tuple[str, ...] = ()  #: what its entry rules look at, by note from `layout.NOTE_SEEN` on
     is_asked_each_second: bool = False
     is_baseline: bool = False  #: what others are compared with: limits on money are told, and do not bind it
     grid: Mapping[str, tuple[float, ...]] = {}  #: values of parameters worth a sweep; each point is a trial
