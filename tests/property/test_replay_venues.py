@@ -14,6 +14,7 @@ from perpscope.feeds.recording import Header, Mark, Recorder
 from perpscope.feeds.session import Session
 from perpscope.feeds.tape import Tape
 from perpscope.model.market import Alive, Connected, Disconnected, Gap, MarketEvent, Subscribed, Tick, Unheard
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Dialogue, Venue
 from perpscope.settings import Feed
@@ -128,7 +129,7 @@ def test_a_replay_is_the_run_again(tmp_path_factory: pytest.TempPathFactory, ste
     run.recorder.close()
     feed = cast(Tape(run.recorder.path), None, None, print).feed()
 
-    async def drain() -> list[MarketEvent]:
+    async def drain() -> list[Arrival]:
         return [event async for batch in feed.batches() for event in batch]
 
     assert asyncio.run(drain()) == run.events

@@ -16,7 +16,8 @@ from perpscope.feeds.connection import Connection, full_jitter
 from perpscope.feeds.inbox import Inbox
 from perpscope.feeds.recording import Header, Kind, Recorder, mark_of
 from perpscope.feeds.tape import Tape
-from perpscope.model.market import Connected, Disconnected, Gap, MarketEvent, Subscribed, Trade, Unheard
+from perpscope.model.market import Connected, Disconnected, Gap, Subscribed, Trade, Unheard
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, Stream, Topic
 from perpscope.ports import Dialogue, OnFrame, Socket
 from perpscope.settings import Feed
@@ -138,7 +139,7 @@ class Bench:
             recorder=recorder,
             rng=random.Random(1),
         )
-        self.events: list[MarketEvent] = []
+        self.events: list[Arrival] = []
 
     async def __aenter__(self) -> "Bench":
         del _MOMENTS[1:]

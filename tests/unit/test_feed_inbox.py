@@ -1,7 +1,8 @@
 """The inbox keeps order, wakes once, and ends when told."""
 
 from perpscope.feeds.inbox import Inbox
-from perpscope.model.market import MarketEvent, Tick
+from perpscope.model.market import Tick
+from perpscope.model.order import Arrival
 
 
 async def test_batches_hold_what_came_in_order() -> None:
@@ -10,7 +11,7 @@ async def test_batches_hold_what_came_in_order() -> None:
     inbox.extend([Tick(1), Tick(2)])
     inbox.wake()
     inbox.put(Tick(3))
-    seen: list[MarketEvent] = []
+    seen: list[Arrival] = []
     async for batch in inbox.batches():
         seen.extend(batch)
         if Tick(4) not in seen:

@@ -18,7 +18,8 @@ from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.recording import Header, Kind, Recorder, instruments_of, mark_of
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Alive, BookSnapshot, Connected, Disconnected, MarketEvent, Subscribed, Tick, Trade
+from perpscope.model.market import Alive, BookSnapshot, Connected, Disconnected, Subscribed, Tick, Trade
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic, Urgency
 from perpscope.ports import OnFrame, Socket
 from perpscope.settings import Feed
@@ -133,7 +134,7 @@ class Bench:
         self.sockets: list[HandSocket] = []
         self.urls: list[str] = []
         self.wanted: list[InstrumentId] = []
-        self.events: list[MarketEvent] = []
+        self.events: list[Arrival] = []
         self.feed = LiveFeed(
             clock=self.clock,
             connector=self._connect,

@@ -29,6 +29,7 @@ from perpscope.model.market import (
     Tick,
     Unheard,
 )
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, HttpRequest, Poll, Stream
 from perpscope.ports import Http
 from perpscope.venues.binance import VENUE, Binance
@@ -84,12 +85,12 @@ class SlowHttp(HandHttp):
 @asynccontextmanager
 async def polling(
     polls: Sequence[Poll], http: Http, recorder: Recorder | None = None
-) -> AsyncIterator[tuple[Poller, list[MarketEvent]]]:
+) -> AsyncIterator[tuple[Poller, list[Arrival]]]:
     """A poller at sixty times real time, and what it tells."""
     clock, inbox = MarketClock(), Inbox()
     clock.follow(Anchor(1_790_000_000 * SECOND, wall_ns(), 60.0))
     poller = Poller(Counting(), polls, {}, http=http, inbox=inbox, clock=clock, recorder=recorder, rng=random.Random(1))
-    events: list[MarketEvent] = []
+    events: list[Arrival] = []
 
     async def drain() -> None:
         async for batch in inbox.batches():

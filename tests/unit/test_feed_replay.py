@@ -24,13 +24,13 @@ from perpscope.model.market import (
     BookSnapshot,
     Connected,
     Disconnected,
-    MarketEvent,
     Quote,
     Subscribed,
     Tick,
     Trade,
     Unheard,
 )
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, Stream
 from perpscope.stores.sqlite import SqliteReader
 from perpscope.venues.binance import VENUE
@@ -94,17 +94,17 @@ BTC, ETH = named("BTCUSDT"), named("ETHUSDT")
 
 def replayed(
     path: Path, catalogue: Iterable[Instrument] = (), only: Collection[InstrumentId] = ()
-) -> tuple[ReplayFeed, list[MarketEvent]]:
+) -> tuple[ReplayFeed, list[Arrival]]:
     """Everything on a tape."""
     feed = ReplayFeed(Tape(path), VENUE, {instrument.symbol: instrument for instrument in catalogue}, only=only)
 
-    async def drain() -> list[MarketEvent]:
+    async def drain() -> list[Arrival]:
         return [event async for batch in feed.batches() for event in batch]
 
     return feed, asyncio.run(drain())
 
 
-def of_kind(events: list[MarketEvent], *kinds: type[object]) -> list[MarketEvent]:
+def of_kind(events: list[Arrival], *kinds: type[object]) -> list[Arrival]:
     """The events of some kinds."""
     return [event for event in events if isinstance(event, kinds)]
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.trading import Customer, HandMarket, signature
 
+from perpscope.lab.accounts.account import KeyRights
 from perpscope.lab.dialect import Answer, Call
 from perpscope.lab.wire.binance.private_security import PUBLIC_KEY, signed_text
 
@@ -152,3 +153,27 @@ def test_ed25519_signature_is_checked(market: HandMarket) -> None:
     assert _get(market, f"{text}&{good}", "edward").status == 200
     assert _code(_get(market, f"{text}&recvWindow=1&{good}", "edward")) == (400, -1022)
     assert _code(_get(market, f"{text}&signature=nonsense", "edward")) == (400, -1022)
+
+
+@pytest.mark.parametrize(
+    ("rate", "late_ms", "status"), [(1.0, 4_000, 200), (1.0, 6_000, 400), (60.0, 290_000, 200), (60.0, 310_000, 400)]
+)
+def test_a_market_in_a_hurry_waits_as_long_in_real_time(
+    market: HandMarket, rate: float, late_ms: int, status: int
+) -> None:
+    """Protects traders on a fast lab: five seconds of the machine are five minutes of a market 60 times as fast."""
+    market.wall_ms += 10**9
+    text = _signed(market, timestamp=market.now_ms - late_ms)
+    query = dict(part.split("=", 1) for part in text.split("&"))
+    call = Call("GET", _PATH, query, b"", 0.0, text, {"X-MBX-APIKEY": "customer"}, market.wall_ms, rate=rate)
+    assert market.private.answer(call).status == status
+
+
+def test_what_a_key_may_do_is_the_tests_choice(market: HandMarket) -> None:
+    """Protects S14: a key that trades and moves no money, until a test says otherwise."""
+    path = "/sapi/v1/account/apiRestrictions"
+    told = json.loads(_get(market, _signed(market), path=path).body)
+    assert (told["enableFutures"], told["enableWithdrawals"], told["permitsUniversalTransfer"]) == (True, False, False)
+    market.private.accounts.by_key["customer"].rights = KeyRights(can_withdraw=True, is_bound_to_address=False)
+    told = json.loads(_get(market, _signed(market), path=path).body)
+    assert (told["enableWithdrawals"], told["ipRestrict"]) == (True, False)

@@ -8,19 +8,19 @@ either: it is bounded by what one pass of the event loop can receive.
 import asyncio
 from collections.abc import AsyncIterator
 
-from perpscope.model.market import MarketEvent
+from perpscope.model.order import Arrival
 
 
 class Inbox:
     """Many producers on one event loop, one consumer."""
 
     def __init__(self) -> None:
-        self._events: list[MarketEvent] = []
+        self._events: list[Arrival] = []
         self._ready = asyncio.Event()
         self._ended = False
         self.extend = self._events.extend  #: the hot path: add decoded events, then `wake()` once per read
 
-    def put(self, event: MarketEvent) -> None:
+    def put(self, event: Arrival) -> None:
         """Add one event and wake the consumer."""
         self._events.append(event)
         self._ready.set()
@@ -35,7 +35,7 @@ class Inbox:
         self._ended = True
         self._ready.set()
 
-    async def batches(self) -> AsyncIterator[list[MarketEvent]]:
+    async def batches(self) -> AsyncIterator[list[Arrival]]:
         """Everything that has come since the last batch, as soon as there is anything."""
         while True:
             await self._ready.wait()

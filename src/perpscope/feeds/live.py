@@ -27,7 +27,8 @@ from perpscope.feeds.poll import Poller
 from perpscope.feeds.recording import Recorder
 from perpscope.feeds.remedies import Remedies
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import Alive, Disconnected, MarketEvent, Tick
+from perpscope.model.market import Alive, Disconnected, Tick
+from perpscope.model.order import Arrival, ReturnedEvent
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Poll, Stream, Urgency
 from perpscope.ports import Connector, Http, TellsTops, Venue
 from perpscope.settings import Feed
@@ -142,7 +143,7 @@ class LiveFeed:
             total.add(connection.counts)
         return total
 
-    async def batches(self) -> AsyncIterator[list[MarketEvent]]:
+    async def batches(self) -> AsyncIterator[list[Arrival]]:
         """Events as they come, until `stop()`.
 
         Raises:
@@ -161,6 +162,23 @@ class LiveFeed:
         for task in self._tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
+
+    def tell(self, event: ReturnedEvent) -> None:
+        """The front door of what concerns ourselves: recorded, then processed in its turn.
+
+        Whatever changes a desk comes this way, so that the order of a recording is the order things were decided in.
+        On the event loop; nobody is told once the feed is over.
+        """
+        if self._is_over:
+            return
+        if self._recorder is not None:
+            self._recorder.own(event)
+        self._inbox.put(event)
+
+    def keep(self) -> None:
+        """Make what was recorded so far safe against a crash of this process."""
+        if self._recorder is not None:
+            self._recorder.flush()
 
     def stop(self) -> None:
         """Let the consumer finish what has been received, then end."""

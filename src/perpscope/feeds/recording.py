@@ -2,7 +2,8 @@
 
 A file is zstd frames one after another, each holding whole records, so what was flushed survives a crash and a torn
 tail costs only itself. A record is a msgpack array `[kind, ts_recv, source, payload]`; the first is the header.
-Frames are kept as received; acknowledgements, Ticks, closes and REST replies are kept beside them.
+Frames are kept as received; acknowledgements, Ticks, closes and REST replies are kept beside them, and so is what a
+run of a strategy was told of itself (version 2; files of version 1 hold nothing of the kind, and are read alike).
 """
 
 import enum
@@ -16,6 +17,7 @@ import zstandard
 from perpscope.errors import DataError, StoreError
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Alive, Connected, Disconnected, Gap, Subscribed, Tick, Unheard
+from perpscope.model.order import ReturnedEvent
 
 FORMAT = "perpscope-recording"
 #: Bytes buffered before they are compressed and written.
@@ -34,6 +36,7 @@ class Kind(enum.IntEnum):
     REPLY = 2  #: source = instrument (a book snapshot) or name of a poll ("okx/taker_volume/…"), payload = the body
     EVENT = 3  #: payload = msgpack of a `Mark`
     INSTRUMENTS = 4  #: source = venue, payload = msgpack of the instruments listened to from here on
+    OWN = 5  #: payload = msgpack of a `ReturnedEvent`: account, standing, clusters, forecast
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -49,7 +52,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """What a recording is of."""
 
     format: str = FORMAT
-    version: int = 1
+    version: int = 2
     venue: str  #: the first, where several were recorded: connections and instruments name their own
     data: str  #: "observed", "demo"
 
@@ -57,6 +60,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 _decode_mark: Callable[[bytes], Mark] = msgspec.msgpack.Decoder(Mark).decode
+_decode_own: Callable[[bytes], ReturnedEvent] = msgspec.msgpack.Decoder(ReturnedEvent).decode
 _decode_instruments = msgspec.msgpack.Decoder(list[Instrument]).decode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
 
@@ -64,6 +68,11 @@ _decode_header = msgspec.msgpack.Decoder(Header).decode
 def mark_of(record: Record) -> Mark:
     """The event an EVENT record holds."""
     return _decode_mark(record.payload)
+
+
+def own_of(record: Record) -> ReturnedEvent:
+    """The event an OWN record holds."""
+    return _decode_own(record.payload)
 
 
 def instruments_of(record: Record) -> list[Instrument]:
@@ -114,6 +123,10 @@ class Recorder:
     def event(self, mark: Mark) -> None:
         """Keep an acknowledgement, a close, a sign of life or a Tick."""
         self._put(Record(Kind.EVENT, mark.ts_recv, "", _encode(mark)))
+
+    def own(self, event: ReturnedEvent) -> None:
+        """Keep what a run was told of itself, or what workers made of the market."""
+        self._put(Record(Kind.OWN, event.ts_recv, "", _encode(event)))
 
     def flush(self) -> None:
         """Write what is buffered as one zstd frame; safe against a crash of the process from here on."""

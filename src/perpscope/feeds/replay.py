@@ -6,7 +6,7 @@ listened to from its first event on. A connection, instrument or poll that names
 decoder, so one recording may hold several venues. Normalised rows name nothing and are read as one instrument's.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from perpscope.feeds.clock import SECOND_NS
 from perpscope.feeds.counts import FrameCounts
 from perpscope.feeds.overlap import Overlap, stem
 from perpscope.feeds.plausible import implausible
-from perpscope.feeds.recording import Kind, Record, instruments_of, mark_of
+from perpscope.feeds.recording import Kind, Record, instruments_of, mark_of, own_of
 from perpscope.feeds.rows import RowDecoder
 from perpscope.feeds.tape import Tape
 from perpscope.model.instrument import Instrument, InstrumentId
@@ -40,6 +40,7 @@ from perpscope.model.market import (
     Trade,
     Unheard,
 )
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, Control, Stream
 from perpscope.ports import Decoder, Venue
 
@@ -128,9 +129,9 @@ class ReplayFeed:
         self._meet_named()
         return [*self._met.values()]
 
-    async def batches(self) -> AsyncIterator[list[MarketEvent]]:
+    async def batches(self) -> AsyncIterator[list[Arrival]]:
         """Everything on the tape, as fast as it is taken."""
-        batch: list[MarketEvent] = []
+        batch: list[Arrival] = []
         ts_recv = 0
         for record in self._tape.records():
             ts_recv = max(ts_recv, record.ts_recv)
@@ -158,11 +159,13 @@ class ReplayFeed:
         fresh, self._fresh = self._fresh, []
         return [instrument for instrument in fresh if not self._only or instrument.id in self._only]
 
-    def _events(self, record: Record) -> list[MarketEvent]:
+    def _events(self, record: Record) -> Sequence[Arrival]:
         if record.kind == Kind.FRAME:
             return self._frame(record)
         if record.kind == Kind.REPLY:
             return self._reply(record)
+        if record.kind == Kind.OWN:
+            return [own_of(record)]
         if record.kind == Kind.INSTRUMENTS:
             listed = instruments_of(record)
             self._speaks(record.source).catalogue.update({instrument.symbol: instrument for instrument in listed})
@@ -206,13 +209,13 @@ class ReplayFeed:
         for decoder in self._decoders.values():
             self._meet(decoder.named.values())
 
-    def _kept(self, events: list[MarketEvent]) -> list[MarketEvent]:
+    def _kept(self, events: Sequence[Arrival]) -> Sequence[Arrival]:
         """What is about the instruments asked for, or about none."""
         if not self._only:
             return events
         return [kept for event in events if (kept := self._narrowed(event)) is not None]
 
-    def _narrowed(self, event: MarketEvent) -> MarketEvent | None:
+    def _narrowed(self, event: Arrival) -> Arrival | None:
         if isinstance(event, Subscribed | Unheard):
             whole_market = [known for known in self._only if known.endswith(f".{event.venue.upper()}")]
             named = [(s.channel, [s.instrument] if s.instrument else whole_market) for s in event.streams]

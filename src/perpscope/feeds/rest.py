@@ -1,9 +1,16 @@
-"""REST calls of one venue: the `Http` port over aiohttp, as the governor allows, each with a deadline."""
+"""REST calls of one venue: the `Http` port over aiohttp, as the governor allows, each with a deadline.
 
+`get` is for data: anything but a 200 is an error. `answer` is for orders: whatever the venue says is an answer, and an
+error says whether the call may have reached it.
+"""
+
+from collections.abc import Callable
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from perpscope.errors import FrameError, RateLimited, VenueUnreachable
 from perpscope.feeds import way_out
@@ -11,9 +18,12 @@ from perpscope.feeds.clock import Anchor
 from perpscope.feeds.governor import Governor
 from perpscope.feeds.redaction import redacted
 from perpscope.model.stream import HttpRequest
+from perpscope.ports.broker import HttpAnswer
 
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 64 << 20
+#: What goes wrong before anything of a call is sent: no connection to the venue, or to the proxy.
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, *way_out.FAILURES)
 #: Statuses that mean this place or address is refused, whatever is asked; and what to do.
 _ELSEWHERE = "this venue refuses your address; leave it out or use another network"
 _REFUSED = {
@@ -83,12 +93,60 @@ class RestClient:
                 self._judge(response, body, granted)
                 return body
         except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
-            why = f"{type(error).__name__}: {error}" if str(error) else f"no answer in time ({type(error).__name__})"
-            raise VenueUnreachable(
-                redacted(f"{self._venue} at {self.base_url}: {why}"),
-                venue=self._venue,
-                hint=f"check the network and any proxy, or set [venue.{self._venue}] rest_url",
-            ) from error
+            raise self._unanswered(error, maybe_sent=_maybe_sent(request, error)) from error
+
+    async def answer(
+        self,
+        request: HttpRequest,
+        *,
+        finish: Callable[[HttpRequest], HttpRequest] | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> HttpAnswer:
+        """What the venue answers, of any status; asked once, never again.
+
+        Args:
+            request: its urgency says who goes first.
+            finish: makes the last changes when the call may be made: signs it with the time.
+            timeout_s: deadline, from then on.
+
+        Raises:
+            VenueUnreachable: no answer; `maybe_sent` says whether the call may have reached the venue.
+            RateLimited: it was not sent: the venue wants to be left alone.
+        """
+        granted = await self.governor.take(request)
+        sent = request if finish is None else finish(request)
+        try:
+            async with self._session.request(
+                sent.method,
+                URL(self._base_of(sent) + sent.path + (f"?{sent.query}" if sent.params else ""), encoded=True),
+                data=sent.body,
+                headers=_headers(sent),
+                proxy=self._proxy,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as response:
+                body = await _whole(response)
+        except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
+            raise self._unanswered(error, maybe_sent=_maybe_sent(sent, error)) from None  # its cause knows the URL
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self.governor.hear(response.status, headers, body, granted)
+        return HttpAnswer(response.status, headers, body)
+
+    def _base_of(self, request: HttpRequest) -> str:
+        """The host of a call: its own site where that belongs to the venue we are pointed at, and else ours.
+
+        So a key is never shown to the real exchange by a program that is pointed at a lab.
+        """
+        return request.site if request.site and _domain(request.site) == _domain(self.base_url) else self.base_url
+
+    def _unanswered(self, error: Exception, *, maybe_sent: bool) -> VenueUnreachable:
+        why = f"{type(error).__name__}: {error}" if str(error) else f"no answer in time ({type(error).__name__})"
+        return VenueUnreachable(
+            redacted(f"{self._venue} at {self.base_url}: {why}"),
+            venue=self._venue,
+            hint=f"check the network and any proxy, or set [venue.{self._venue}] rest_url",
+            maybe_sent=maybe_sent,
+        )
 
     def _judge(self, response: aiohttp.ClientResponse, body: bytes, granted: float | None) -> None:
         status = response.status
@@ -108,7 +166,18 @@ class RestClient:
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
-    return {} if request.body is None else {"Content-Type": "application/json"}
+    usual = {} if request.body is None else {"Content-Type": "application/json"}
+    return usual | dict(request.headers)
+
+
+def _maybe_sent(request: HttpRequest, error: Exception) -> bool:
+    """False if surely nothing was sent: there was no connection. Whatever is no POST, aiohttp may have sent before."""
+    return request.method != "POST" or not isinstance(error, _UNSENT)
+
+
+def _domain(url: str) -> str:
+    """The last two labels of a URL's host: "binance.com"."""
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
 async def market_clock(url: str) -> Anchor:

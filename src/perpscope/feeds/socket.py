@@ -134,5 +134,5 @@ class PicowsConnector:
         except (picows.WSError, ProxyError) as error:
             raise OSError(redacted(f"no WebSocket at {url}: {error}")) from error
         if transport.response is None:  # picows takes a hang-up before the handshake for a connection
-            raise ConnectionResetError(f"{url} hung up before the handshake")
+            raise ConnectionResetError(redacted(f"{url} hung up before the handshake"))
         return PicowsSocket(transport)

@@ -202,6 +202,7 @@ class Call(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     wall_ms: int = 0  #: the machine's clock, for signed times
     session_key: str = ""  #: the key a WebSocket API session is logged on with: nothing more need be signed
+    rate: float = 1.0  #: market seconds per real second, >= 1: a signed time may be off by so much more
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -130,6 +130,7 @@ class LabRest:
             raw_query=request.raw_path.partition("?")[2],
             headers=request.headers,
             wall_ms=wall_ns() // NS_PER_MS,
+            rate=max(1.0, self._clock.rate) if self._clock.is_paced else 1.0,
         )
         question = (request.path, request.query_string, body)
         for disturbance in tuple(self._disturbances):

@@ -7,10 +7,21 @@ from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
+
 from perpscope.lab.accounts.orders import ZERO, Algo, Fill, Held, Income, Order
 from perpscope.lab.accounts.positions import Position
 
 KEPT = 100_000  #: finished orders, fills and incomes that are remembered
+
+
+class KeyRights(msgspec.Struct, frozen=True):
+    """What a key may do; a test chooses others."""
+
+    can_trade: bool = True
+    can_withdraw: bool = False
+    can_transfer: bool = False  #: inside the venue, to other wallets and other people
+    is_bound_to_address: bool = True
 
 
 class Account:
@@ -26,6 +37,7 @@ class Account:
     def __init__(self, key: str, secret: str, balance: Decimal, leverage: int) -> None:
         self.key = key
         self.secret = secret
+        self.rights = KeyRights()
         self.wallet = balance  #: quote units, without unrealised profit; isolated wallets are part of it
         self.deposited = balance
         self.is_hedged = False

@@ -281,6 +281,26 @@ def fee_burn(_: Account, __: Params) -> Json:
     return {"feeBurn": False}
 
 
+def restrictions(account: Account, _: Params) -> Json:
+    """GET /sapi/v1/account/apiRestrictions: what the key may do."""
+    rights = account.rights
+    return {
+        "ipRestrict": rights.is_bound_to_address,
+        "createTime": 0,
+        "enableReading": True,
+        "enableFutures": rights.can_trade,
+        "enableSpotAndMarginTrading": False,
+        "enableMargin": False,
+        "enableVanillaOptions": False,
+        "enablePortfolioMarginTrading": False,
+        "enableFixApiTrade": False,
+        "enableFixReadOnly": False,
+        "enableWithdrawals": rights.can_withdraw,
+        "enableInternalTransfer": rights.can_transfer,
+        "permitsUniversalTransfer": rights.can_transfer,
+    }
+
+
 def coins(_: Account, __: Params) -> Reply:
     """GET /sapi/v1/capital/config/getall: what ccxt asks first when it has keys."""
     row: Json = {

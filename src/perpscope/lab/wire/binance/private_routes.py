@@ -125,6 +125,7 @@ def _of_account(routes: AccountRoutes) -> dict[tuple[str, str], Route]:
         ("GET", "/fapi/v1/symbolConfig"): Route(routes.contract_configs, _each(5)),
         ("GET", "/fapi/v1/apiTradingStatus"): Route(own.trading_status, _by_symbol(1, 10)),
         ("GET", "/fapi/v1/feeBurn"): Route(own.fee_burn, _each(30)),
+        ("GET", "/sapi/v1/account/apiRestrictions"): Route(own.restrictions, _each(1)),
         ("GET", "/sapi/v1/capital/config/getall"): Route(own.coins, _each(10)),
         ("GET", "/sapi/v1/margin/allPairs"): Route(own.pairs, _each(1), Security.KEY),
     }

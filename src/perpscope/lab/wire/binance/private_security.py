@@ -2,7 +2,8 @@
 
 A signature is HMAC-SHA256 of the parameters as sent, or Ed25519 where the account was opened with a public key; that
 needs the package `cryptography`, and without it every such signature is refused. A time counts if it is near the market
-clock or the machine's: third-party clients know no market clock.
+clock or the machine's: third-party clients know no market clock. A market that is faster than the machine's clock waits
+as long for a request as any other does, in real time.
 """
 
 import base64
@@ -103,9 +104,9 @@ def _check_time(call: Call, params: Params, market_ms: int) -> None:
     sent, window = params.integer("timestamp"), params.integer("recvWindow", _WINDOW_MS)
     if window > _LONGEST_WINDOW_MS:
         raise asked.Refused(-1131, "recvWindow must be less than 60000")
-    clocks = (market_ms, call.wall_ms)
-    if any(now - window <= sent < now + _AHEAD_MS for now in clocks):
+    clocks = ((market_ms, call.rate), (call.wall_ms, 1.0))
+    if any(now - window * rate <= sent < now + _AHEAD_MS * rate for now, rate in clocks):
         return
-    if sent > max(clocks):
+    if sent > max(market_ms, call.wall_ms):
         raise asked.Refused(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     raise asked.Refused(-1021, "Timestamp for this request is outside of the recvWindow.")
