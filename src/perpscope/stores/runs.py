@@ -73,8 +73,12 @@ class Runs:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, run: Run) -> str:
+    def add(self, run: Run, named: str = "") -> str:
         """Keep a run; the same run again takes the place of the first. Its id here.
+
+        Args:
+            run: whole.
+            named: the id it has already, as one on paper or live has; empty = the beginning of its hash.
 
         Raises:
             StoreError: it cannot be kept ("store-folder", "runs-file").
@@ -82,7 +86,7 @@ class Runs:
         with telling(self.path):
             connection = self._writing()
             told = run.summary
-            run_id = self._free_id(connection, told)
+            run_id = named or self._free_id(connection, told)
             told = msgspec.structs.replace(told, id=run_id)
             body = zstandard.ZstdCompressor(level=6).compress(_pack(msgspec.structs.replace(run, summary=told)))
             connection.execute(

@@ -25,6 +25,7 @@ from perpscope.model.market import (
     TakerVolume,
     Tick,
 )
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Stream
 
 ARCHIVE_BEHIND: Final = "archive-behind"  #: cause of the gap left by dropped events
@@ -37,7 +38,7 @@ RUNNING: Final = frozenset({Source.STREAM, Source.POLL})
 class Parcel(msgspec.Struct):
     """What is handed over at once."""
 
-    raw: list[MarketEvent] = []  #: as the feeds decoded it; trades, quotes, books, marks and open interest are kept
+    raw: list[Arrival] = []  #: as the feeds decoded it; trades, quotes, books, marks and open interest are kept
     given: list[InstrumentEvent] = []  #: by the engine, once each
     past: list[InstrumentEvent] = []  #: asked for afterwards
     states: list[BookSnapshot] = []  #: books as we keep them, at the beginning of a day
@@ -76,7 +77,7 @@ class ArchiveIntake:
         self._ts_tick = 0
         self.dropped = 0  #: events lost because the writer was behind
 
-    def take(self, batch: Sequence[MarketEvent]) -> None:
+    def take(self, batch: Sequence[Arrival]) -> None:
         """Take what the feeds decoded, before or after the engine does."""
         if self._may_take(len(batch)):
             self._parcel.raw.extend(batch)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perpscope.model.market import BookSnapshot, InstrumentEvent, MarketEvent
+from perpscope.model.order import Arrival
 from perpscope.stores.archive.intake import ArchiveIntake
 from perpscope.stores.archive.manifest import Manifest
 from perpscope.stores.archive.upkeep import Keep
@@ -43,7 +44,7 @@ class ParquetArchive:
         manifest = Manifest.writing(folder, kind)
         return cls(ArchiveWriter(manifest, uuid.uuid4().hex[:8], file_s=file_s, books=books, keep=keep or Keep()))
 
-    def take(self, batch: Sequence[MarketEvent]) -> None:
+    def take(self, batch: Sequence[Arrival]) -> None:
         """Take what the feeds decoded; see `ArchiveIntake.take`."""
         self._intake.take(batch)
 

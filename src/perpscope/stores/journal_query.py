@@ -1,0 +1,159 @@
+"""Questions to a journal, asked alike by whoever writes it and by whoever only reads."""
+
+import sqlite3
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from perpscope.errors import StoreError
+from perpscope.model.exchange import FundingReport, TradeReport
+from perpscope.model.instrument import InstrumentId
+from perpscope.model.order import OrderRequest
+from perpscope.model.run import RunKind
+from perpscope.model.trade_status import TradeStatus
+from perpscope.stores import journal_acts
+from perpscope.stores.journal_rows import (
+    INTENDED,
+    JournalFill,
+    JournalOrder,
+    JournalRun,
+    NumberedFill,
+    is_own,
+    unpacked,
+)
+
+_RUN: Final = "id, kind, account, strategy, instrument, parameters, begun_ms, data, ended_ms"
+#: No limit, to SQLite.
+ALL: Final = -1
+
+
+def run(connection: sqlite3.Connection, run_id: str) -> JournalRun | None:
+    """A run by its id."""
+    row = connection.execute(f"SELECT {_RUN} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608 -- ours
+    return None if row is None else _run(row)
+
+
+def runs(connection: sqlite3.Connection, limit: int = ALL) -> list[JournalRun]:
+    """Runs, newest first."""
+    rows = connection.execute(f"SELECT {_RUN} FROM runs ORDER BY begun_ms DESC, id LIMIT ?", (limit,))  # noqa: S608
+    return [_run(row) for row in rows]
+
+
+def unfinished(
+    connection: sqlite3.Connection, account: str, instrument: InstrumentId, strategy: str
+) -> JournalRun | None:
+    """The newest such run, unless it was ended."""
+    row = connection.execute(
+        f"SELECT {_RUN} FROM runs WHERE account = ? AND instrument = ? AND strategy = ?"  # noqa: S608 -- ours
+        " ORDER BY begun_ms DESC, id LIMIT 1",
+        (account, instrument, strategy),
+    ).fetchone()
+    found = None if row is None else _run(row)
+    return found if found is not None and found.ended_ms is None else None
+
+
+def orders(connection: sqlite3.Connection, run_id: str, limit: int = ALL) -> list[JournalOrder]:
+    """Orders of a run, the newest so many, oldest first."""
+    sizes = connection.execute("SELECT id, size FROM fills WHERE run = ?", (run_id,))
+    filled: dict[str, Decimal] = {}
+    for order, size in sizes:
+        filled[order] = filled.get(order, Decimal(0)) + Decimal(size)
+    rows = connection.execute(
+        "SELECT o.id, o.body, o.crc, n.state, n.ts, n.venue_id, n.why FROM orders AS o LEFT JOIN notes AS n"
+        " ON n.number = (SELECT max(number) FROM notes WHERE id = o.id)"
+        " WHERE o.run = ? ORDER BY o.number DESC LIMIT ?",
+        (run_id, limit),
+    ).fetchall()
+    return [_order(row, filled.get(row[0], Decimal(0))) for row in reversed(rows)]
+
+
+def fills(connection: sqlite3.Connection, run_id: str, limit: int = ALL) -> list[JournalFill]:
+    """Fills of a run, the newest so many, in the order they became known."""
+    rows = connection.execute(
+        "SELECT run, id, body, crc FROM fills WHERE run = ? ORDER BY number DESC LIMIT ?", (run_id, limit)
+    ).fetchall()
+    return [_fill(row) for row in reversed(rows)]
+
+
+def fills_after(connection: sqlite3.Connection, number: int, limit: int) -> list[NumberedFill]:
+    """Fills of all runs after a place in the journal, in order, with what their orders were for."""
+    rows = connection.execute(
+        "SELECT f.number, f.run, f.id, f.body, f.crc, o.body, o.crc FROM fills AS f"
+        " LEFT JOIN orders AS o ON o.id = f.id WHERE f.number > ? ORDER BY f.number LIMIT ?",
+        (number, limit),
+    )
+    return [
+        NumberedFill(
+            number=at,
+            fill=_fill((run_id, order, body, crc)),
+            role="" if asked is None else unpacked(asked, asked_crc, OrderRequest).role.value,
+        )
+        for at, run_id, order, body, crc, asked, asked_crc in rows
+    ]
+
+
+def last_fill(connection: sqlite3.Connection) -> int:
+    """The place of the newest fill; 0 without any."""
+    (found,) = connection.execute("SELECT coalesce(max(number), 0) FROM fills").fetchone()
+    return int(found)
+
+
+def fundings(connection: sqlite3.Connection, run_id: str, limit: int = ALL) -> list[FundingReport]:
+    """Fundings of a run, the newest so many, in the order they became known."""
+    rows = connection.execute(
+        "SELECT body, crc FROM fundings WHERE run = ? ORDER BY number DESC LIMIT ?", (run_id, limit)
+    ).fetchall()
+    return [unpacked(body, crc, FundingReport) for body, crc in reversed(rows)]
+
+
+def statuses(connection: sqlite3.Connection, limit: int = ALL) -> list[TradeStatus]:
+    """The last page of each run, newest first."""
+    rows = connection.execute("SELECT body, crc FROM statuses ORDER BY at_ms DESC, run LIMIT ?", (limit,))
+    return [unpacked(body, crc, TradeStatus) for body, crc in rows]
+
+
+def fault(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with what the rows say; None if all of them read as they were written."""
+    try:
+        for body, crc in connection.execute("SELECT body, crc FROM orders"):
+            unpacked(body, crc, OrderRequest)
+        for body, crc in connection.execute("SELECT body, crc FROM fills"):
+            unpacked(body, crc, TradeReport)
+        for body, crc in connection.execute("SELECT body, crc FROM fundings"):
+            unpacked(body, crc, FundingReport)
+        runs(connection)
+        return journal_acts.fault(journal_acts.all_of(connection))
+    except StoreError as error:
+        return error.message
+    except (ValueError, TypeError) as error:
+        return f"a row cannot be read: {error}"
+
+
+def _run(row: Iterable[object]) -> JournalRun:
+    told = dict(zip(_RUN.split(", "), row, strict=True))
+    told["parameters"] = msgspec.json.decode(str(told["parameters"]), type=dict[str, float])
+    told["kind"] = RunKind(told["kind"])
+    return msgspec.convert(told, JournalRun)
+
+
+def _order(
+    row: tuple[str, bytes, int, str | None, int | None, str | None, str | None], filled: Decimal
+) -> JournalOrder:
+    order, body, crc, state, ts, venue_id, why = row
+    request = unpacked(body, crc, OrderRequest)
+    return JournalOrder(
+        request=request,
+        state=state or INTENDED,
+        filled=filled,
+        venue_id=venue_id or "",
+        why=why or "",
+        is_own=is_own(order),
+        ts=ts or request.ts_recv,
+    )
+
+
+def _fill(row: tuple[str, str, bytes, int]) -> JournalFill:
+    run_id, order, body, crc = row
+    return JournalFill(run=run_id, order=order, trade=unpacked(body, crc, TradeReport))
