@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from perpscope.analytics.liqmap.bars import DAY_NS, MINUTE_NS
-from perpscope.app.backtest.clusters import ASSUMED_SHARE, BURN_IN_NS, clusters, note
+from perpscope.app.backtest.clusters import ASSUMED_SHARE, clusters, note
+from perpscope.app.liqmap.near import BURN_IN_NS
 from perpscope.model.market import Candle, Interval, OpenInterest
 from perpscope.model.order import Clusters
 from perpscope.venues.binance.symbols import instrument_named

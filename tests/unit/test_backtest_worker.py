@@ -9,7 +9,7 @@ import pytest
 from tests.unit.kept_market import Market
 from tests.unit.runs_made import walked
 
-from perpscope.app.backtest_orders import Drawing, JobPhase, Listing, Order, Step, Working
+from perpscope.app.backtest_orders import Diverging, Drawing, JobPhase, Listing, Order, Step, Working
 from perpscope.app.backtest_worker import done
 from perpscope.app.strategies_told import Catalogue
 from perpscope.settings import Settings
@@ -93,3 +93,11 @@ def test_the_process_answers_a_line_and_ends() -> None:
         assert process.wait(30) == 0
     assert msgspec.json.decode(step.told, type=Catalogue).strategies
     assert step == msgspec.structs.replace(done(Listing(settings=Settings()), lambda _: None), told=step.told)
+
+
+def test_a_run_that_no_journal_has_is_not_put_beside_the_model(store: Path) -> None:
+    """It says so by the code that the journals have for it."""
+    step = done(Diverging(database=str(store), run="ffff"), lambda _: None)
+    assert step.phase is JobPhase.FAILED
+    assert step.trouble is not None
+    assert step.trouble.code == "trade-run-unknown"

@@ -25,6 +25,7 @@ from perpscope.app.inference.plain import CLIMATOLOGY
 from perpscope.app.inference.service import Inference, Told
 from perpscope.app.inference.thinking import Thinking
 from perpscope.app.inference.watching import Watch
+from perpscope.app.lane import Lane
 from perpscope.app.signalling import Signalling, signal_of
 from perpscope.engine.engine import Engine
 from perpscope.errors import DataError
@@ -164,6 +165,7 @@ async def test_a_minute_that_hangs_costs_nothing_but_itself(
     stage.tick(3.0)
     await eventually(lambda: stage.tick() or bool(stage.service.hung))
     assert stage.service.hung == [ETH.id]
+    assert isinstance(stage.service._lane, Lane)
     stage.service._lane._hung_after_s = 60.0
     stage.engine.process(candle(1))
     await eventually(lambda: stage.tick() or bool(stage.made))

@@ -134,3 +134,34 @@ class Lane(Generic[T]):
         self._thread = _Thread(self._name, self._capacity, self._monotonic)
         for job in waiting:
             self.put(job)
+
+
+class InTurn(Generic[T]):
+    """What a lane is to those who replay a market: a job is done as it is put, by whoever puts it, and may raise.
+
+    Its result is fetched no earlier than it would be from a lane: not at the look that follows the putting, which
+    belongs to the same moment, but at the one after.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = self.failed = self.waiting = 0
+        self.hung: list[str] = []
+        self._made: list[T] = []
+        self._ready: list[T] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be fetched."""
+        return not self._made and not self._ready
+
+    def put(self, job: Job[T]) -> None:
+        """Do something."""
+        self._made.append(job.work())
+
+    def results(self) -> list[T]:
+        """What was made before the last call."""
+        found, self._ready, self._made = self._ready, self._made, []
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""

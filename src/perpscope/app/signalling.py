@@ -10,9 +10,9 @@ from typing import Final
 from perpscope.app.deciding import Deciding
 from perpscope.app.inference.service import Inference, Told
 from perpscope.engine.state import MarketState
-from perpscope.model.instrument import Instrument
+from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Candle, MarketEvent, PositionSide
-from perpscope.model.order import Edge, Signal
+from perpscope.model.order import Clusters, DerivedEvent, Edge, Signal
 from perpscope.settings import Settings
 from perpscope.stores.sqlite import SqliteStore
 
@@ -55,7 +55,12 @@ class Signalling:
         self.inference.know(instruments)
         self.deciding.know(instruments)
 
-    def accept(self, event: MarketEvent) -> None:
+    @property
+    def instruments(self) -> set[InstrumentId]:
+        """Those that are thought about: whoever keeps maps tells what is near on theirs."""
+        return {*self.inference.instruments, *self.deciding.instruments}
+
+    def accept(self, event: MarketEvent | Clusters) -> None:
         """Take one event."""
         self.inference.accept(event)
         self.deciding.accept(event)
@@ -64,8 +69,14 @@ class Signalling:
         """A one-minute candle has closed."""
         self.inference.closed(candle)
 
-    def tick(self, now: int, market: MarketState) -> None:
-        """At each Tick (ns UTC, market time)."""
+    def tick(self, now: int, market: MarketState, near: Sequence[Clusters] = ()) -> list[DerivedEvent]:
+        """At each Tick (ns UTC, market time), with what the maps say by then.
+
+        Returns:
+            That, and what was forecast since the last Tick: it goes to the front door, for whoever trades on it.
+        """
+        for found in near:
+            self.accept(found)
         told = self.inference.tick(now, market)
         for one in told:
             self.deciding.accept(one.forecast)
@@ -73,6 +84,7 @@ class Signalling:
         if signals:
             self._store.keep_signals(signals)
             self._tell(signals)
+        return [*near, *(one.forecast for one in told)]
 
     def close(self) -> None:
         """Let go of the lanes."""

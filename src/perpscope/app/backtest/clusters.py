@@ -10,18 +10,15 @@ from math import nan
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from perpscope.analytics import margin_venues
-from perpscope.analytics.liqmap import levels, price_moves
 from perpscope.analytics.liqmap.bars import DAY_NS, MINUTE_NS, Bar
-from perpscope.analytics.liqmap.compiled_levels import forced_near, lay_compiled, lay_numpy
-from perpscope.analytics.liqmap.force import FAR
+from perpscope.analytics.liqmap.compiled_levels import lay_compiled, lay_numpy
 from perpscope.analytics.liqmap.ladder import distance_ladder, leverage_ladder
-from perpscope.analytics.liqmap.nearest import Near, nearest
-from perpscope.analytics.liqmap.venue_map import State, VenueMap
+from perpscope.analytics.liqmap.venue_map import VenueMap
 from perpscope.analytics.margin_tiers import TierTable, tier_table
 from perpscope.app.liqmap.arithmetic import ENOUGH, arithmetic
+from perpscope.app.liqmap.near import BURN_IN_NS, clusters_of
 from perpscope.app.margin_tiers import tiers_for
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Candle, OpenInterest
@@ -30,8 +27,6 @@ from perpscope.trading.compiling import IS_COMPILED
 
 #: Bars the map is fed, and how often it is told: minutes. Longer candles are taken as they are.
 BAR_MIN: Final = 5
-#: A map needs as long to fill; METHOD 13.3.
-BURN_IN_NS: Final = DAY_NS // 2
 #: Open interest ÷ a day's volume, where it is not told: chosen by hand.
 ASSUMED_SHARE: Final = 0.5
 #: Days the volume is averaged over.
@@ -158,13 +153,7 @@ class _Growing:
         self.began = self.began or bar.ts
         if bar.ts < self.began + BURN_IN_NS:
             return None
-        sigma = price_moves.deviation(self.map.state.moves, 240.0)
-        reach = min(FAR * sigma + 2.0 * self.map.setting.step, levels.REACH)
-        found = nearest(_near(self.map, self.map.state, reach), sigma)
-        return Clusters(
-            *(self.instrument.id, ts_recv, found.above_price, found.above_usd),
-            *(found.below_price, found.below_usd, found.pull),
-        )
+        return clusters_of(self.instrument.id, self.map, ts_recv, lay_compiled if IS_COMPILED else lay_numpy)
 
     def _bar(self) -> Bar:
         building = self.building
@@ -180,10 +169,3 @@ class _Growing:
         )
         building.end = 0
         return bar
-
-
-def _near(grown: VenueMap, state: State, reach: float) -> Near:
-    """The map near its mark, laid out the quick way."""
-    start, forced = forced_near(grown, lay_compiled if IS_COMPILED else lay_numpy, reach)
-    prices = np.exp(start + grown.setting.step * (np.arange(forced.size) + 0.5))
-    return Near(prices=prices, forced=forced, mark=state.mark, open_interest=state.open_interest)

@@ -1,22 +1,25 @@
-"""Rows that are made of the market before it is walked: the liquidation map's clusters, where a strategy looks at them.
+"""Rows that are made of the market before it is walked: the map's clusters and a model's forecasts, where looked at.
 
-In: a material. Out: the same with `Clusters` in their places: after the candle that completed the map's bar, so that
-whoever is asked at that candle has not seen them.
+In: a material. Out: the same with `Clusters` in their places, after the candle that completed the map's bar, so that
+whoever is asked at that candle has not seen them; and `Forecast`s in theirs, at a second after their candle's close.
 """
 
 import heapq
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from perpscope.analytics.margin_arrays import Floats
-from perpscope.app.backtest import clusters
+from perpscope.app.backtest import clusters, forecasts
 from perpscope.app.backtest.bars import Bars
+from perpscope.app.backtest.forecasts import Forecasting
 from perpscope.app.backtest.material import Event, Material, Source, retold
 from perpscope.model.market import Candle, OpenInterest
-from perpscope.model.order import DerivedEvent
+from perpscope.model.order import Clusters, DerivedEvent
+from perpscope.settings import Settings
 from perpscope.trading.strategy import Needs, Strategy
 from perpscope.trading.tape import TRADE, Tape
 
@@ -34,15 +37,51 @@ class Joined(msgspec.Struct, frozen=True):
         return heapq.merge(self.source.events(), iter(self.more), key=lambda event: event.ts_recv)
 
 
-def with_derived(material: Material, strategy: Strategy) -> Material:
-    """The material with everything this strategy looks at that is made of the market itself."""
-    if Needs.MAP not in strategy.needs or Needs.MAP not in material.offers:
+def with_derived(
+    material: Material, strategy: Strategy, settings: Settings | None = None, store: Path | None = None
+) -> Material:
+    """The material with everything this strategy looks at that is made of the market itself.
+
+    Args:
+        material: the market.
+        strategy: whose needs are looked at.
+        settings: the model is taken from it; None = defaults.
+        store: the store that the material may be of: a model begins with its minutes before the first.
+
+    Raises:
+        PerpscopeError: the model of the settings cannot be used.
+    """
+    looks = strategy.needs & (material.offers | _made_of(material))
+    made, notes = list[DerivedEvent](), list[str]()
+    forecasting = None
+    if Needs.FORECAST in looks:
+        own = (settings or Settings()).inference
+        forecasting = Forecasting(own, store if material.sources == ["store"] else None)
+    if Needs.MAP in looks or (forecasting is not None and forecasting.asks_map and Needs.MAP in material.offers):
+        told, said = _map_of(material)
+        made, notes = [*told], said
+    if forecasting is not None:
+        source = Joined(material.source, made)
+        forecast = [*forecasting.of(material, source)]
+        made = [*heapq.merge(made, forecast, key=lambda event: event.ts_recv)]
+        notes.append(forecasts.note(forecasting.manifest, material))
+    if not notes:
         return material
+    whole = retold(material, Joined(material.source, made), notes)
+    return msgspec.structs.replace(whole, offers=material.offers | looks)
+
+
+def _made_of(material: Material) -> Needs:
+    """What is not told and can be made: forecasts, where there are minutes."""
+    return Needs.FORECAST if material.interval_ns == _MINUTE or Needs.TRADES in material.offers else Needs(0)
+
+
+def _map_of(material: Material) -> tuple[list[Clusters], list[str]]:
+    """Every state of the map, and what has to be said of them."""
     candles = [*candles_in(material)]
     told = [event for event in material.events() if isinstance(event, OpenInterest)]
     made = [*clusters.clusters(candles, material.instrument, told, material.tiers)]
-    note = clusters.note(is_told=bool(told))
-    return retold(material, Joined(material.source, made), [note, f"liquidation map: {len(made):,} states of it"])
+    return made, [clusters.note(is_told=bool(told)), f"liquidation map: {len(made):,} states of it"]
 
 
 def candles_in(material: Material) -> Iterator[Candle]:

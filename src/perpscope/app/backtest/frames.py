@@ -14,6 +14,7 @@ from perpscope.app.backtest.material import Event
 from perpscope.app.backtest.settlements import due_of
 from perpscope.app.backtest.told import ticking
 from perpscope.app.replay_cast import Cast
+from perpscope.app.trade.hearing import Hearing
 from perpscope.engine.engine import Engine
 from perpscope.feeds.replay import ReplayFeed
 from perpscope.model.instrument import Instrument, InstrumentId
@@ -24,11 +25,7 @@ from perpscope.model.market import (
     Covered,
     FundingPaid,
     Gap,
-    Interval,
-    Liquidation,
-    MarketEvent,
     MarkPrice,
-    OpenInterest,
     Quote,
     Source,
     Trade,
@@ -37,8 +34,6 @@ from perpscope.model.stream import Channel
 from perpscope.trading.strategy import Needs
 
 T = TypeVar("T")
-#: What is taken as it comes, once the engine has seen it.
-_PLAIN: Final = (Quote, Trade, BookDelta, BookSnapshot, MarkPrice, OpenInterest, FundingPaid)
 #: Streams whose holes are holes in prices, by what a strategy looks at.
 _SEEN_BY: Final = {Needs.TRADES: Channel.TRADES, Needs.BOOK: Channel.BOOK, Needs.CANDLES: Channel.CANDLES_1M}
 
@@ -108,29 +103,18 @@ class FrameSource(msgspec.Struct, frozen=True, kw_only=True):
             yield event
 
 
-class _Sink:
-    """Keeps what the engine tells until it is taken."""
-
-    def __init__(self) -> None:
-        self.told: list[MarketEvent] = []
-
-    def accept(self, event: MarketEvent) -> None:
-        self.told.append(event)
-
-
 def _judged(feed: ReplayFeed, wanted: InstrumentId, heard: Heard) -> Iterator[Event]:
-    sink = _Sink()
-    engine = Engine(sinks=[sink])
+    hearing = Hearing(wanted)
+    engine = Engine(sinks=[hearing])
     for batch in stepped(feed.batches()):
         for event in batch:
             engine.process(event)
-            own = [event] if isinstance(event, _PLAIN) and event.instrument == wanted else []
-            for one in (*own, *_told(sink, wanted)):
+            for one in hearing.heard(event):
                 _note(heard, one)
                 yield one
     for event in feed.ending():
         engine.process(event)
-    for one in _told(sink, wanted):
+    for one in hearing.told():
         _note(heard, one)
         yield one
 
@@ -147,21 +131,6 @@ def stepped(batches: AsyncIterator[T]) -> Iterator[T]:
             return
         else:
             raise AssertionError("a replay waits for nothing")
-
-
-def _told(sink: _Sink, wanted: InstrumentId) -> Iterator[Event]:
-    """What the engine found out: closed candles of a minute, liquidations once, gaps and what was covered."""
-    told, sink.told = sink.told, []
-    for event in told:
-        match event:
-            case Gap() | Covered():
-                is_wanted = any(stream.instrument in (wanted, None) for stream in event.streams)
-            case Liquidation() | Candle():
-                is_wanted = event.instrument == wanted and getattr(event, "interval", Interval.M1) is Interval.M1
-            case _:
-                is_wanted = False
-        if is_wanted:
-            yield event
 
 
 def _note(heard: Heard, event: Event) -> None:

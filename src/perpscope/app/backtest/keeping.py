@@ -41,11 +41,11 @@ def kept(
         seed: of the latencies that are drawn.
 
     Raises:
-        ConfigError: the material lacks what the strategy needs.
-        DataError: the two paths do not agree ("backtest-paths-differ").
+        ConfigError: the material lacks what the strategy needs, or the model of the settings an extra.
+        DataError: the two paths do not agree ("backtest-paths-differ"), or the model cannot be read.
         StoreError: it cannot be kept.
     """
-    whole = with_derived(material, strategy)
+    whole = with_derived(material, strategy, settings, store)
     setup = Setup(strategy=strategy, parameters=parameters, material=whole, settings=settings, seed=seed)
     with Trials(store) as trials:
         made = run(setup, path, known_of(trials, setup))
@@ -53,14 +53,14 @@ def kept(
     return keep(made, store)
 
 
-def keep(made: Run, store: Path) -> Run:
-    """Keep a run beside a store; it has the id it is kept under.
+def keep(made: Run, store: Path, named: str = "") -> Run:
+    """Keep a run beside a store; it has the id it is kept under: its own, if it is named, else one of its hash.
 
     Raises:
         StoreError: it cannot be kept.
     """
     with Runs(store) as runs:
-        run_id = runs.add(made)
+        run_id = runs.add(made, named)
     return msgspec.structs.replace(made, summary=msgspec.structs.replace(made.summary, id=run_id))
 
 

@@ -84,7 +84,7 @@ def ordered(
     setup = Setup(
         strategy=order.strategy,
         parameters=order.parameters,
-        material=with_derived(material, order.strategy),
+        material=with_derived(material, order.strategy, order.settings, order.store),
         settings=order.settings,
         seed=order.seed,
     )

@@ -48,7 +48,7 @@ _REFUSALS: Final[Mapping[Needs, Callable[[str], ConfigError]]] = {
     Needs.BOOK: lambda why: ConfigError("strategy-needs-book", why, hint="give rows of books, or frames with a book"),
     Needs.MAP: lambda why: ConfigError("strategy-needs-map", why, hint="give candles, or trades they can be made of"),
     Needs.FORECAST: lambda why: ConfigError(
-        "strategy-needs-forecast", why, hint="train a model: perpscope study train"
+        "strategy-needs-forecast", why, hint="give candles of a minute, trades or frames"
     ),
 }
 
@@ -108,7 +108,7 @@ def play(setup: Setup, path: Path) -> Played:
     if path == "compiled":
         return Played(desk, kernel(strategy.rule).run(desk, material.tape), limits)
     trader = Trader(strategy, material.instrument, desk, None, candles=material.candles)
-    drain = _Drain(desk)
+    drain = Drain(desk)
     for event in material.events():
         if trader.process(event):
             drain.take()
@@ -168,7 +168,7 @@ def desk_of(setup: Setup, limits: Chosen) -> Desk:
     return desk
 
 
-class _Drain:
+class Drain:
     """Copies what is new in a desk's rings whenever a step says so: they keep only the newest."""
 
     def __init__(self, desk: Desk) -> None:

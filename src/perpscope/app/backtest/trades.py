@@ -71,7 +71,7 @@ def _trade(
     entry = _average(rows[is_in]) * tick
     last = rows[-1]
     out = rows[~is_in]
-    leaving = _average(out) * tick if left is None else left.price
+    leaving = left.price if left is not None else _average(out) * tick if out.size else entry  # one was taken over
     gross = int(rows["realised"].sum()) + (0 if left is None else left.unrealised)
     fees = int(rows["fee"].sum())
     funding = int(last["funding"] if left is None else left.funding) - funding_before

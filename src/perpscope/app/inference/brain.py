@@ -65,6 +65,8 @@ class Brain:
     def __init__(self, model: Model, past: tuple[Told, Floats] | None) -> None:
         self._model = model
         self._features = FeatureStream()
+        self._is_fed = bool(model.manifest.features)  #: climatology is asked with nothing, which costs nothing
+        self._last = 0
         self._shares = [Climatology() for _ in range(2)]
         for at, side in enumerate(("up", "down")):
             of = self._shares[at]
@@ -83,15 +85,15 @@ class Brain:
     @property
     def last(self) -> int:
         """Close of the newest minute, ns UTC; 0 = none."""
-        return self._features.last
+        return self._last
 
     def think(self, minute: Minute) -> Thought:
         """An opinion of a minute, after what can be judged by now has been."""
         prices = np.array([minute.open, *(minute.values[COLUMN[name]] for name in _PRICES)])
-        features = self._features.push(minute.ts, minute.values, minute.ages)
+        self._last = minute.ts
         self._keep(minute.ts, prices)
         self._judge(minute.ts)
-        x = self._model.chosen(features)
+        x = self._fed(minute)
         base = np.array([of.share for of in self._shares])
         opinion = self._model.ask(x, base)
         self._waiting.append(_Said(minute.ts, x, base, np.array([opinion.p_up, opinion.p_down]), self._sigma()))
@@ -99,9 +101,17 @@ class Brain:
         self._look()
         return Thought(opinion, base, self._demoted)
 
+    def _fed(self, minute: Minute) -> Floats:
+        """What the model is asked with; its minutes are kept as far as it looks back."""
+        if not self._is_fed:
+            return np.empty(0)
+        return self._model.chosen(self._features.push(minute.ts, minute.values, minute.ages))
+
     def _begin(self, told: Told, opens: Floats) -> None:
         """Take the past: features, and how often a trade brought a gain."""
-        self._features.begin(told)
+        self._last = int(told.ts[-1])
+        if self._is_fed:
+            self._features.begin(told)
         high, low, close = (told.column(name) for name in _PRICES)
         of = labels(opens, high, low, close, volatility(close), self._costs)
         for row in np.flatnonzero(of.is_known).tolist():

@@ -7,14 +7,15 @@ on. Each instrument's candle is thought about once; one that came more than thre
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from perpscope.app.kept_code import keep_compiled
-from perpscope.app.lane import Job, Lane
+from perpscope.app.lane import InTurn, Job, Lane
 from perpscope.engine.state import MarketState
 from perpscope.errors import PerpscopeError
 from perpscope.model.instrument import Instrument, InstrumentId
@@ -69,6 +70,7 @@ class Inference:
         store: written by this process; an instrument's past is read from it.
         announce: told what a person should know, one line at a time.
         make: makes what thinks, in the lane; None = by the settings.
+        lane: where it is thought; None = a thread of its own.
     """
 
     def __init__(
@@ -77,13 +79,15 @@ class Inference:
         store: Path,
         announce: Callable[[str], None] = lambda _: None,
         make: "Callable[[], Thinking] | None" = None,
+        lane: "InTurn[Told | str | None] | None" = None,
     ) -> None:
         self.counts = Counts()
         self._settings = settings
         self._store = store
         self._announce = announce
         self._make = make
-        self._lane: Lane[Told | str | None] = Lane("inference", CAPACITY, HUNG_S)
+        threaded: Lane[Told | str | None] = Lane("inference", CAPACITY, HUNG_S)
+        self._lane = threaded if lane is None else lane
         self._hung = 0
         self._thinking: Thinking | None = None
         self._instruments: dict[InstrumentId, Instrument] = {}
@@ -93,6 +97,11 @@ class Inference:
         self._newest: dict[InstrumentId, int] = {}
         self._waiting: list[Candle] = []
         self._said: set[str] = set()
+
+    @property
+    def instruments(self) -> Collection[InstrumentId]:
+        """Those that are thought about."""
+        return self._watches.keys()
 
     @property
     def dropped(self) -> int:
@@ -155,7 +164,7 @@ class Inference:
             state = market.get(instrument)
             if state is not None:
                 watch.second(now, state)
-        return self._fetched()
+        return self._fetched(now)
 
     def close(self) -> None:
         """Let go of the lane; what waits is not thought about."""
@@ -199,8 +208,8 @@ class Inference:
                 return f"nothing is forecast: {error.message}"
         return self._thinking
 
-    def _fetched(self) -> list[Told]:
-        """What the lane has made; its troubles are told once each."""
+    def _fetched(self, now: int) -> list[Told]:
+        """What the lane has made, to be used from now on; its troubles are told once each."""
         made: list[Told] = []
         for one in self._lane.results():
             if isinstance(one, str):
@@ -212,7 +221,7 @@ class Inference:
                 self.counts.by_instrument[name] = self.counts.by_instrument.get(name, 0) + 1
                 self.counts.slowest_ms = max(self.counts.slowest_ms, took)
                 self.counts.newest_ms.append(took)
-                made.append(one)
+                made.append(replace(one, forecast=replace(one.forecast, ts_recv=now)))
         if len(self._lane.hung) > self._hung:
             self._hung = len(self._lane.hung)
             self._thinking = None

@@ -11,7 +11,7 @@ from perpscope.analytics.features.told import Told as Minutes
 from perpscope.analytics.features.told import stale
 from perpscope.analytics.margin_arrays import Floats
 from perpscope.app.inference.brain import Brain, Minute
-from perpscope.app.inference.manifest import load
+from perpscope.app.inference.manifest import Manifest, load
 from perpscope.app.inference.opinions import Model, Opinion
 from perpscope.app.inference.past import told_of
 from perpscope.app.inference.plain import CLIMATOLOGY
@@ -31,18 +31,23 @@ class Thinking:
 
     Args:
         settings: `[inference]`.
-        store: whose past is read.
+        store: whose past is read; None = nothing is known of the past.
 
     Raises:
         PerpscopeError: the model of the settings cannot be used.
     """
 
-    def __init__(self, settings: InferenceSettings, store: Path) -> None:
+    def __init__(self, settings: InferenceSettings, store: Path | None) -> None:
         self._days = settings.past_days
         self._store = store
         self._model = Model(*load(Path(settings.model).expanduser())) if settings.model else Model(CLIMATOLOGY, {})
         self._brains: dict[InstrumentId, Brain] = {}
         self._acting: dict[InstrumentId, bool] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model is."""
+        return self._model.manifest
 
     def think(
         self,
@@ -124,5 +129,7 @@ class Thinking:
 
     def _past(self, instrument: Instrument, lead: Instrument | None, ts: int) -> tuple[Minutes, Floats] | None:
         """An instrument's minutes in the store before this one."""
+        if self._store is None:
+            return None
         with SqliteReader.open(self._store) as reader:
             return told_of(reader, instrument, ts - round(self._days * _DAY_NS), ts - 1, lead)

@@ -5,7 +5,7 @@ happens here is told and tried again; nothing of it can end the heart.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,13 @@ from perpscope.app.liqmap import kept as map_kept
 from perpscope.app.liqmap.adoption import Adoption
 from perpscope.app.liqmap.arithmetic import arithmetic
 from perpscope.app.liqmap.kept import KeptMap
+from perpscope.app.liqmap.near import kept_clusters
 from perpscope.app.liqmap.sharing import MapSharing
 from perpscope.app.perpetuals import perpetuals
 from perpscope.errors import ConfigError, StoreError
 from perpscope.model.bulletin import MapNews
 from perpscope.model.instrument import Contract, Instrument, InstrumentId
+from perpscope.model.order import Clusters
 from perpscope.settings import Map
 from perpscope.stores import kept_maps
 from perpscope.stores.reader import SqliteReader
@@ -54,13 +56,22 @@ class MapKeeper:
         settings: `[map]`.
         store: written by this process.
         is_stopping: set when the work is to be cut short.
+        is_looked_at: whether somebody is told of the clusters of an instrument's map.
     """
 
-    def __init__(self, settings: Map, store: Path, is_stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Map,
+        store: Path,
+        is_stopping: threading.Event,
+        is_looked_at: Callable[[InstrumentId], bool] = lambda _: False,
+    ) -> None:
         self._settings = settings
         self._path = store
         self._folder = folder_of(store)
         self._is_stopping = is_stopping
+        self._is_looked_at = is_looked_at
+        self._clusters: dict[InstrumentId, Clusters] = {}
         self._maps: dict[str, list[KeptMap]] = {}
         self._look_again: dict[str, tuple[int, int]] = {}
         self._made_anew: dict[str, int] = {}
@@ -97,6 +108,11 @@ class MapKeeper:
         """Of which maps the newest state has not been told yet."""
         news, self._news = list(self._news.values()), {}
         return news
+
+    def clusters(self) -> list[Clusters]:
+        """The newest clusters of each map that is looked at, where they have not been told yet."""
+        clusters, self._clusters = list(self._clusters.values()), {}
+        return clusters
 
     def close(self) -> list[str]:
         """Put every map away, and let others write."""
@@ -160,6 +176,8 @@ class MapKeeper:
         if until is not None and until != self._brought.get(symbol):
             self._brought[symbol] = until
             self._news[symbol] = MapNews(symbol, until)
+            looked_at = (kept_clusters(kept) for kept in maps if self._is_looked_at(kept.instrument.id))
+            self._clusters.update({found.instrument: found for found in looked_at if found is not None})
 
     def _arithmetic(self, book_bars: int) -> Arithmetic:
         """By all the work there was: a minute's is little, a day's pays for the compiled form."""
