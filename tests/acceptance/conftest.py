@@ -16,6 +16,7 @@ _DEADLINE_S = 90.0
 #: for people.
 _MEASURED = {
     *("test_analyze", "test_archive_faults", "test_backfill", "test_ccxt", "test_doctor", "test_lab_playback"),
+    *("test_live_exchange", "test_live_orders", "test_live_protection", "test_live_stream"),
     *("test_lab_session", "test_lab_tls", "test_push", "test_push_security", "test_push_sse", "test_symbols"),
 }
 

@@ -23,7 +23,7 @@ from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.socket import PicowsConnector
-from perpscope.model.market import MarketEvent
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, HttpRequest, Stream, Topic
 from perpscope.settings import Feed
 from perpscope.stores.sqlite import SqliteStore
@@ -217,7 +217,7 @@ class _NoHttp:
         raise OSError(f"no REST here: {request.path}")
 
 
-async def _ours_run(url: str, consume: Callable[[list[MarketEvent]], None]) -> float:
+async def _ours_run(url: str, consume: Callable[[list[Arrival]], None]) -> float:
     clock = MarketClock()
     feed = LiveFeed(
         clock=clock,
@@ -251,11 +251,11 @@ def through(url: str, *, state: bool, store: bool) -> float:
         kept = SqliteStore.open(Path(folder) / "b.db", kind=StoreKind.REPLAY) if store else None
         engine = Engine(sinks=[kept.sink()] if kept is not None else [])
 
-        def process(batch: list[MarketEvent]) -> None:
+        def process(batch: list[Arrival]) -> None:
             for event in batch:
                 engine.process(event)
 
-        def nothing(batch: list[MarketEvent]) -> None:
+        def nothing(batch: list[Arrival]) -> None:
             for _ in batch:
                 pass
 

@@ -40,6 +40,13 @@ def _backtest() -> bool:
     return bench_backtest.backtest()
 
 
+def _trade() -> bool:
+    """As the two before."""
+    import bench_trade  # noqa: PLC0415
+
+    return bench_trade.trade()
+
+
 def main() -> int:
     """Run every bench, or those named on the command line."""
     benches = {
@@ -63,6 +70,7 @@ def main() -> int:
         "help": bench_start.help_text,
         "map": _map,
         "backtest": _backtest,
+        "trade": _trade,
     }
     wanted = sys.argv[1:] or list(benches)
     load = os.getloadavg()[0]

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from perpscope.app.demo import DECIDES, told_to_face
+from perpscope.app.strategies_told import catalogue
 from perpscope.cli import addresses, collecting, faces
 from perpscope.cli.addresses import Address, chosen, listen, url
 from perpscope.cli.faces import Face, face_of
@@ -277,6 +279,26 @@ async def test_a_face_is_called_as_its_heart_was(tmp_path: Path) -> None:
     beside = made(Path("m.db"))
     assert beside._words[-6:] == ("--db", "m.db", "--host", "127.0.0.1", "--config", str(tmp_path / "p.toml"))
     assert beside._environment["PERPSCOPE_LOG__FILE"] == str(tmp_path / "heart-face.log")
+    await beside.end()
+
+
+@pytest.mark.usefixtures("bare")
+async def test_a_demo_tells_its_face_what_its_heart_runs(tmp_path: Path) -> None:
+    """The strategy that thinks aloud there is enabled for the face too; one's own configuration says it by itself."""
+    told = told_to_face(Settings())
+    made = face_of(
+        Loaded(Settings(), {}),
+        host=None,
+        port=0,
+        is_opened=False,
+        config=None,
+        announce=print,
+        environment=told,
+    )
+    beside = made(tmp_path / "m.db")
+    settings = load(environment=beside._environment).settings
+    assert [one.name for one in catalogue(settings).strategies if one.is_enabled] == [DECIDES]
+    assert told_to_face(replace(Settings(), strategy={"hold": {"enabled": True}})) == {}
     await beside.end()
 
 

@@ -137,8 +137,6 @@ def test_old_spellings_are_taken_with_a_hint(capsys: Captured) -> None:
     assert "old spelling; today: perpscope status --db none.db" in capsys.readouterr().err
     assert run(["--analyze", "--trends", "--db-path", "none.db"]) == 3
     assert "old spelling; today: perpscope analyze trends --db none.db" in capsys.readouterr().err
-    assert run(["paper"]) == 2
-    assert "error command-not-yet" in capsys.readouterr().err
 
 
 def test_a_list_without_names_is_a_usage_error(capsys: Captured) -> None:
@@ -298,5 +296,6 @@ def test_commands_are_where_the_program_looks_for_them() -> None:
     serving = {"serve", "keys"}
     telling = {"alerts", "telegram"}
     deciding = {"signals", "backtest", "runs", "risk"}
-    assert names == collecting_and_reading | keeping | examining | estimating | serving | telling | deciding
+    trading = {"paper", "trade", "positions", "halt"}
+    assert names == collecting_and_reading | keeping | examining | estimating | serving | telling | deciding | trading
     assert callable(reading.status)

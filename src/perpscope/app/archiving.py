@@ -15,6 +15,7 @@ import structlog
 from perpscope.engine.state import MarketState
 from perpscope.errors import ConfigError, StoreError
 from perpscope.model.market import BookSnapshot, InstrumentEvent, MarketEvent
+from perpscope.model.order import Arrival
 from perpscope.settings import Archive
 from perpscope.stores.status import StoreKind, Trouble
 
@@ -58,7 +59,7 @@ class Archiving:
             )
             announce(f"keeping ticks in {folder}")
 
-    def take(self, batch: Sequence[MarketEvent]) -> None:
+    def take(self, batch: Sequence[Arrival]) -> None:
         """Take what the feeds decoded."""
         if self._archive is not None:
             self._archive.take(batch)

@@ -18,7 +18,8 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from perpscope.app.backtest_orders import Drawing, Job, JobPhase, Listing, Order, Step, Task, Working, failed
+from perpscope.app.answers.trade import DivergenceTold
+from perpscope.app.backtest_orders import Diverging, Drawing, Job, JobPhase, Listing, Order, Step, Task, Working, failed
 from perpscope.app.strategies_told import Catalogue
 from perpscope.errors import DataError, PerpscopeError, StoreError
 from perpscope.feeds.clock import wall_ns
@@ -144,6 +145,16 @@ class BacktestJobs:
         """
         step = self._ask(Drawing(database=str(database), run=run, folder=str(folder)))
         return [Path(file) for file in step.files]
+
+    def divergence(self, database: Path, run: str) -> DivergenceTold:
+        """A run of paper or live beside the model; not for the event loop.
+
+        Raises:
+            DataError: no journal has the run, or its recording is gone.
+            StoreError: the process failed ("backtest-worker").
+        """
+        step = self._ask(Diverging(database=str(database), run=run))
+        return msgspec.json.decode(step.told, type=DivergenceTold, strict=False)  # decimals are text
 
     async def _work(self, job_id: str) -> None:
         """One job, from beginning to end; whatever goes wrong stands in it."""

@@ -92,7 +92,14 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True, tag="tearsheet"):
     folder: str
 
 
-Task: TypeAlias = Listing | Working | Drawing
+class Diverging(msgspec.Struct, frozen=True, kw_only=True, tag="divergence"):
+    """Run a run of paper or live again from its recording, beside the model."""
+
+    database: str
+    run: str
+
+
+Task: TypeAlias = Listing | Working | Drawing | Diverging
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

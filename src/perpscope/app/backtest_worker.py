@@ -15,7 +15,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from perpscope.app.backtest_orders import Drawing, JobPhase, Listing, Step, Task, Working, failed
+from perpscope.app.backtest_orders import Diverging, Drawing, JobPhase, Listing, Step, Task, Working, failed
 from perpscope.errors import DataError, PerpscopeError
 
 #: Below everything that collects or answers.
@@ -57,6 +57,8 @@ def done(task: Task, tell: Callable[[Step], None]) -> Step:
                 return _worked(task, tell)
             case Drawing():
                 return _drawn(task)
+            case Diverging():
+                return _diverged(task)
             case _:
                 assert_never(task)
     except PerpscopeError as error:
@@ -114,6 +116,12 @@ def _drawn(task: Drawing) -> Step:
     return Step(
         phase=JobPhase.DONE, run=run.summary.id, files=[str(file) for file in tearsheet(run, Path(task.folder))]
     )
+
+
+def _diverged(task: Diverging) -> Step:
+    from perpscope.app.trade.divergence import of_journal  # noqa: PLC0415
+
+    return Step(phase=JobPhase.DONE, run=task.run, told=msgspec.Raw(_encode(of_journal(Path(task.database), task.run))))
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ from perpscope.app import places
 from perpscope.errors import DataError
 from perpscope.feeds.clock import SECOND_NS
 from perpscope.stores.backup import backups_of, make_backup, read_manifest, remove_backup
+from perpscope.stores.journal_copy import copy_journals, remove_journals
 from perpscope.stores.reader import SqliteReader
 from perpscope.stores.restore import Restored, restore
 
@@ -21,6 +22,7 @@ class Backup(msgspec.Struct, frozen=True):
     bytes: int
     sha256: str
     rows: dict[str, int]  #: per table
+    journals: list[str]  #: beside it: of the traders on paper and live, where there are any
     removed: list[str]  #: older backups that `--keep` let go
     seconds: float
 
@@ -51,18 +53,21 @@ def backup(source: Path, to: Path | None = None, *, keep: int | None = None, now
 
     Raises:
         DataError: there is no such store, or the file exists.
-        StoreError: it could not be made; nothing is left behind and no older backup went.
+        StoreError: it could not be made; nothing is left behind and no older backup went. A journal that is damaged
+            is told after the store was backed up.
     """
     started = time.perf_counter()
     target = _target(source, to, now_ns)
     manifest = make_backup(source, target, made=_stamp(now_ns, "%Y-%m-%dT%H:%M:%S") + f".{now_ns % SECOND_NS:09d}Z")
+    journals = [str(made) for made in copy_journals(source, target)]
     removed = []
     if keep is not None:
         for old in backups_of(source, target.parent)[:-keep]:
             remove_backup(old)
+            remove_journals(old)
             removed.append(str(old))
     seconds = round(time.perf_counter() - started, 3)
-    return Backup(str(target), manifest.bytes, manifest.sha256, manifest.rows, removed, seconds)
+    return Backup(str(target), manifest.bytes, manifest.sha256, manifest.rows, journals, removed, seconds)
 
 
 def drill(source: Path, folder: Path | None = None) -> Drill:

@@ -26,6 +26,7 @@ from perpscope.app.signalling import Signalling
 from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.status_reading import StatusReading
 from perpscope.app.telling import Telling
+from perpscope.app.trade.trading import Trading
 from perpscope.app.upkeep import Upkeep
 from perpscope.engine.engine import Engine
 from perpscope.errors import StoreError
@@ -37,6 +38,7 @@ from perpscope.feeds.rest import market_clock
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Tick
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel
 from perpscope.ports import Http, Publisher, Sink, Venue
 from perpscope.settings import Settings
@@ -84,6 +86,7 @@ class Collector:
         clock: market time.
         announce: told what a person should know, one line at a time.
         rng: jitter.
+        trading: trades on what is collected; None = nobody does.
     """
 
     def __init__(
@@ -94,8 +97,10 @@ class Collector:
         clock: MarketClock | None = None,
         announce: Callable[[str], None] = lambda _: None,
         rng: random.Random | None = None,
+        trading: Trading | None = None,
     ) -> None:
         self.database = database
+        self._trading = trading
         self._settings = settings
         self._clock = clock or MarketClock()
         self._announce = announce
@@ -110,6 +115,8 @@ class Collector:
         self._trouble: str | None = None
         self._telling: Telling | None = None
         self._joining = Joining(settings, self._own, clock=self._clock, announce=announce, rng=self._rng)
+        if trading is not None:
+            self._joining.prepare = trading.begin
 
     def status(self) -> Status:
         """What is stored and how the feeds are doing, as any reader of the store would see it, and the bus."""
@@ -167,7 +174,7 @@ class Collector:
         stack.push_async_callback(telling.aclose)
         signalling = Signalling(self._settings, store, telling.signals, self._announce)
         stack.callback(signalling.close)
-        past = self._past(store, archive, signalling)
+        past = self._past(store, archive, signalling, maps)
         engine = self._engine(store, past, archive, telling, signalling=signalling)
         recorder = stack.enter_context(self._recorder())
         feed = LiveFeed(
@@ -197,7 +204,7 @@ class Collector:
 
     async def _process(self, parts: "_Parts", on_tick: Callable[["Collector"], None] | None) -> None:
         """Every event through the engine, until the feed is over; and what is due at each Tick."""
-        process = parts.engine.process
+        process = self._processing(parts.engine)
         async for batch in parts.feed.batches():
             parts.archive.take(batch)
             for event in batch:
@@ -207,11 +214,26 @@ class Collector:
                     parts.upkeep.tick(event.ts_recv)
                     parts.archive.tick(event.ts_recv, parts.engine.market)
                     parts.past.tick()
-                    parts.maps.tick(event.ts_recv)
-                    parts.signalling.tick(event.ts_recv, parts.engine.market)
+                    near = parts.maps.tick(event.ts_recv)
+                    for made in parts.signalling.tick(event.ts_recv, parts.engine.market, near):
+                        parts.feed.tell(made)
+                    if self._trading is not None:
+                        self._trading.tick(event.ts_recv)
                     if on_tick is not None:
                         on_tick(self)
             parts.telling.batch_over()
+
+    def _processing(self, engine: Engine) -> Callable[[Arrival], None]:
+        """What takes each event: the engine, and then whoever trades on it."""
+        if self._trading is None:
+            return engine.process
+        see, trade = engine.process, self._trading.process
+
+        def both(event: Arrival) -> None:
+            see(event)
+            trade(event)
+
+        return both
 
     async def _opened_bus(self, store: SqliteStore) -> Telling:
         """What tells faces; where no bus can be opened it tells nobody, and the heart goes on."""
@@ -230,7 +252,7 @@ class Collector:
         unreachable = self._joining.unreachable | self._others.unreachable
         return Outcome(market_events, feed.counts, tuple(why for _, why in sorted(unreachable.items())))
 
-    def _past(self, store: SqliteStore, archive: Archiving, signalling: Signalling) -> Backfilling:
+    def _past(self, store: SqliteStore, archive: Archiving, signalling: Signalling, maps: MapKeeping) -> Backfilling:
         """Asks each venue that joins for its past."""
         past = Backfilling(
             self._settings,
@@ -244,6 +266,9 @@ class Collector:
         def joined(venue: Venue, http: Http, instruments: Sequence[Instrument]) -> None:
             past.joined(venue, http, instruments)
             signalling.know(instruments)
+            maps.look_at(signalling.instruments)
+            if self._trading is not None:
+                maps.look_at(instrument.id for instrument in instruments)
 
         self._joining.joined = joined
         return past
@@ -261,8 +286,9 @@ class Collector:
         """An engine that goes on where the store ends."""
         with SqliteReader.open(store.path) as reader:
             history = reader.lpi_history(self._clock.now_ns())
+            trading = [] if self._trading is None else [self._trading]
             return Engine(
-                sinks=[store.sink(), *sinks, signalling],
+                sinks=[store.sink(), *sinks, signalling, *trading],
                 on_1m_candle_close=signalling.closed,
                 resume=store.last_covered(),
                 lpi_history=history,
@@ -286,11 +312,15 @@ class Collector:
         finally:
             stopped.cancel()
             timed.cancel()
+        if self._trading is not None:
+            await self._trading.leave()
         feed.stop()
 
     async def _time_up(self, duration_s: float | None) -> bool:
         """Return when the time is up; it counts from when every venue has answered, or has once failed to."""
         await self._joining.is_ready.wait()
+        if self._trading is not None:
+            await self._trading.is_ready.wait()
         if duration_s is None:
             return await asyncio.Event().wait()
         await asyncio.sleep(duration_s)
@@ -321,12 +351,12 @@ class Collector:
     @contextlib.contextmanager
     def _recorder(self) -> Iterator[Recorder | None]:
         folder = self._settings.recording.folder
-        if not folder:
+        if not folder and self._trading is None:
             yield None
             return
         name = f"{'-'.join(v.name for v in self._venues)}-{self._clock.now_ns()}.perpscope"
-        header = Header(venue=self._venues[0].name, data=self._kind.value)
-        recorder = Recorder(Path(folder).expanduser() / name, header)
+        path = Path(folder).expanduser() / name if self._trading is None else self._trading.recording
+        recorder = Recorder(path, Header(venue=self._venues[0].name, data=self._kind.value))
         self._announce(f"recording raw frames to {recorder.path}")
         try:
             yield recorder

@@ -5,7 +5,7 @@ second; forecasts. Out: signals, at a later Tick. The desks run in a lane of the
 backtest runs; the feed's path pays for reading the tops of their books and nothing else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -80,6 +80,11 @@ class Deciding:
     def is_wanted(self) -> bool:
         """Whether any strategy is enabled."""
         return bool(self._wishes)
+
+    @property
+    def instruments(self) -> Collection[InstrumentId]:
+        """Those on which some strategy decides."""
+        return self._desks.keys()
 
     @property
     def dropped(self) -> int:

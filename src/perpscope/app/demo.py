@@ -6,11 +6,9 @@ the real one. Whatever ends it, nothing but that database is left.
 """
 
 import asyncio
-import contextlib
 import math
 import os
 import shlex
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -21,10 +19,11 @@ from types import TracebackType
 import msgspec
 from msgspec.structs import replace
 
-from perpscope.app import demo_past, places
+from perpscope.app import demo_past, lab_process, places
 from perpscope.app.collect import Collector
+from perpscope.app.lab_process import Address
 from perpscope.app.symbols import EVERYTHING, resolve
-from perpscope.errors import ConfigError, StoreError, VenueUnreachable
+from perpscope.errors import ConfigError, StoreError
 from perpscope.feeds.clock import SECOND_NS, wall_ns
 from perpscope.lab.agents.past import Making, Past, save
 from perpscope.lab.dialect import VENUES, dialect
@@ -35,9 +34,8 @@ from perpscope.stores.sqlite import SqliteReader
 from perpscope.stores.status import StoreKind
 
 BASES = ("BTC", "ETH", "SOL")  #: what is traded in any demo
+DECIDES = "burst"  #: the strategy that thinks aloud in a demo, where the configuration names none
 MOST_DAYS = 31.0
-_START_DEADLINE_S = 60.0
-_STOP_DEADLINE_S = 2.0
 _HURRY_DEADLINE_S, _ANSWER_S = 120.0, 0.2
 #: Market seconds per real second that the lab keeps up with on a modest core; beyond, its clock is slowed.
 FASTEST = 200.0
@@ -49,17 +47,13 @@ _PHASE_NS = 2 * 86_400 * SECOND_NS
 _MOST_MAKERS = 4  # processes at once; more than a modest machine's cores, so that none of them is idle at the end
 
 
-class _Address(msgspec.Struct):
-    rest: str
-    websocket: str
-
-
-class _Ready(msgspec.Struct):
-    venues: dict[str, _Address]
-
-
 class _Fingerprint(msgspec.Struct):
     frames_hash: str
+
+
+def told_to_face(settings: Settings) -> dict[str, str]:
+    """What a demo's heart runs beyond the configuration, as environment of its face, which reads that by itself."""
+    return {} if settings.strategy else {f"PERPSCOPE_STRATEGY__{DECIDES.upper()}__ENABLED": "true"}
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -98,15 +92,26 @@ def bases_of(symbols: Sequence[str]) -> tuple[str, ...]:
     >>> bases_of(["XRPUSDT", "BTC"])
     ('BTC', 'ETH', 'SOL', 'XRP')
     """
-    listed = {venue: [dialect(venue).instrument(contract) for contract in CONTRACTS] for venue in VENUES}
+    return tuple(dict.fromkeys((*BASES, *named_of(symbols))))
+
+
+def named_of(symbols: Sequence[str], venues: Sequence[str] = VENUES) -> list[str]:
+    """What of the lab's is named by these, as people write it, on any of some venues.
+
+    Raises:
+        ConfigError: the lab does not trade one of them there.
+
+    >>> named_of(["BTCUSDT"])
+    ['BTC']
+    """
+    listed = {venue: [dialect(venue).instrument(contract) for contract in CONTRACTS] for venue in venues}
     chosen = resolve(symbols, listed).instruments if symbols else {}
     ids = {instrument.id for instruments in chosen.values() for instrument in instruments}
-    named = [
+    return [
         contract.base
         for at, contract in enumerate(CONTRACTS)
         if any(instruments[at].id in ids for instruments in listed.values())
     ]
-    return tuple(dict.fromkeys((*BASES, *named)))
 
 
 class DemoMarket:
@@ -147,7 +152,7 @@ class DemoMarket:
         self._is_witnessed = is_witnessed
         self._announce = announce
         self._lab: asyncio.subprocess.Process | None = None
-        self._addresses: dict[str, _Address] = {}
+        self._addresses: dict[str, Address] = {}
         self._unwanted = threading.Event()  # whoever works in a thread for the opening may stop
 
     async def __aenter__(self) -> "DemoMarket":
@@ -186,16 +191,7 @@ class DemoMarket:
 
     def collector(self, settings: Settings, announce: Callable[[str], None]) -> Collector:
         """The heart, pointed at the lab."""
-        labs: dict[str, dict[str, object]] = {
-            venue: {
-                "websocket_url": address.websocket,
-                "rest_url": address.rest,
-                "clock_url": f"{address.rest}/lab/clock",
-                "weight_per_minute": 1e6,
-                "proxy": "none",
-            }
-            for venue, address in self._addresses.items()
-        }
+        labs = lab_process.pointed(self._addresses)
         past = settings.backfill
         tree = replace(
             settings,
@@ -203,7 +199,7 @@ class DemoMarket:
             ccxt=Ccxt(),  # a demo asks nobody real
             collect=replace(settings.collect, venues=tuple(labs), symbols=settings.collect.symbols or (EVERYTHING,)),
             limits=replace(settings.limits, folder=""),  # nobody else asks this lab
-            strategy=settings.strategy or {"burst": {"enabled": True, "symbols": [BASES[0]]}},
+            strategy=settings.strategy or {DECIDES: {"enabled": True, "symbols": [BASES[0]]}},
             # what was before the days in the store is not asked for: the machine has a market to keep up with
             backfill=replace(past, days=min(past.days, self._days)) if self._days else past,
         )
@@ -283,25 +279,15 @@ class DemoMarket:
         Raises:
             VenueUnreachable: they did not start.
         """
-        self._lab = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "perpscope.lab", "--seed", str(self.seed), "--speed", str(self._rate)),
-            *("--start-ns", str(start_ns), "--venue", *VENUES, "--symbols", *self.bases, "--held", "--yielding"),
-            *(() if handover is None else ("--past", f"/dev/fd/{handover}")),
-            *(("--fingerprint",) if self._is_witnessed else ()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        self._lab, self._addresses = await lab_process.started(
+            [
+                *("--seed", str(self.seed), "--speed", str(self._rate), "--start-ns", str(start_ns)),
+                *("--venue", *VENUES, "--symbols", *self.bases, "--held", "--yielding"),
+                *(() if handover is None else ("--past", f"/dev/fd/{handover}")),
+                *(("--fingerprint",) if self._is_witnessed else ()),
+            ],
             pass_fds=() if handover is None else (handover,),
-            start_new_session=True,  # Ctrl-C is for the demo, which ends it
         )
-        assert self._lab.stdout is not None  # noqa: S101  # PIPE was asked for
-        try:
-            line = await asyncio.wait_for(self._lab.stdout.readline(), _START_DEADLINE_S)
-            self._addresses = msgspec.json.decode(line, type=_Ready).venues
-        except (TimeoutError, msgspec.MsgspecError) as error:
-            await self._stop()
-            raise VenueUnreachable(
-                "the lab did not start", venue="lab", hint="python -m perpscope.lab shows why"
-            ) from error
 
     def _start_ns(self) -> int:
         """Market time to begin at: a second midnight, after what the database holds, else as far back as it is long."""
@@ -321,17 +307,9 @@ class DemoMarket:
         return start_ns
 
     def _say(self, word: bytes) -> None:
-        if self._lab is not None and self._lab.stdin is not None and not self._lab.stdin.is_closing():
-            with contextlib.suppress(OSError):
-                self._lab.stdin.write(word + b"\n")
+        if self._lab is not None:
+            lab_process.say(self._lab, word)
 
     async def _stop(self) -> None:
-        lab = self._lab
-        if lab is None or lab.returncode is not None:
-            return
-        lab.terminate()
-        try:
-            await asyncio.wait_for(lab.wait(), _STOP_DEADLINE_S)
-        except TimeoutError:
-            lab.kill()
-            await lab.wait()
+        if self._lab is not None:
+            await lab_process.ended(self._lab)

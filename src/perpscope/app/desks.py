@@ -18,8 +18,37 @@ import msgspec
 from perpscope.app.kept_code import keep_compiled
 from perpscope.errors import PerpscopeError
 from perpscope.model.instrument import Instrument, InstrumentId
-from perpscope.model.market import BookSnapshot, Candle, Interval, MarketEvent, MarkPrice, Tick
-from perpscope.model.order import Clusters, DerivedEvent, Forecast, Signal
+from perpscope.model.market import (
+    BookSnapshot,
+    Candle,
+    Completeness,
+    FundingPaid,
+    Gap,
+    Interval,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    PositionSide,
+    Sampling,
+    Side,
+    Tick,
+    Trade,
+)
+from perpscope.model.order import (
+    Arrival,
+    Clusters,
+    DerivedEvent,
+    Fill,
+    Forecast,
+    FundingCharged,
+    OrderClosed,
+    Resumed,
+    Role,
+    Signal,
+    Standing,
+)
+from perpscope.model.stream import Channel, Stream
 from perpscope.settings import Settings, Table
 from perpscope.stores import pages
 
@@ -168,14 +197,21 @@ def compile_here() -> None:
         min_notional=Decimal(100),
     )
     trader = trader_of(name, instrument, Settings(strategy=tables), lambda _: None)
-    for event in _one_of_each(instrument.id):
+    for event in one_of_each(instrument.id):
         trader.process(event)
 
 
-def _one_of_each(name: InstrumentId) -> list[MarketEvent | DerivedEvent]:
+def one_of_each(name: InstrumentId) -> list[Arrival]:
+    """An event of every kind that a trader takes, in an order that does no harm: for loops to be compiled by."""
     now = 1_800_000_000 * 1_000_000_000
+    before, after = _of_itself(name, now)
+    return [*before, *_of_market(name, now), *after, Tick(ts_recv=now + 1)]
+
+
+def _of_market(name: InstrumentId, now: int) -> list[Arrival]:
     close, opened = now, now - _MINUTE_NS
     price = 100.0
+    streams = (Stream(Channel.TRADES, name),)
     return [
         Candle(
             *(name, close, close, Interval.M1, opened, price, price, price, price),
@@ -183,7 +219,36 @@ def _one_of_each(name: InstrumentId) -> list[MarketEvent | DerivedEvent]:
         ),
         MarkPrice(name, now, now, price, price, 0.0001, now + _MINUTE_NS),
         BookSnapshot(name, now, now, 1, [(99.9, 1.0)], [(100.1, 1.0)], is_stream=True),
+        Trade(name, now, now, 1, price, 1.0, Side.BUY, False),
+        Liquidation(name, now, now, PositionSide.LONG, 1.0, price, None, Completeness.COMPLETE, Sampling.NONE),
+        OpenInterest(name, now, now, 1.0, None),
+        FundingPaid(name, now, now, 0.0001, price),
+        Gap("lab", streams, now, None, "silent", now),
+        Gap("lab", streams, now, now, "silent", now),
         Clusters(name, now, 101.0, 1.0, 99.0, 1.0, 0.0),
         Forecast(name, now, now, "none", 0.2, 0.2, 0.0, 0.0, is_promoted=False),
-        Tick(ts_recv=now + 1),
+    ]
+
+
+def _of_itself(name: InstrumentId, now: int) -> tuple[list[Arrival], list[Arrival]]:
+    """What a run hears of its own affairs: before anything else, and of its orders."""
+    one = Decimal(1)
+    return [
+        Resumed(instrument=name, ts_recv=now, wallet=Decimal(1000)),
+        Standing(ts_recv=now, mode=_OBSERVE),
+    ], [
+        Fill(
+            order="",
+            instrument=name,
+            ts_event=now,
+            ts_recv=now,
+            side=Side.BUY,
+            price=one,
+            size=one,
+            fee=one,
+            is_maker=False,
+            role=Role.ENTRY,
+        ),
+        FundingCharged(instrument=name, ts_event=now, ts_recv=now, paid=one),
+        OrderClosed(order="", instrument=name, ts_event=now, ts_recv=now, why="compiled"),
     ]

@@ -16,7 +16,8 @@ from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import Listening, LiveFeed
 from perpscope.feeds.socket import PicowsConnector
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import MarketEvent, Subscribed, Unheard
+from perpscope.model.market import Subscribed, Unheard
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel, ConnectionPlan, Stream
 from perpscope.ports import Http, Venue
 from perpscope.settings import Feed
@@ -46,7 +47,7 @@ class _Ear:
         self.refused: dict[tuple[str, Stream], str] = {}
         self._engine = Engine(sinks=[])
 
-    def take(self, batch: Sequence[MarketEvent]) -> None:
+    def take(self, batch: Sequence[Arrival]) -> None:
         """Hear a batch."""
         for event in batch:
             match event:

@@ -8,7 +8,7 @@ failure, and a default set once chosen is kept for those who come late.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -61,6 +61,8 @@ class Joining:
         self.is_ready = asyncio.Event()  #: set once every venue has answered, or failed to
         #: told of each venue that is on the feed, how it is asked, and what of it is listened to
         self.joined: Callable[[Venue, Http, Sequence[Instrument]], None] = lambda *_: None
+        #: awaited before a venue's sockets are opened: how it is asked, what of it will be listened to, and where
+        self.prepare: Callable[[Venue, Http, Sequence[Instrument], LiveFeed], Awaitable[None]] = _unprepared
         self._settings = settings
         self._own = own
         self._clock = clock
@@ -100,6 +102,7 @@ class Joining:
         )
         url = own.websocket_url or venue.websocket_url
         lead_ns = await self._lead(venue, http)
+        await self.prepare(venue, http, instruments, feed)
         feed.add(Listening(venue, url, http, tuple(instruments), plans, polls, lead_ns))
         self.joined(venue, http, instruments)
         await self._keep_tiers(venue, http, instruments, store)
@@ -196,3 +199,7 @@ class Joining:
             store.register_tiers({instrument: table.tiers}, source=table.quality.value, ts_from=now_ns)
         counted = Counter(table.quality.value for table in tables.values())
         _log.info("margin tiers kept", venue=venue.name, by_quality=dict(counted))
+
+
+async def _unprepared(*_: object) -> None:
+    """Nobody has to be ready before a venue's sockets are opened."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from perpscope.app import venues
+from perpscope.app.answers.trade import read_trade
 from perpscope.app.availability import Availability, availability
 from perpscope.app.connections import CallLine, ConnectionLine, Links
 from perpscope.engine.engine import Engine
@@ -18,6 +19,7 @@ from perpscope.feeds.connection import Connection
 from perpscope.feeds.poll import Poller
 from perpscope.model.bulletin import BusHealth
 from perpscope.model.stream import Channel
+from perpscope.model.trade_status import Spread
 from perpscope.settings import Settings
 from perpscope.stores.ledger import Seen, Vouching, seen_together
 from perpscope.stores.sqlite import SqliteReader
@@ -36,6 +38,8 @@ _QUIET = frozenset(
 )
 #: A busy channel is stale when its last event is older than this many times the bound for silence (by hand).
 _STALE_FACTOR = 2.0
+#: Runs on paper and live that are told at most.
+_RUNS = 5
 #: A reply may be late by so many real seconds, however fast market time runs (by hand).
 _POLL_SLACK_REAL_S = 30.0
 
@@ -79,6 +83,17 @@ class HeartLine(msgspec.Struct, frozen=True):
     rate: float  #: market seconds per real second; 1 when live
 
 
+class TradingLine(msgspec.Struct, frozen=True):
+    """A run on paper or live, and how long its orders take; the rest of it tells `perpscope positions`."""
+
+    run: str
+    label: str  #: PAPER, LIVE or DEMO
+    strategy: str
+    instrument: str
+    is_running: bool
+    latency_ms: dict[str, Spread]  #: by stage, real milliseconds; docs/trading.md
+
+
 class Status(msgspec.Struct, frozen=True):
     """What `perpscope status --json` prints; `events` counts liquidations."""
 
@@ -92,6 +107,7 @@ class Status(msgspec.Struct, frozen=True):
     bus: BusHealth | None = None  #: how faces are reached; None where only the store was read
     connections: list[ConnectionLine] = []  #: as the heart tells them; empty where only the store was read
     calls: list[CallLine] = []  #: likewise
+    trading: list[TradingLine] = []  #: the newest runs on paper and live
 
 
 def judge_feeds(
@@ -175,7 +191,24 @@ def read_status(path: Path, settings: Settings | None = None) -> Status:
             availability=availability([(feed.venue, feed.channel) for feed in feeds]),
             refused=[] if settings is None else _refused(dict.fromkeys(feed.venue for feed in feeds), settings),
             heart=None if heart is None else heart_line(heart, is_running=running),
+            trading=[] if settings is None else _trading(path, settings),
         )
+
+
+def _trading(path: Path, settings: Settings) -> list[TradingLine]:
+    """The newest runs that are traded from a database, those that run first."""
+    found = read_trade(path, settings.trade, wall_ns() // _MS_NS).runs[:_RUNS]
+    return [
+        TradingLine(
+            run=now.status.run,
+            label=now.label,
+            strategy=now.status.strategy,
+            instrument=now.status.instrument,
+            is_running=now.is_running,
+            latency_ms=now.status.latency_ms,
+        )
+        for now in found
+    ]
 
 
 def brought_up_to_date(

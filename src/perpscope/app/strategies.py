@@ -100,12 +100,14 @@ def assigned(pairs: Iterable[str]) -> dict[str, str]:
 
 def flaws(strategy: "Strategy") -> list[str]:
     """What keeps a strategy from being a proper one, in words; its rule is not looked at."""
-    from perpscope.trading.layout import NUMBERS  # noqa: PLC0415 -- it needs numpy, which `names` does not
+    from perpscope.trading.layout import NUMBERS, SEEN  # noqa: PLC0415 -- it needs numpy, which `names` does not
 
     fields = strategy.parameters.__struct_fields__
     found = []
     if not _NAME.match(strategy.name):
         found.append(f"name {strategy.name!r} must be of a–z, 0–9 and _, 40 at most")
+    if len(strategy.figures) > SEEN:
+        found.append(f"{len(strategy.figures)} figures are more than {SEEN}")
     if len(fields) > NUMBERS:
         found.append(f"{len(fields)} parameters are more than {NUMBERS}")
     if not strategy.reasons or strategy.reasons[0] != "":

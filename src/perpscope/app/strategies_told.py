@@ -115,7 +115,7 @@ def _told(name: str, settings: Settings, verdict: ShippedVerdict | None) -> Stra
         grid={key: list(values) for key, values in found.grid.items()},
         is_baseline=found.is_baseline,
         is_asked_each_second=found.is_asked_each_second,
-        is_enabled=bool(table.get("enabled", False)),
+        is_enabled=msgspec.convert(table.get("enabled", False), bool, strict=False),  # the environment's is text
         verdict=verdict,
     )
 

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from perpscope.errors import ConfigError
+from perpscope.model.instrument import InstrumentId
 from perpscope.settings import Trade
 
 _VERSION: Final = 1
@@ -46,11 +47,20 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Armed(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be traded on the real exchange, and until when."""
+
+    instrument: InstrumentId
+    strategy: str
+    until_ms: int  #: real time, epoch ms; from then on it has to be armed again
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What holds now."""
 
     mode: Mode = Mode.OBSERVE
     halted: str = ""  #: why nothing may be opened and all is to be closed; empty = it may
+    armed: Armed | None = None  #: of mode live alone; None = nothing is
     acts: list[Act] = []
     version: int = _VERSION
 
@@ -81,7 +91,9 @@ def read(database: Path, trade: Trade) -> State:
         return State(halted=f"{file.name} cannot be read: {error}")
     if found.version != _VERSION:
         return State(halted=f"{file.name} is of version {found.version}, this perpscope knows {_VERSION}")
-    return msgspec.structs.replace(found, mode=min(found.mode, ceiling(trade)))
+    mode = min(found.mode, ceiling(trade))
+    is_armed = mode is Mode.LIVE and not found.halted
+    return msgspec.structs.replace(found, mode=mode, armed=found.armed if is_armed else None)
 
 
 def ceiling(trade: Trade) -> Mode:
@@ -103,10 +115,10 @@ def lowered(database: Path, mode: Mode, *, who: str, now_ms: int, trade: Trade) 
                 f"mode {before.mode.word} rises to {mode.word} by an explicit act alone",
                 hint=f"perpscope risk mode {mode.word} --yes" if mode is Mode.PAPER else "perpscope trade arm",
             )
-        return _written(database, before, mode, before.halted, _act(mode.word, who, now_ms))
+        return _written(database, before, mode, before.halted, _act(mode.word, who, now_ms), before.armed)
 
 
-def raised(database: Path, mode: Mode, *, who: str, now_ms: int, trade: Trade, is_armed: bool = False) -> State:
+def raised(database: Path, mode: Mode, *, who: str, now_ms: int, trade: Trade, armed: Armed | None = None) -> State:
     """Let the mode rise: an explicit act of somebody.
 
     Args:
@@ -115,7 +127,7 @@ def raised(database: Path, mode: Mode, *, who: str, now_ms: int, trade: Trade, i
         who: does it.
         now_ms: real time, epoch ms.
         trade: `[trade]`.
-        is_armed: the live trader has asked for all that live asks for.
+        armed: what live is armed for, once all was asked for that live asks for (`app.trade.arming`).
 
     Raises:
         ConfigError: halted, or the settings do not allow it, or live without being armed.
@@ -128,14 +140,17 @@ def raised(database: Path, mode: Mode, *, who: str, now_ms: int, trade: Trade, i
             key = "live_enabled" if mode is Mode.LIVE else "mode"
             words = f"mode {mode.word} is above what the settings allow (trade.{key})"
             raise ConfigError("mode-not-allowed", words, hint=f"set trade.{key}, knowingly")
-        if mode is Mode.LIVE and not is_armed:
+        if mode is Mode.LIVE and armed is None:
             words = "live is armed with --live and the symbol typed by hand, not by a word"
             raise ConfigError("live-not-armed", words, hint="perpscope trade arm")
-        return _written(database, before, mode, "", _act(mode.word, who, now_ms))
+        return _written(database, before, mode, "", _act(mode.word, who, now_ms), armed)
 
 
 def halted(database: Path, *, who: str, why: str, now_ms: int, trade: Trade) -> State:
-    """Pull the kill switch: nothing opens, all is closed, until somebody resets it. The first why stays."""
+    """Pull the kill switch: nothing opens, all is closed, until somebody resets it.
+
+    The first why stays. Live is disarmed.
+    """
     with _alone(database):
         before = read(database, trade)
         act = Act(at_ms=now_ms, who=who, what="halt", why=why)
@@ -170,13 +185,18 @@ def _alone(database: Path) -> Iterator[None]:
         yield
 
 
-def _written(database: Path, before: State, mode: Mode, why: str, act: Act) -> State:
+def _written(database: Path, before: State, mode: Mode, why: str, act: Act, armed: Armed | None = None) -> State:
     """Replace the file in one step, its bytes on the disk before its name is.
 
     Raises:
         ConfigError: it cannot be written; what held before holds.
     """
-    state = State(mode=mode, halted=why, acts=[*before.acts, act][-_KEPT:])
+    state = State(
+        mode=mode,
+        halted=why,
+        armed=armed if mode is Mode.LIVE and not why else None,
+        acts=[*before.acts, act][-_KEPT:],
+    )
     file = place(database)
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:

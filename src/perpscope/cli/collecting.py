@@ -67,9 +67,25 @@ def collect(
 
 
 def face_beside(
-    loaded: "Loaded", *, headless: bool, host: str | None, port: int | None, is_opened: bool | None, config: Path | None
+    loaded: "Loaded",
+    *,
+    headless: bool,
+    host: str | None,
+    port: int | None,
+    is_opened: bool | None,
+    config: Path | None,
+    environment: "Mapping[str, str] | None" = None,
 ) -> "Callable[[Path], Face] | None":
     """The face to start beside a heart, its address open already; None where none is wanted.
+
+    Args:
+        loaded: what the configuration says.
+        headless: none, unless a port is named.
+        host: to listen at; None = as configured.
+        port: so.
+        is_opened: whether a browser is opened; None = on a desktop.
+        config: file of the configuration.
+        environment: variables of its process beside ours.
 
     Raises:
         ConfigError: the address is taken, or must not be listened at.
@@ -78,7 +94,15 @@ def face_beside(
         return None
     from perpscope.cli.faces import face_of
 
-    return face_of(loaded, host=host, port=port, is_opened=is_opened, config=config, announce=_say)
+    return face_of(
+        loaded,
+        host=host,
+        port=port,
+        is_opened=is_opened,
+        config=config,
+        announce=_say,
+        environment=environment,
+    )
 
 
 def _observe(

@@ -15,10 +15,12 @@ from perpscope.cli import (
     coverage,
     demo,
     doctor,
+    halt,
     importing,
     keys,
     liqmap,
     margin,
+    positions,
     reading,
     risk,
     runs,
@@ -29,6 +31,7 @@ from perpscope.cli import (
     symbols,
     telegram,
     totals,
+    trade,
     upkeep,
 )
 
@@ -57,6 +60,10 @@ app.command("sentiment")(sentiment.sentiment)
 app.add_typer(study.app, name="study")
 app.command("signals")(signals.signals)
 app.command("backtest")(backtest.backtest)
+app.command("paper")(trade.paper)
+app.command("trade")(trade.trade)
+app.command("positions")(positions.positions)
+app.command("halt")(halt.halt)
 app.add_typer(runs.app, name="runs")
 app.command("import")(importing.import_)
 app.command("backfill")(backfilling.backfill)

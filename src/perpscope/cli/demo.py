@@ -41,7 +41,17 @@ def demo(
 ) -> None:
     """Collect a generated market of five venues over real WebSockets. DEMO DATA, kept apart from the real store."""
     loaded = settings(config=config, symbols=symbols, record=record)
-    face = face_beside(loaded, headless=headless, host=host, port=port, is_opened=open_, config=config)
+    from perpscope.app.demo import told_to_face
+
+    face = face_beside(
+        loaded,
+        headless=headless,
+        host=host,
+        port=port,
+        is_opened=open_,
+        config=config,
+        environment=told_to_face(loaded.settings),
+    )
     show(
         loaded.settings,
         seed=seed,

@@ -173,8 +173,18 @@ def face_of(
     is_opened: bool | None,
     config: Path | None,
     announce: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
 ) -> Callable[[Path], Face]:
     """Open its address now; what is returned makes the face, once the heart's database is known.
+
+    Args:
+        loaded: what the configuration says.
+        host: to listen at; None = as configured.
+        port: so.
+        is_opened: whether a browser is opened; None = on a desktop.
+        config: file of the configuration.
+        announce: told what a person should know.
+        environment: variables of its process beside ours.
 
     Raises:
         ConfigError: the address is taken, or must not be listened at.
@@ -194,7 +204,7 @@ def face_of(
             words,
             listening,
             at,
-            environment={**os.environ, **_log_beside(loaded.settings.log)},
+            environment={**_environment(loaded.settings.log), **(environment or {})},
             announce=announce,
             is_opened=is_desktop() if is_opened is None else is_opened,
         )
@@ -202,12 +212,15 @@ def face_of(
     return made
 
 
-def _log_beside(log: Log) -> dict[str, str]:
-    """A log file is for one process: the face's is beside the heart's."""
-    if not log.file:
-        return {}
-    path = Path(log.file).expanduser()
-    return {"PERPSCOPE_LOG__FILE": str(path.with_name(f"{path.stem}-face{path.suffix}"))}
+def _environment(log: Log) -> dict[str, str]:
+    """Of a face: the account's keys stay with the trader; a log file is for one process, its own is beside ours."""
+    from perpscope.app.trade.credentials import without_keys
+
+    found = without_keys(os.environ)
+    if log.file:
+        path = Path(log.file).expanduser()
+        found["PERPSCOPE_LOG__FILE"] = str(path.with_name(f"{path.stem}-face{path.suffix}"))
+    return found
 
 
 async def _ended(process: Process) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from perpscope.cli.options import Config, Db, Json, settings
+from perpscope.cli.options import Config, Db, Json, database, settings
 
 if TYPE_CHECKING:
     from perpscope.model.run import Run, RunSummary
@@ -79,6 +79,32 @@ def rm(which: Which, db: Db = None, config: Config = None, json: Json = False) -
         print(msgspec.json.encode({"removed": run.summary.id}).decode())
     else:
         print(f"removed {run.summary.id}")
+
+
+@app.command()
+def divergence(
+    run: Annotated[str, typer.Argument(help="Id of a run on paper or live.")],
+    recordings: Annotated[
+        Path | None, typer.Option("--recordings", help="Folder its recordings are in, if they were moved.")
+    ] = None,
+    db: Db = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """A run on paper or live beside itself: decided again from its recording, its orders filled by the model."""
+    from perpscope.app.kept_code import keep_compiled
+
+    keep_compiled()
+    from perpscope.app.trade.divergence import lines, of_journal
+
+    loaded = settings(config=config, db=db)
+    found = of_journal(database(loaded), run, recordings)
+    if json:
+        print(msgspec.json.Encoder(decimal_format="number").encode(found).decode())
+    else:
+        print("\n".join(lines(found)))
+    if found.is_identical is False:
+        raise typer.Exit(1)
 
 
 def _found(which: str, db: Path | None, config: Path | None) -> "Run":

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perpscope.app.replay import ReplayReport
-from perpscope.app.status import Refusal, Status, read_status
+from perpscope.app.status import Refusal, Status, TradingLine, read_status
 from perpscope.cli.feed_tables import availability_table, feed_table, seen
 from perpscope.settings import Settings
 from perpscope.stores.rows import text_of
@@ -72,10 +72,23 @@ def render(status: Status, *, matrix: bool = False) -> Group:
     if status.bus is not None and not status.bus.is_connected:
         parts.append(Text(f"faces are not told anything: {status.bus.why or 'the bus is down'}", style="red"))
     parts.append(_counts(status))
+    parts += [_trading(run) for run in status.trading]
     size = f"{status.database.bytes / 1e6:,.2f} MB"
     parts.append(Text(f"database  {size} · {status.events.total:,} liquidations", style="dim"))
     parts.append(Text(f"          {status.database.path}", style="dim", overflow="fold"))
     return Group(*parts)
+
+
+def _trading(run: TradingLine) -> Text:
+    """A run, and the stages of its orders: middle, and 99 % within."""
+    told = [
+        f"{stage} {spread.p50:.2g}/{spread.p99:.2g}"
+        for stage, spread in run.latency_ms.items()
+        if spread.p50 is not None and spread.p99 is not None
+    ]
+    state = "" if run.is_running else ", over"
+    took = f" · ms p50/p99: {', '.join(told)}" if told else ""
+    return Text(f"{run.label}  {run.run} {run.strategy} on {run.instrument}{state}{took}")
 
 
 def watch_status(path: Path, settings: Settings) -> NoReturn:

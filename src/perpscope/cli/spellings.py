@@ -6,19 +6,12 @@ list after `--symbols` is taken in the new spelling too.
 
 from collections.abc import Sequence
 
-from perpscope.errors import ConfigError
-
-#: Commands of the plan that do not exist yet.
-NOT_YET = frozenset("paper trade positions halt".split())
 #: Old flags that say what `--analyze` is to make: words today.
 _ANALYSES = frozenset({"--all", "--trends", "--intensity", "--distribution", "--report"})
 
 
 def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     """Today's spelling of a command line, and a hint if it had to be changed.
-
-    Raises:
-        ConfigError: it asks for a command that does not exist yet.
 
     >>> modern(["--mock", "--test-duration", "30"])
     (['collect', '--mock', '--duration', '30'], 'perpscope collect --mock --duration 30')
@@ -34,7 +27,6 @@ def modern(arguments: Sequence[str]) -> tuple[list[str], str | None]:
         made = [word.removeprefix("--") for word in renamed if word in _ANALYSES]
         dropped = {"--collect", "--status", "--analyze", *_ANALYSES}
         renamed = [command, *made, *(word for word in renamed if word not in dropped)]
-    _refuse_missing(renamed)
     hint = f"perpscope {' '.join(renamed)}" if renamed != words else None
     return renamed, hint
 
@@ -49,15 +41,6 @@ def _old_command(words: Sequence[str]) -> str | None:
     if "--collect" in words or "--mock" in words:
         return "collect"
     return None
-
-
-def _refuse_missing(words: Sequence[str]) -> None:
-    if words and words[0] in NOT_YET:
-        raise ConfigError(
-            "command-not-yet",
-            f"the command {words[0]!r} does not exist yet",
-            hint="perpscope --help lists the commands there are",
-        )
 
 
 def _joined_lists(words: list[str]) -> list[str]:

@@ -81,6 +81,8 @@ def backup(
         _print_json(made)
         return
     print(f"{made.path}: {sum(made.rows.values()):,} rows, {made.bytes:,} bytes, checked, {made.seconds:.1f} s")
+    for journal in made.journals:
+        print(f"{journal}: the journal of its trader")
     for old in made.removed:
         print(f"removed {old}")
 

@@ -14,10 +14,11 @@ from perpscope.analytics.alerts.alert import Alert
 from perpscope.analytics.alerts.rules import alert_id
 from perpscope.analytics.alerts.score import Outcome
 from perpscope.analytics.alerts.watch import Kept
-from perpscope.app.alerts import silence, standing
+from perpscope.app.alerts import silence, standing, trades
 from perpscope.app.alerts.silence import Silence
 from perpscope.app.alerts.sink import Delivery
 from perpscope.app.alerts.standing import Standing
+from perpscope.app.alerts.trades import TradesTold
 from perpscope.feeds.clock import wall_ns
 from perpscope.stores.alert_log import AlertLog, LoggedAlert, LoggedDelivery, Mute, MuteKind
 
@@ -105,6 +106,14 @@ class Ledger:
             self._log.put(_KEPT, kept)
             self._log.put(silence.NAME, silences)
             self._log.put(_DIGEST, msgspec.msgpack.encode(digest))
+
+    def trades_told(self) -> TradesTold | None:
+        """What was told of trading; None = nothing yet."""
+        return self._decoded(trades.NAME, TradesTold)
+
+    def keep_trades(self, told: bytes) -> None:
+        """What was told of trading, so that a restart does not tell it again."""
+        self._log.put(trades.NAME, told)
 
     def stands(self, found: Standing) -> None:
         """How everything stands, for whoever reads."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -45,6 +45,7 @@ _DAY_MS: Final = 86_400_000
 #: What a store is behind its market at most, real seconds (chosen by hand).
 _BEHIND_S: Final = 10.0
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Life:
@@ -159,6 +160,18 @@ class Life:
                     _log.warning("no digest", code=error.code, why=error.message)
                 self._do(self._keeping())
             await asyncio.sleep(_DIGEST_S)
+
+    async def written(self, work: Callable[[], T]) -> T:
+        """What some work on the log gives, after everything before it.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        return await self._writing.run(work)
+
+    def say(self, sayings: Sequence[Saying], work: Callable[[], None]) -> None:
+        """Let others be told, once what they are told is written down."""
+        self._do(work, sayings)
 
     def _seeded(self, kept: Kept) -> Watch:
         """In a thread: rules over coins, with the measures of the last hour."""

@@ -18,6 +18,7 @@ from perpscope.app.alerts.life import LOOK_S, Life
 from perpscope.app.alerts.loading import rules_of
 from perpscope.app.alerts.rounds import Rounds
 from perpscope.app.alerts.sink import SinkMaker
+from perpscope.app.alerts.trade_rounds import TradeRounds
 from perpscope.app.face import Heart, Live
 from perpscope.errors import PerpscopeError
 from perpscope.settings import Settings
@@ -79,8 +80,11 @@ class AlertService:
             await life.begin(reading, self._maker)
             stack.push_async_callback(life.aclose)
             rounds = Rounds(self._store, self._settings, life, reading)
+            journals = Beside("alerts-trades")
+            stack.callback(journals.close, 0.2)
+            traded = TradeRounds(self._store, life, ledger, journals)
             async with asyncio.TaskGroup() as group:
-                for work in (life.looks, life.writes, life.digests, rounds.models, rounds.scores):
+                for work in (life.looks, life.writes, life.digests, rounds.models, rounds.scores, traded.looks):
                     group.create_task(work())
                 for outbox in life.outboxes:
                     group.create_task(outbox.run())

@@ -162,7 +162,12 @@ def _length(days: float) -> str:
 
 
 def _money(amount: float) -> str:
-    return f"{amount:+,.0f}" if abs(amount) >= _SMALL else f"{amount:+,.2f}"
+    return _signed(amount, 0 if abs(amount) >= _SMALL else 2)
+
+
+def _signed(amount: float, places: int) -> str:
+    """With its sign, a real minus."""
+    return f"{amount:+,.{places}f}".replace("-", "−")
 
 
 def verdict_of(name: str, runs: Sequence[Judged], as_of: str) -> StrategyVerdict:
@@ -242,8 +247,8 @@ def table(found: dict[str, StrategyVerdict]) -> str:
 def _cells(name: str, run: Judged) -> tuple[str, ...]:
     given = " ".join(f"{key}={value}" for key, value in run.given.items())
     won = "–" if run.win_rate is None else f"{run.win_rate:.0%} [{run.win_low or 0:.0%}, {run.win_high or 0:.0%}]"
-    money = (f"{amount:+,.0f}" for amount in (run.gross, -run.fees, -run.funding, run.net))
-    each = f"{run.net / run.trades / SETTINGS.risk.target * 1e4:+.1f}" if run.trades else "–"
+    money = (_signed(amount, 0) for amount in (run.gross, -run.fees, -run.funding, run.net))
+    each = _signed(run.net / run.trades / SETTINGS.risk.target * 1e4, 1) if run.trades else "–"
     label = f"`{name}`" + (f" `{given}`" if given else "")
     return (*(label, run.data, f"{run.days:,.1f}", f"{run.trades:,}", won, *money, each, run.verdict.value),)
 

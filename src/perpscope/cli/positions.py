@@ -1,0 +1,97 @@
+"""`positions`: what each run of paper and live holds, what protects it, and what it did today."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from perpscope.cli.options import Config, Db, Json, database, settings
+
+if TYPE_CHECKING:
+    from perpscope.app.trade.positions import Positions, RunHolds
+    from perpscope.model.trade_status import TradeStatus, WorkingNow
+
+_MOST_FILLS = 10
+
+
+def positions(
+    all_: Annotated[bool, typer.Option("--all", help="Runs that are over and hold nothing, too.")] = False,
+    db: Db = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """What paper and live runs hold, their stops, orders and fills of today."""
+    from perpscope.app.trade.positions import read_positions
+    from perpscope.feeds.clock import wall_ns
+
+    loaded = settings(config=config, db=db)
+    found = read_positions(database(loaded), loaded.settings.trade, wall_ns() // 1_000_000, is_all=all_)
+    if json:
+        print(msgspec.json.encode(found).decode())
+        return
+    _print(found)
+
+
+def _print(found: "Positions") -> None:
+    halted = f", HALTED: {found.mode.halted}" if found.mode.halted else ""
+    print(f"mode {found.mode.mode}{halted}")
+    for run in found.runs:
+        _print_run(run)
+    if not found.runs:
+        print("nothing is held and nobody trades; perpscope paper STRATEGY begins, --all shows runs that are over")
+    for words in found.faults:
+        print(f"! {words}", file=sys.stderr)
+
+
+def _print_run(run: "RunHolds") -> None:
+    told = run.now.status
+    state = "running" if run.now.is_running else "over" if told.is_over else f"silent for {run.now.age_ms / 1e3:,.0f} s"
+    print(f"{run.now.label} {told.run} {told.strategy} on {told.instrument}, {state}, mode {told.mode}")
+    print(f"  {_held(told)}")
+    if told.halted:
+        _red(f"  HALTED: {told.halted}")
+    if told.naked_seconds_now > 0.0:
+        _red(f"  NAKED for {told.naked_seconds_now:.1f} s: no stop is confirmed")
+    if told.contact is not None and told.contact.is_mismatched:
+        _red(f"  MISMATCH: {told.contact.why or 'the exchange holds something else'}")
+    money = told.money
+    print(
+        f"  equity {money.equity:,.2f} of {money.deposit:,.2f}: realised {money.realised:+,.2f}, "
+        f"fees {money.fees:,.2f}, funding {money.funding:+,.2f}"
+    )
+    for order in told.working:
+        print(f"  order {_working(order)}")
+    for fill in run.fills_today[:_MOST_FILLS]:
+        print(f"  fill  {_moment(fill.at_ms)} {fill.side} {fill.size} at {fill.price}, fee {fill.fee}")
+    more = len(run.fills_today) - _MOST_FILLS
+    if more > 0:
+        print(f"  and {more} fills more today")
+    for words in told.warnings:
+        _red(f"  ! {words}")
+
+
+def _held(told: "TradeStatus") -> str:
+    held = told.held
+    if held.side is None:
+        return "flat"
+    entry = "" if held.entry_price is None else f" from {held.entry_price:g}"
+    mark = "" if held.mark is None else f", mark {held.mark:g}"
+    stop = "NO STOP confirmed" if held.stop is None else f"stop {held.stop:g}"
+    end = "" if held.liquidation_price is None else f", liquidated at {held.liquidation_price:g}"
+    return f"{held.side} {held.size:g}{entry}{mark}, {held.unrealised:+,.2f}; {stop}{end}"
+
+
+def _working(order: "WorkingNow") -> str:
+    price = "" if order.price is None else f" at {order.price}"
+    return f"{order.id} {order.role} {order.kind} {order.side} {order.size or 'all'}{price}: {order.state}"
+
+
+def _moment(at_ms: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms / 1e3, UTC).strftime("%H:%M:%S")
+
+
+def _red(words: str) -> None:
+    typer.secho(words, fg=typer.colors.RED)

@@ -1,0 +1,181 @@
+"""The latency budget of an order: the exchange's stamp → received → decided → on the disk → sent, under load (B24).
+
+The lab sends 30 symbols × 5 streams at real speed from a process of its own, and takes the orders of one of them; the
+heart hears all of it. A forecast put behind a trade, four times a second, has the strategy asked on the spot. The floor
+is a bare socket's echo on the same loop at the same time. `TRADE_S` sets the seconds measured, `TRADE_SYMBOLS` how
+many symbols.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from measure import judge
+
+_FLIPPING = Path(__file__).parents[1] / "unit" / "flipping.py"
+_SECONDS = float(os.environ.get("TRADE_S", "30"))
+_SYMBOLS, _ACTIVITY = int(os.environ.get("TRADE_SYMBOLS", "30")), 60.0
+_EVERY_NS = 250_000_000  #: between two decisions
+_ECHO_S = 0.05
+_GOAL_MS = 5.0
+
+
+def trade() -> bool:
+    """p50, p95 and p99 of each stage, beside a bare socket."""
+    lab = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("load_lab.py")), str(_SYMBOLS), str(_ACTIVITY), "binance"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    if lab.stdout is None or lab.stdin is None:
+        raise OSError("no pipes to the lab")
+    rest, websocket = json.loads(lab.stdout.readline())["binance"]
+    try:
+        events, stages, echoes, orders = asyncio.run(_traded(rest, websocket))
+    finally:
+        lab.stdin.close()
+    told = json.loads(lab.stdout.readline())
+    lab.wait()
+    print(
+        f"\nexchange's stamp → order sent, {_SYMBOLS} symbols × 5 streams, {events / _SECONDS:,.0f} events and "
+        f"{orders / _SECONDS:,.1f} orders a second (lab {told['core_share']:.0%} of a core), real ms"
+    )
+    for stage, (p50, p95, p99, count) in stages.items():
+        print(f"  {stage:<44} {p50:>8.2f} p50 {p95:>8.2f} p95 {p99:>8.2f} p99   of {count:,}")
+    floor = sorted(echoes)
+    p50, p99 = statistics.median(floor), floor[int(0.99 * len(floor))]
+    print(f"  {'bare socket, there and back, same loop':<44} {p50:>8.2f} p50 {'':>12} {p99:>8.2f} p99")
+    print(f"  {'whole over the bare socket, p50':<44} {stages['whole'][0] / p50:>8.1f}")
+    return judge("p99 of the whole, ms", stages["whole"][2], _GOAL_MS)
+
+
+async def _traded(
+    rest: str, websocket: str
+) -> tuple[int, dict[str, tuple[float, float, float, int]], list[float], int]:
+    """Trade for a while; events, stages, echoes (ms) and orders."""
+    from msgspec.structs import replace  # noqa: PLC0415 -- numba fills the process, which the others are measured in
+
+    from perpscope.app import strategies  # noqa: PLC0415
+    from perpscope.app.collect import Collector, calm_collector  # noqa: PLC0415
+    from perpscope.app.trade import warming  # noqa: PLC0415
+    from perpscope.app.trade.account import Account  # noqa: PLC0415
+    from perpscope.app.trade.lab import KEYS  # noqa: PLC0415
+    from perpscope.app.trade.opening import Opening, Wanted  # noqa: PLC0415
+    from perpscope.app.trade.seat import Seat  # noqa: PLC0415
+    from perpscope.feeds.clock import MarketClock  # noqa: PLC0415
+    from perpscope.feeds.live import LiveFeed  # noqa: PLC0415
+    from perpscope.model.instrument import Instrument  # noqa: PLC0415
+    from perpscope.model.market import Trade as MarketTrade  # noqa: PLC0415
+    from perpscope.model.order import Arrival, Forecast  # noqa: PLC0415
+    from perpscope.model.run import RunKind  # noqa: PLC0415
+    from perpscope.ports import Http, Venue  # noqa: PLC0415
+    from perpscope.settings import Backfill, Collect, Risk, Settings, Trade  # noqa: PLC0415
+    from perpscope.stores.journal import Journal, place  # noqa: PLC0415
+
+    class Asking(Seat):
+        """Trades on the first of many contracts, and is asked behind its trades."""
+
+        events = 0
+        asked_at = 0
+
+        async def begin(self, venue: Venue, http: Http, instruments: Sequence[Instrument], feed: LiveFeed) -> None:
+            await super().begin(venue, http, instruments[:1], feed)
+
+        def process(self, event: Arrival) -> None:
+            self.events += 1
+            super().process(event)
+            if self.part is None or type(event) is not MarketTrade or event.ts_recv - self.asked_at < _EVERY_NS:
+                return
+            if event.instrument == self.part.setup.instrument.id:
+                self.asked_at = event.ts_recv
+                super().process(
+                    Forecast(
+                        event.instrument, event.ts_event, event.ts_recv, "bench", 0.5, 0.5, 0.0, 0.0, is_promoted=False
+                    )
+                )
+
+    calm_collector()
+    endpoints: dict[str, object] = {
+        "rest_url": rest,
+        "websocket_url": websocket,
+        "clock_url": f"{rest}/lab/clock",
+        "weight_per_minute": 1e6,
+    }
+    settings = Settings(
+        venue={"binance": endpoints},
+        collect=Collect(venues=("binance",), symbols=("all",)),
+        backfill=Backfill(days=0),
+        risk=Risk(cooldown_s=0.0, streak=1_000_000, rejects=1_000_000, daily_loss=1.0, drawdown=1.0, errors=1.0),
+        trade=replace(Trade(), live_enabled=True, orders_per_minute=100_000, orders_per_day=1_000_000),
+    )
+    warming.compiled(str(_FLIPPING), settings)
+    strategy = strategies.find(str(_FLIPPING))
+    with tempfile.TemporaryDirectory() as folder:
+        database, recording = Path(folder) / "b.db", Path(folder) / "b.perpscope"
+        clock = MarketClock()
+        wanted = Wanted(
+            kind=RunKind.LIVE,
+            strategy=strategy,
+            named=str(_FLIPPING),
+            parameters=strategy.parameters(),
+            settings=settings,
+            database=database,
+            data="demo",
+            is_lab=True,
+        )
+        account = Account("binance", KEYS, settings, clock)
+        with Journal.open(place(database, RunKind.LIVE), holder="bench") as journal:
+            opening = Opening(
+                wanted, journal, account, recording=recording, clock=clock, announce=print, fail=_raise_later
+            )
+            seat = Asking(recording, opening, "leave", account, clock)
+            collector = Collector(settings, database=Path(folder) / "c.db", clock=clock, trading=seat)
+            echoing = asyncio.create_task(_echoes())
+            try:
+                await collector.run(_SECONDS)
+            finally:
+                echoing.cancel()
+                await seat.aclose()
+            told = seat.begun.status().latency_ms
+    stages = {
+        name: (spread.p50 or 0.0, spread.p95 or 0.0, spread.p99 or 0.0, spread.count) for name, spread in told.items()
+    }
+    return seat.events, stages, _HEARD, stages["send"][3]
+
+
+_HEARD: list[float] = []
+
+
+def _raise_later(error: Exception) -> None:
+    print(f"the run cannot go on: {error}")
+
+
+async def _echoes() -> None:
+    """Ping an echo in a thread of its own, again and again; milliseconds there and back into `_HEARD`."""
+    server = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_echo, args=(server,), daemon=True).start()
+    reader, writer = await asyncio.open_connection(*server.getsockname())
+    try:
+        while True:
+            await asyncio.sleep(_ECHO_S)
+            began = time.monotonic()
+            writer.write(b"x" * 256)
+            await reader.readexactly(256)
+            _HEARD.append((time.monotonic() - began) * 1e3)
+    finally:
+        writer.close()
+        server.close()
+
+
+def _echo(server: socket.socket) -> None:
+    client, _ = server.accept()
+    while data := client.recv(4096):
+        client.sendall(data)
