@@ -92,11 +92,12 @@ def test_a_backtest_is_started_from_the_page_and_its_run_shown(seen: Look, url: 
     seen.open("/backtest")
     seen.panel("backtest-form")
     seen.page.select_option("#backtest-strategy", "hold")
-    seen.page.click('[data-panel="backtest-form"] button[type="submit"]')
-    seen.page.wait_for_selector(
-        '[data-job][data-phase="done"], [data-job][data-phase="failed"]', timeout=4 * PATIENCE_MS
-    )
-    job = ask(url, "/api/v1/backtests")["backtests"][0]
+    with seen.page.expect_response(lambda answer: answer.request.method == "POST") as started:
+        seen.page.click('[data-panel="backtest-form"] button[type="submit"]')
+    ours = f'[data-job="{started.value.json()["backtest"]["id"]}"]'
+    seen.page.wait_for_selector(f'{ours}[data-phase="done"], {ours}[data-phase="failed"]', timeout=4 * PATIENCE_MS)
+    listed = ask(url, "/api/v1/backtests")["backtests"]
+    job = next(one for one in listed if one["id"] in ours)
     assert job["phase"] == "done", job
     seen.page.wait_for_selector(f'[data-run="{job["run"]}"] [data-verdict="too-few-trades"]')
     assert f"run={job['run']}" in seen.page.url

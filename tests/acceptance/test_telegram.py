@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from perpscope.app import trading_mode
 from perpscope.lab.allowance import Rate
 from perpscope.lab.telegram.chats import Person
 from perpscope.lab.telegram.flood import FloodRules
 from perpscope.lab.telegram.methods import Methods
 from perpscope.lab.telegram.server import BotServer, Fault
+from perpscope.settings import Trade
 from tests.acceptance import facing
 from tests.acceptance.facing import inherited
+from tests.unit.journal_made import held_journal, order, trade
 
 Eventually = Callable[..., Awaitable[None]]
 pytestmark = pytest.mark.timeout(180)
@@ -65,7 +68,10 @@ def silences(person: Person) -> list[str]:
 async def test_alerts_arrive_once_and_a_stopped_heart_is_told_and_edited(
     tmp_path: Path, telegram: BotServer, eventually: Eventually
 ) -> None:
-    """Two faces send one message; a heart that stops is told, and that message edited when it is back. Keeps S4-56."""
+    """Two faces send one message, of alerts and of trading; a heart that stops is told, and edited when it is back.
+
+    Keeps S4-56.
+    """
     person, database = telegram.person(CHAT), tmp_path / "m.db"
     config = tmp_path / "alerts.toml"
     config.write_text(RULES)
@@ -82,6 +88,7 @@ async def test_alerts_arrive_once_and_a_stopped_heart_is_told_and_edited(
             alerts = [m for m in person.inbox if "rule any-liq" in m.text]
             assert len(alerts) == 1, "one of two faces alone sends"
             assert alerts[0].text.startswith("DEMO DATA\n🚨")
+            await _trading_is_told_and_stopped(database, person, eventually)
             os.kill(heart.process.pid, signal.SIGSTOP)
             try:
                 await eventually(lambda: any("all feeds: no data for" in text for text in silences(person)), 60.0)
@@ -93,6 +100,22 @@ async def test_alerts_arrive_once_and_a_stopped_heart_is_told_and_edited(
     logs = "".join((tmp_path / f"{name}.log").read_text("utf-8") for name in ("one", "two"))
     assert "no data for" in logs
     assert telegram.bot.token.partition(":")[2] not in logs
+
+
+async def _trading_is_told_and_stopped(database: Path, person: Person, eventually: Eventually) -> None:
+    """A fill in a journal beside the store arrives once, by one of the two faces; a press pulls the kill switch."""
+    with held_journal(database) as journal:
+        journal.intend("7f3a", order())
+        journal.filled("7f3a", "7f3a-burst-1", trade())
+        await eventually(lambda: any("bought 0.01 at 100,000" in m.text for m in person.inbox), 30.0)
+        person.says("/halt")
+        await eventually(lambda: any(m.text.startswith("HALT?") for m in person.inbox), 30.0)
+        assert trading_mode.read(database, Trade()).halted == ""
+        (question,) = [m for m in person.inbox if m.text.startswith("HALT?")]
+        person.presses(question, "HALT: close everything")
+        await eventually(lambda: any(m.text.startswith("HALTED: by telegram user") for m in person.inbox), 30.0)
+    assert trading_mode.read(database, Trade()).halted.startswith("by telegram user")
+    assert len([m for m in person.inbox if "bought 0.01" in m.text]) == 1
 
 
 class Faces:

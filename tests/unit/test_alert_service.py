@@ -10,10 +10,12 @@ import msgspec
 import pytest
 from tests.pushing import BTC, Heart
 from tests.unit.faced_market import MINUTES, ms, shared_market
+from tests.unit.journal_made import held_journal, trade
 
 from perpscope.analytics.alerts.alert import Alert
 from perpscope.analytics.alerts.saying import Back, Digest, Saying, Silent
 from perpscope.app.alerts import life as lives
+from perpscope.app.alerts import trades
 from perpscope.app.alerts.answer import Asked, read_alerts
 from perpscope.app.alerts.controls import LogControls
 from perpscope.app.alerts.loading import rules_of
@@ -26,9 +28,11 @@ from perpscope.errors import ConfigError
 from perpscope.feeds.clock import wall_ns
 from perpscope.model.bulletin import MarketLine, Topic
 from perpscope.model.market import Completeness, Liquidation, PositionSide, Sampling
+from perpscope.model.run import RunKind
 from perpscope.model.stream import Channel
 from perpscope.settings import Alerts, Settings
 from perpscope.stores.alert_log import AlertLog
+from perpscope.stores.journal import place
 from perpscope.stores.status import EventCounts, FeedState, StoreKind
 
 Wait = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -105,6 +109,19 @@ def store(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     """Ten hours of BTC, and looks each twentieth of a second."""
     monkeypatch.setattr(lives, "LOOK_S", 0.05)
     return Path(shutil.copy(shared_market(tmp_path_factory), tmp_path / "m.db"))
+
+
+@pytest.fixture
+def said_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was logged of journals."""
+    said: list[str] = []
+
+    class Log:
+        def warning(self, words: str, **_: object) -> None:
+            said.append(words)
+
+    monkeypatch.setattr("perpscope.app.alerts.trade_rounds._log", Log())
+    return said
 
 
 def settings(**more: object) -> Settings:
@@ -245,6 +262,41 @@ async def test_the_digest_of_a_day_is_told_once(store: Path, monkeypatch: pytest
     (coin,) = told[0].coins
     assert (coin.coin, told[0].uptime) == ("BTC", 0.9)
     assert coin.price is not None
+
+
+def is_kept(store: Path, name: str) -> bool:
+    """Whether something is kept by a name in the log."""
+    with AlertLog.open(store) as log:
+        return log.get(name) is not None
+
+
+async def test_what_becomes_of_trading_is_told_once(store: Path, said_of: list[str]) -> None:
+    """Fills of a journal beside the store, from when somebody watches; another life repeats none of them."""
+    market, ears, again = Market(), Ears(), Ears()
+    with held_journal(store) as journal:
+        journal.filled("7f3a", "", trade(1))
+        async with watching(market, store, settings(), ears):
+            await until(lambda: is_kept(store, trades.NAME), market)
+            journal.filled("7f3a", "", trade(2))
+            await until(lambda: bool(ears.sayings), market)
+        async with watching(market, store, settings(), again):
+            journal.filled("7f3a", "", trade(3))
+            await until(lambda: bool(again.sayings), market)
+    assert [saying.id for saying in ears.sayings] == ["fill:7f3a:2"]
+    assert [saying.id for saying in again.sayings] == ["fill:7f3a:3"]
+    assert said_of == []
+
+
+async def test_a_journal_that_cannot_be_read_is_logged_once(store: Path, said_of: list[str]) -> None:
+    """And the watch over everything else goes on."""
+    market, ears = Market(), Ears()
+    place(store, RunKind.LIVE).write_bytes(b"no journal, but long enough to be read as a database" * 20)
+    async with watching(market, store, settings(), ears):
+        await until(watched(store, "quiet"), market)
+        await until(lambda: bool(said_of), market)
+        market.liquidate(2e6)
+        await until(lambda: len(ears.alerts) == 1, market)
+    assert said_of == ["a trader's journal cannot be read"]
 
 
 async def test_alerts_that_are_off_leave_no_file(store: Path) -> None:

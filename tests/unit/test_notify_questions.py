@@ -11,7 +11,7 @@ from perpscope.app.sentiment.reading import read_sentiment
 from perpscope.app.status import read_status
 from perpscope.app.totals.reading import read_totals
 from perpscope.lab.telegram.markup import parse_html
-from perpscope.notify.messages import price
+from perpscope.notify.figures import price
 from perpscope.notify.phrases import Language
 from perpscope.notify.questions import Questions, hours_in
 from perpscope.reports import numerals

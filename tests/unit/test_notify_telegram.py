@@ -265,13 +265,14 @@ async def test_two_bots_with_one_token_do_not_fight(said: Callable[[], str], eve
 
 
 async def test_people_ask_and_are_answered(stage: Stage, eventually: Eventually) -> None:
-    """Each command has an answer, also those whose part does not exist yet and those that are off."""
+    """Each command has an answer, also where there is no store, and those that are done on the host alone."""
     for command, answer in {
-        "/help": "I read and tell, I never trade.",
+        "/help": "I read and tell; I can stop trading and never start it.",
         "/signals": "This face has no database of its own: ask one beside the collector.",
-        "/positions": "Positions: not there yet, no strategy runs.",
-        "/halt": "/halt is off: this bot only reads.",
-        "/pause@perpscope_lab_bot": "/pause is off: this bot only reads.",
+        "/positions": "This face has no database of its own: ask one beside the collector.",
+        "/halt": "This face has no database of its own: ask one beside the collector.",
+        "/resume@perpscope_lab_bot": "/resume: letting trading go on is done on the host alone (perpscope risk reset,"
+        " perpscope trade arm).",
         "/frobnicate": "I do not know /frobnicate. /help",
         "/status": "This face has no database of its own: ask one beside the collector.",
         "/mute soon": "/mute wants a time such as 30m, 1h or 1d, or off.",
@@ -318,7 +319,7 @@ async def test_a_command_of_long_ago_is_not_answered(stage: Stage, eventually: E
     stage.server.bot.chats.wall_s = wall_s
     stage.person.says("/positions")
     await eventually(lambda: len(stage.person.inbox) == 1)
-    assert "not there yet" in stage.person.inbox[0].text
+    assert "no database" in stage.person.inbox[0].text
 
 
 #: Every way a call can fail, with the code it is told by.

@@ -34,9 +34,9 @@ NAMED = {
 }
 #: What ten hours are too short for.
 NEED_A_DAY = {"alerts", "signals", "cascades", "market_sentiment"}
-WITHOUT_WARMTH = {"map_score", "coverage", "runs", "backtests", "strategies"}
+WITHOUT_WARMTH = {"map_score", "coverage", "runs", "backtests", "strategies", "trade", "positions"}
 #: Endpoints of one thing, which has to be named.
-OF_ONE = {"run", "tearsheet", "backtest"}
+OF_ONE = {"run", "tearsheet", "backtest", "trade_orders", "trade_fills", "trade_divergence"}
 BY_THEMSELVES = sorted(ENDPOINTS.keys() - OF_ONE)
 
 

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { coin } from "../app/route";
 import type { Answer } from "../live/answers";
-import type { Meta } from "../live/shapes";
+import type { Data, Meta } from "../live/shapes";
 import { standing, type VenueStanding, venuesOf } from "../live/standing";
 import { type Channel, connection } from "../live/stream";
 import { words } from "../words/vocabulary";
@@ -40,6 +40,8 @@ export interface PanelProps {
   what?: string | undefined;
   /** How often newer figures should come, ms of market time; a minute where it is not said. */
   expectedMs?: number | undefined;
+  /** Where its market comes from, where that is not the rest of the page's. */
+  data?: Data | null | undefined;
   /** Market time of the figures (epoch ms), where they have no `meta`. */
   asOfMs?: number | null | undefined;
   controls?: ComponentChildren | undefined;
@@ -98,7 +100,7 @@ export function Panel(props: PanelProps) {
     if (location.hash === `#${id}`) document.getElementById(id)?.scrollIntoView();
   }, []);
   const { state, meta } = told.value;
-  const data = meta?.data ?? standing.value.data;
+  const data = props.data === undefined ? (meta?.data ?? standing.value.data) : props.data;
   const asOfMs = props.asOfMs === undefined ? (meta?.as_of_ms ?? null) : props.asOfMs;
   const origin = (): Origin => ({
     title,

@@ -10,6 +10,7 @@ import {
   type Strategy,
   thresholdOf,
   toldNow,
+  toldThen,
   volumeMultiple,
 } from "../../src/pages/signals/figures";
 
@@ -45,6 +46,10 @@ describe("a lamp", () => {
     expect(thresholdOf(burst, "pull")).toBeNull();
     expect(toldNow("pull", row({ values: { pull: 0.2 } }), 1_000)).toBe(0.2);
     expect(toldNow("pull", row({ values: { pull: 0.2 } }), 3_600_000)).toBeNull();
+    expect(toldNow("pull", row({ values: { pull: 0.2 } }), 3_600_000, 3_600_000)).toBe(0.2);
+    expect(litNow(burst, "book-imbalance", null, row({}), 600_000, 690_000)).toBe("met");
+    expect(toldThen("pull", row({ values: { pull: 0.2 } }))).toBe(0.2);
+    expect(toldThen("pull", undefined)).toBeNull();
   });
 });
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from perpscope.analytics.alerts.alert import Alert, Severity
-from perpscope.analytics.alerts.saying import Saying, Silent
+from perpscope.analytics.alerts.saying import Saying, Silent, Traded
 from perpscope.app.alerts.sink import Delivery
 from perpscope.feeds.clock import wall_ns
 from perpscope.notify.messages import alert_text, plain, saying_text
@@ -35,8 +35,9 @@ class LogSink:
         return self._written(alert.id, alert.phase.value)
 
     async def say(self, saying: Saying) -> Delivery:
-        """Write it: silences as warnings."""
-        tell = _log.warning if isinstance(saying.told, Silent) else _log.info
+        """Write it: silences, and what of trading is loud, as warnings."""
+        is_loud = isinstance(saying.told, Silent) or (isinstance(saying.told, Traded) and not saying.is_silent)
+        tell = _log.warning if is_loud else _log.info
         tell("alerts", kind=saying.kind, text=plain(saying_text(saying, self._language)))
         return self._written(saying.id, saying.kind)
 

@@ -11,9 +11,11 @@ from typing import Final, assert_never
 
 from perpscope.analytics.alerts.alert import Alert, Phase, Record, Severity, Side
 from perpscope.analytics.alerts.measures import MEASURES
-from perpscope.analytics.alerts.saying import Back, Digest, DigestCoin, Muted, Saying, Silent, Trial, Unmuted
+from perpscope.analytics.alerts.saying import Back, Digest, DigestCoin, Muted, Saying, Silent, Traded, Trial, Unmuted
 from perpscope.analytics.alerts.shipped import SHIPPED
+from perpscope.notify.figures import in_words, price, rate, safe
 from perpscope.notify.phrases import Language, is_known, phrase, word
+from perpscope.notify.trade_messages import traded_lines
 from perpscope.reports import numerals
 
 #: Of Telegram, after the tags are gone.
@@ -28,7 +30,7 @@ _WINDOWED: Final = re.compile(r"(?P<side>long_|short_)?(?P<name>\w+?)_(?P<n>\d+)
 def alert_text(alert: Alert, language: Language) -> str:
     """An alert, in the phase it is in."""
     measured = _measured(alert, alert.values.get(alert.measure), language)
-    coin, title = _safe(alert.coin), _title(alert, language)
+    coin, title = safe(alert.coin), _title(alert, language)
     head = f"<b>{coin} · {title}</b>\n{measured}" if title else f"<b>{coin} {measured}</b>"
     mark = "🚨 " if alert.severity is Severity.CRITICAL and alert.phase is not Phase.CLEARED else ""
     glyph = "✅" if alert.phase is Phase.CLEARED else f"{mark}{_GLYPHS[alert.side]}"
@@ -42,8 +44,8 @@ def alert_text(alert: Alert, language: Language) -> str:
     age = alert.facts.age_ms
     foot = [
         f"{numerals.moment(alert.at_ms, '%H:%M:%S')} UTC",
-        *([] if age is None else [phrase(language, "age", age=_seconds(age / 1e3, language))]),
-        phrase(language, "rule", rule=_safe(alert.rule)),
+        *([] if age is None else [phrase(language, "age", age=in_words(age / 1e3, language))]),
+        phrase(language, "rule", rule=safe(alert.rule)),
         phrase(language, kind if alert.data == "observed" or kind == "model" else alert.data),
     ]
     return _fitted([*lines, " · ".join(foot)])
@@ -55,11 +57,11 @@ def saying_text(saying: Saying, language: Language) -> str:
     match told:
         case Silent():
             why = "" if told.why is None else f" ({_word(told.why, language)})"
-            silent = _seconds(told.silent_s, language)
+            silent = in_words(told.silent_s, language)
             lines = [f"⚠️ {phrase(language, 'silent', what=_feed(told, language), silent=silent, why=why)}"]
         case Back():
             gaps = phrase(language, {0: "no_gaps", 1: "gap"}.get(told.gaps, "gaps"), n=told.gaps)
-            silent = _seconds(told.silent_s, language)
+            silent = in_words(told.silent_s, language)
             lines = [f"✅ {phrase(language, 'back', what=_feed(told, language), silent=silent, gaps=gaps)}"]
         case Digest():
             lines = _digest(told, language)
@@ -67,8 +69,10 @@ def saying_text(saying: Saying, language: Language) -> str:
             lines = [f"🔇 {_scored('muted', told.rule, told.record, language)}"]
         case Unmuted():
             lines = [f"🔔 {_scored('unmuted', told.rule, told.record, language)}"]
+        case Traded():
+            lines = traded_lines(told, language)
         case Trial():
-            lines = [f"📨 {phrase(language, 'trial')}", *([_safe(told.text)] if told.text else [])]
+            lines = [f"📨 {phrase(language, 'trial')}", *([safe(told.text)] if told.text else [])]
         case _:
             assert_never(told)
     return _fitted([_banner(saying.data, language) + lines[0], *lines[1:]])
@@ -106,7 +110,7 @@ def _title(alert: Alert, language: Language) -> str:
     shipped = SHIPPED.get(alert.rule)
     if shipped is not None and shipped.title == alert.title and is_known(f"title {alert.rule}"):
         return phrase(language, f"title {alert.rule}")
-    return _safe(alert.title)
+    return safe(alert.title)
 
 
 def _measured(alert: Alert, value: float | None, language: Language) -> str:
@@ -120,7 +124,7 @@ def _measured(alert: Alert, value: float | None, language: Language) -> str:
         return phrase(language, match["name"], side=side, value=said, window=window)
     if name in MEASURES and is_known(name):
         return phrase(language, name, value=said)
-    return phrase(language, "other", measure=_safe(name), value=said)
+    return phrase(language, "other", measure=safe(name), value=said)
 
 
 def valued(name: str, value: float | None, language: Language) -> str:
@@ -144,7 +148,7 @@ def valued(name: str, value: float | None, language: Language) -> str:
         case "events":
             return f"{value:,.0f}"
         case "s":
-            return _seconds(value, language)
+            return in_words(value, language)
     return f"{value:+.2f}".replace("-", "−") if name == "pull" else f"{value:.0f}"
 
 
@@ -152,7 +156,7 @@ def _story(alert: Alert, language: Language) -> str | None:
     """What became of it since it was raised."""
     peak = valued(alert.measure, alert.peak, language)
     if alert.phase is Phase.CLEARED:
-        lasted = _seconds((alert.at_ms - alert.started_ms) / 1e3, language)
+        lasted = in_words((alert.at_ms - alert.started_ms) / 1e3, language)
         ending = phrase(language, "over", lasted=lasted)
         return ending if alert.peak is None else f"{ending} · {phrase(language, 'peak', peak=peak)}"
     if alert.phase is Phase.UPDATED and alert.updates:
@@ -168,7 +172,7 @@ def _facts(alert: Alert, language: Language) -> list[str]:
         told = "" if facts.move_pct is None else phrase(language, "move", move=move)
         first.append(phrase(language, "price_line", price=price(facts.price), move=told))
     if facts.largest_usd is not None:
-        venue = "" if facts.largest_venue is None else f" {_safe(facts.largest_venue.capitalize())}"
+        venue = "" if facts.largest_venue is None else f" {safe(facts.largest_venue.capitalize())}"
         first.append(phrase(language, "largest", usd=numerals.usd(facts.largest_usd), venue=venue))
     lines = [" · ".join(first)] if first else []
     if facts.cluster is not None:
@@ -188,7 +192,7 @@ def _facts(alert: Alert, language: Language) -> list[str]:
 def _record(record: Record, language: Language) -> str:
     if record.verdict == "unproven" or not record.n:
         return phrase(language, "rule", rule=phrase(language, "verdict_unproven"))
-    lead = "" if record.lead_s is None else phrase(language, "lead", lead=_seconds(record.lead_s, language))
+    lead = "" if record.lead_s is None else phrase(language, "lead", lead=in_words(record.lead_s, language))
     told = phrase(language, "record", hits=record.hits, n=record.n, chance=numerals.percent(record.chance), lead=lead)
     return f"{told} ({phrase(language, f'verdict_{record.verdict}')})"
 
@@ -201,28 +205,27 @@ def _feed(told: Silent | Back, language: Language) -> str:
     if told.venue is None:
         return phrase(language, "everything")
     channel = "" if told.channel is None else f" {_word(told.channel, language)}"
-    return f"{_safe(told.venue)}{channel}"
+    return f"{safe(told.venue)}{channel}"
 
 
 def _word(text: str, language: Language) -> str:
-    return word(language, text) or _safe(text)
+    return word(language, text) or safe(text)
 
 
 def _scored(name: str, rule: str, record: Record, language: Language) -> str:
     chance = numerals.percent(record.chance)
-    return phrase(language, name, rule=f"<b>{_safe(rule)}</b>", hits=record.hits, n=record.n, chance=chance)
+    return phrase(language, name, rule=f"<b>{safe(rule)}</b>", hits=record.hits, n=record.n, chance=chance)
 
 
 def _digest(told: Digest, language: Language) -> list[str]:
-    lines = [f"📊 <b>{phrase(language, 'daily', day=_safe(told.day))}</b>"]
+    lines = [f"📊 <b>{phrase(language, 'daily', day=safe(told.day))}</b>"]
     for coin in told.coins[:_MOST_COINS]:
         lines += _day_of(coin, language)
     if len(told.coins) > _MOST_COINS:
         lines.append(phrase(language, "more_coins", n=len(told.coins) - _MOST_COINS))
     spoke = [rule for rule in told.rules if rule.alerts or rule.held_back][:_MOST_RULES]
     said = ", ".join(
-        f"{_safe(rule.rule)} {rule.alerts}"
-        + (phrase(language, "held_back", n=rule.held_back) if rule.held_back else "")
+        f"{safe(rule.rule)} {rule.alerts}" + (phrase(language, "held_back", n=rule.held_back) if rule.held_back else "")
         for rule in spoke
     )
     lines.append(phrase(language, "alerts", rules=said) if said else phrase(language, "no_alerts"))
@@ -235,7 +238,7 @@ def _day_of(coin: DigestCoin, language: Language) -> list[str]:
     def moved(value: float | None) -> str:
         return numerals.percent(None if value is None else value / 100.0, signed=True)
 
-    head = f"<b>{_safe(coin.coin)}</b> {price(coin.price)} {moved(coin.move_pct)}"
+    head = f"<b>{safe(coin.coin)}</b> {price(coin.price)} {moved(coin.move_pct)}"
     long, short = coin.liquidated_long_usd, coin.liquidated_short_usd
     rest = [phrase(language, "liquidated", long=numerals.usd(long), short=numerals.usd(short))]
     if coin.funding_8h_pct is not None:
@@ -243,58 +246,6 @@ def _day_of(coin: DigestCoin, language: Language) -> list[str]:
     if coin.oi_change_pct is not None:
         rest.append(phrase(language, "interest", change=moved(coin.oi_change_pct)))
     return [head, " · ".join(rest)]
-
-
-# numbers --------------------------------------------------------------------------------------------------------------
-
-
-def price(value: float | None) -> str:
-    """Quote per base, six significant digits and no zeros that say nothing.
-
-    >>> price(64120.0), price(0.0109313)
-    ('64,120', '0.0109313')
-    """
-    return numerals.UNKNOWN if value is None else numerals.price_tick(float(f"{value:.6g}"))
-
-
-def rate(pct: float) -> str:
-    """A funding rate given in per cent.
-
-    >>> rate(0.01)
-    '+0.0100\u2009%'
-    """
-    return f"{'−' if pct < 0 else '+'}{abs(pct):.4f}\u2009%"
-
-
-_KOREAN_UNITS: Final = ((" s", "초"), (" m", "분"), (" h", "시간"))
-
-
-def _seconds(value: float, language: Language) -> str:
-    text = numerals.seconds(max(0.0, value))
-    if language == "ko":
-        for unit, word in _KOREAN_UNITS:
-            text = text.replace(unit, word)
-    return text
-
-
-def length(hours: float, language: Language) -> str:
-    """A length in hours.
-
-    >>> length(1.0, "ko"), length(0.5, "en")
-    ('1시간', '30 min')
-    """
-    text = numerals.hours(hours)
-    return text if language == "en" else text.replace(" min", "분").replace(" h", "시간").replace(" s", "초")
-
-
-def _safe(text: str) -> str:
-    """Without anything that could be markup; control characters are spaces."""
-    return html.escape("".join(c if c.isprintable() else " " for c in text), quote=False)
-
-
-def safe(text: str) -> str:
-    """Text from elsewhere, to be put into a message."""
-    return _safe(text)
 
 
 def _fitted(lines: Sequence[str]) -> str:

@@ -94,6 +94,83 @@ _PHRASES: Final[dict[str, tuple[str, str]]] = {
         "Rule {rule} is heard again: {hits} of {n} alerts came true, by chance it would be {chance}.",
         "규칙 {rule} 알림을 다시 켰습니다: {n}번 중 {hits}번 적중, 우연이면 {chance}.",
     ),
+    # what became of a trade
+    "trade fill buy": ("bought {size} at {price}", "{size} 매수 체결, 가격 {price}"),
+    "trade fill sell": ("sold {size} at {price}", "{size} 매도 체결, 가격 {price}"),
+    "trade stop": ("stop hit: closed {size} at {price}", "손절 체결: {size}, 가격 {price}"),
+    "trade profit": ("take-profit: closed {size} at {price}", "익절 체결: {size}, 가격 {price}"),
+    "trade liquidated": (
+        "the exchange closed {size} at {price}: liquidated, deleveraged or settled",
+        "거래소가 {size} 강제 종료, 가격 {price}: 강제청산, ADL 또는 정산",
+    ),
+    "trade naked": (
+        "NAKED: for {seconds} no stop has been confirmed; the trader closes if it stays so",
+        "무방비: {seconds} 동안 확인된 손절 주문 없음, 계속되면 포지션을 종료합니다",
+    ),
+    "trade covered": ("protected again, or closed", "손절 주문이 확인되었거나 포지션이 종료되었습니다"),
+    "trade mismatch": (
+        "MISMATCH: the exchange holds something else{why}; nothing is opened",
+        "불일치: 거래소 포지션이 기록과 다릅니다{why}. 신규 진입을 멈춥니다",
+    ),
+    "trade agrees": ("the exchange holds what we hold again", "거래소 포지션이 다시 일치합니다"),
+    "trade halted": ("HALTED{why}: nothing opens, all is closed", "HALT{why}: 신규 진입 중단, 모두 종료"),
+    "trade lifted": ("not halted any more", "HALT 해제"),
+    "trade gone": (
+        "the trader has been silent for {seconds} and holds a position",
+        "트레이더가 {seconds} 동안 응답이 없고 포지션을 보유 중입니다",
+    ),
+    "trade back": ("the trader is back, or holds nothing any more", "트레이더가 복구되었거나 보유 포지션이 없습니다"),
+    "trade run": ("{strategy} on {instrument}, run {run}", "{instrument}, 전략 {strategy}, 실행 {run}"),
+    "trade fee": ("fee {fee}", "수수료 {fee}"),
+    "trade realised": ("realised {realised} before fees", "실현손익 {realised} (수수료 제외)"),
+    "held flat": ("flat", "포지션 없음"),
+    "held": (
+        "{side} {size} from {entry}, mark {mark} ({unrealised})",
+        "{side} {size}, 진입 {entry}, 마크 {mark} ({unrealised})",
+    ),
+    "held stop": ("stop {stop}", "손절 {stop}"),
+    "held naked": ("⚠️ no stop is confirmed", "⚠️ 확인된 손절 주문 없음"),
+    "held orders": ("{n} orders work", "대기 주문 {n}건"),
+    "held silent": ("its trader is silent for {age}", "트레이더 {age} 무응답"),
+    "held fills": ("fills today: {n}", "오늘 체결 {n}건"),
+    "mode line": ("mode {mode}", "모드 {mode}"),
+    "nothing held": ("Nobody trades, and nothing is held.", "실행 중인 매매와 보유 포지션이 없습니다."),
+    "equity line": (
+        "equity {equity} of {deposit}: realised {realised}, fees {fees}, funding {funding}",
+        "자산 {equity} / 원금 {deposit}: 실현손익 {realised}, 수수료 {fees}, 펀딩 {funding}",
+    ),
+    "no_runs": ("No run is kept here.", "저장된 실행 기록이 없습니다."),
+    "run line": ("{trades} trades, net {net}: {verdict}", "거래 {trades}건, 순손익 {net}: {verdict}"),
+    # the switch
+    "ask pause": (
+        "Pause? Nothing is opened any more; positions keep their stops. It is lifted on the host alone.",
+        "일시 중지할까요? 신규 진입만 멈추고 기존 포지션과 손절은 유지합니다. 해제는 호스트에서만 가능합니다.",
+    ),
+    "ask halt": (
+        "HALT? Nothing is opened, everything is closed at the market. It is lifted on the host alone.",
+        "전부 중단할까요? 신규 진입을 멈추고 모든 포지션을 시장가로 종료합니다. 해제는 호스트에서만 가능합니다.",
+    ),
+    "or type": (
+        "Press within a minute, or type: {command} yes",
+        "1분 안에 버튼을 누르거나 {command} yes 라고 입력하세요",
+    ),
+    "press pause": ("Pause", "일시 중지"),
+    "press halt": ("HALT: close everything", "HALT: 모두 종료"),
+    "press no": ("No", "아니요"),
+    "paused": (
+        "Paused: mode {mode}. /positions shows what is held.",
+        "일시 중지했습니다: 모드 {mode}. /positions 로 확인하세요.",
+    ),
+    "halting": (
+        "HALTED: {why}. Traders close what is held; /positions shows how far they are.",
+        "HALT: {why}. 보유 포지션을 종료하는 중입니다. /positions 로 확인하세요.",
+    ),
+    "left as it is": ("Nothing was changed.", "변경하지 않았습니다."),
+    "too late": ("Too late: ask again.", "시간이 지났습니다. 다시 입력해 주세요."),
+    "on the host": (
+        "{command}: letting trading go on is done on the host alone (perpscope risk reset, perpscope trade arm).",
+        "{command}: 매매를 다시 허용하는 작업은 호스트에서만 가능합니다 (perpscope risk reset, perpscope trade arm).",
+    ),
     "trial": (
         "This is a test: messages of perpscope arrive here.",
         "테스트입니다: perpscope 메시지가 이 채팅으로 옵니다.",
@@ -108,15 +185,14 @@ _PHRASES: Final[dict[str, tuple[str, str]]] = {
     "replay": ("REPLAY", "REPLAY 재생"),
     # commands
     "help": (
-        "I read and tell, I never trade.\n/status feeds and counts\n/map BTC liquidation map\n/liq 1h what was"
-        " liquidated\n/sentiment BTC how people are positioned\n/signals /positions /pnl /runs\n/mute 1h no alerts for"
-        " a while",
-        "조회만 하고 매매는 하지 않습니다.\n/status 데이터 상태\n/map BTC 청산 맵\n/liq 1h 최근 청산"
+        "I read and tell; I can stop trading and never start it.\n/status feeds and counts\n/map BTC liquidation map\n"
+        "/liq 1h what was liquidated\n/sentiment BTC how people are positioned\n/signals /positions /pnl /runs\n/pause"
+        " nothing new\n/halt close everything\n/mute 1h no alerts for a while",
+        "조회하고 매매를 멈출 수 있지만 시작하지는 않습니다.\n/status 데이터 상태\n/map BTC 청산 맵\n/liq 1h 최근 청산"
         "\n/sentiment BTC 시장 심리\n"
-        "/signals /positions /pnl /runs\n/mute 1h 알림 잠시 끄기",
+        "/signals /positions /pnl /runs\n/pause 신규 진입 중지\n/halt 모두 종료\n/mute 1h 알림 잠시 끄기",
     ),
     "unknown_command": ("I do not know {command}. /help", "모르는 명령입니다: {command}. /help"),
-    "not_yet": ("{what}: not there yet, no strategy runs.", "{what}: 아직 없습니다. 실행 중인 전략이 없습니다."),
     "signals": ("Signals", "시그널"),
     "near_miss": ("near miss {side}", "조건 하나 미달 {side}"),
     "no_signals": ("nothing was thought yet", "아직 시그널이 없습니다"),
@@ -124,7 +200,6 @@ _PHRASES: Final[dict[str, tuple[str, str]]] = {
     "positions": ("Positions", "포지션"),
     "pnl": ("Profit and loss", "손익"),
     "runs": ("Runs", "실행 기록"),
-    "off": ("{command} is off: this bot only reads.", "{command} 명령은 꺼져 있습니다: 조회 전용 봇입니다."),
     "muted_all": (
         "No alerts until {until} UTC; silences of feeds are told all the same.",
         "{until} UTC까지 알림을 끕니다. 데이터 중단은 계속 알립니다.",

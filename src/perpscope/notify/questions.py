@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from perpscope.errors import ConfigError, PerpscopeError
-from perpscope.notify.messages import length, price, safe, tag
+from perpscope.feeds.clock import wall_ns
+from perpscope.notify.figures import length, price, safe
+from perpscope.notify.messages import tag
 from perpscope.notify.phrases import Language, phrase, word
 from perpscope.reports import numerals
 from perpscope.settings import Settings
 
 if TYPE_CHECKING:
     from perpscope.app.status import FeedLine, Status
+    from perpscope.app.trade.positions import Positions, RunHolds
 
 _COIN: Final = re.compile(r"[A-Za-z0-9][\w.\-:/]{0,39}")
 _HOURS: Final = re.compile(r"(\d{1,3})([mhd])")
@@ -25,6 +28,7 @@ _CLUSTERS: Final = 4
 _MOVES: Final = (-0.03, 0.03)
 _DEFAULT: Final = "BTC"
 _NEWEST: Final = 8  #: signals in an answer
+_MOST_RUNS: Final = 8
 
 
 class Questions:
@@ -46,6 +50,9 @@ class Questions:
             "liq": self._liq,
             "sentiment": self._sentiment,
             "signals": self._signals,
+            "positions": self._positions,
+            "pnl": self._pnl,
+            "runs": self._runs,
         }
 
     def knows(self, name: str) -> bool:
@@ -189,6 +196,38 @@ class Questions:
         if not found.signals:
             lines.append(phrase(self._language, "no_signals"))
         return [*lines, phrase(self._language, "opinions")]
+
+    def _positions(self, path: Path, _: Sequence[str]) -> list[str]:
+        from perpscope.notify.trade_messages import held_lines  # noqa: PLC0415
+
+        found = self._held(path)
+        halted = f" · ⛔ {safe(found.mode.halted)}" if found.mode.halted else ""
+        head = f"{phrase(self._language, 'mode line', mode=found.mode.mode)}{halted}"
+        return [head, *self._of_runs(found, held_lines)]
+
+    def _pnl(self, path: Path, _: Sequence[str]) -> list[str]:
+        from perpscope.notify.trade_messages import money_lines  # noqa: PLC0415
+
+        return self._of_runs(self._held(path), money_lines)
+
+    def _held(self, path: Path) -> "Positions":
+        from perpscope.app.trade.positions import read_positions  # noqa: PLC0415
+
+        return read_positions(path, self._settings.trade, wall_ns() // 1_000_000)
+
+    def _of_runs(self, found: "Positions", lines_of: Callable[["RunHolds", Language], list[str]]) -> list[str]:
+        lines = [line for run in found.runs[:_MOST_RUNS] for line in lines_of(run, self._language)]
+        lines += [] if found.runs else [phrase(self._language, "nothing held")]
+        return lines + [f"! {safe(words)}" for words in found.faults]
+
+    def _runs(self, path: Path, _: Sequence[str]) -> list[str]:
+        from perpscope.notify.trade_messages import run_lines  # noqa: PLC0415
+        from perpscope.stores.runs import Runs  # noqa: PLC0415
+
+        with Runs(path) as kept:
+            found = kept.list(_MOST_RUNS)
+        lines = [line for told in found for line in run_lines(told, self._language)]
+        return lines or [phrase(self._language, "no_runs")]
 
     def _headed(self, data: str, head: str) -> list[str]:
         banner = tag(data, self._language)

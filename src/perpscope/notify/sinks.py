@@ -17,6 +17,7 @@ from perpscope.notify.commands import Commands
 from perpscope.notify.log import LogSink
 from perpscope.notify.phrases import Language
 from perpscope.notify.questions import Questions
+from perpscope.notify.switch import Switch
 from perpscope.notify.telegram import Telegram
 from perpscope.notify.webhook import WebhookSink
 from perpscope.settings import Settings
@@ -67,7 +68,8 @@ def _telegram(settings: Settings, database: Path | None, controls: Controls) -> 
     commands = None
     if told.commands:
         questions = Questions(database, settings, language)
-        commands = Commands(told.chats, questions, controls, language, lambda: wall_ns() / 1e9)
+        switch = None if database is None else Switch(database, settings.trade, language, lambda: wall_ns() / 1e9)
+        commands = Commands(told.chats, questions, controls, language, lambda: wall_ns() / 1e9, switch)
     return Telegram(bot, told.chats, language, commands=commands, page=page_of(settings), most=told.queue)
 
 

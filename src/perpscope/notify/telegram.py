@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from perpscope.analytics.alerts.alert import Alert, Phase, Severity
-from perpscope.analytics.alerts.saying import Saying, Silent
+from perpscope.analytics.alerts.saying import Saying, Silent, Traded
 from perpscope.app.alerts.sink import Delivery
 from perpscope.errors import NotifyError
 from perpscope.feeds.clock import wall_ns
@@ -33,6 +33,7 @@ _POLL_S: Final = 25.0
 _AGAIN_FIRST_S, _AGAIN_MOST_S = 1.0, 300.0
 _CONFLICT_S: Final = 30.0
 _RANKS: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+_URGENT: Final = frozenset({"stop", "liquidated", "naked", "mismatch", "halted", "gone"})
 _SAME: Final = "message is not modified"
 _UNKNOWN: Final = "telegram-unauthorized"
 _log = structlog.get_logger()
@@ -106,7 +107,7 @@ class Telegram:
             root=saying.edits or saying.id,
             subject="",
             buttons=[],
-            rank=2 if isinstance(saying.told, Silent) else 1,
+            rank=_rank(saying),
             is_silent=saying.is_silent,
         )
 
@@ -285,7 +286,16 @@ class Telegram:
         if reply.text:
             name = f"answer:{self._monotonic():.6f}:{reply.chat}"
             self.outbox.put(
-                Post(chat=reply.chat, id=name, phase="answer", root=name, subject="", text=reply.text, rank=2),
+                Post(
+                    chat=reply.chat,
+                    id=name,
+                    phase="answer",
+                    root=name,
+                    subject="",
+                    text=reply.text,
+                    buttons=reply.buttons,
+                    rank=2,
+                ),
                 self._monotonic(),
             )
             self._news.set()
@@ -297,6 +307,13 @@ class Telegram:
             except Exception:  # the bot outlives a message
                 _log.exception("the bot failed; it goes on")
                 await asyncio.sleep(_AGAIN_FIRST_S)
+
+
+def _rank(saying: Saying) -> int:
+    """What nobody may miss goes before what is good to know."""
+    told = saying.told
+    is_urgent = isinstance(told, Silent) or (isinstance(told, Traded) and told.what in _URGENT)
+    return 2 if is_urgent else 1
 
 
 class _Outcome:

@@ -36,7 +36,7 @@ from perpscope.web.pages import Page
 from perpscope.web.problem import problem
 from perpscope.web.push import Hub
 from perpscope.web.push import routes as push_routes
-from perpscope.web.routes import backtests
+from perpscope.web.routes import backtests, trade
 from perpscope.web.sources import Sources
 from perpscope.web.tickets import Tickets
 from perpscope.web.traffic import Requests, Traffic
@@ -80,6 +80,7 @@ def create_app(
     app = _framework(_lifespan(works, sources, answers))
     app.router.routes[:] = [
         *backtests.routes(sources),
+        *trade.routes(sources),
         *desks(served, answers),
         *push_routes(hub),
         tickets.route(given),
@@ -166,7 +167,7 @@ def _demands(endpoints: Sequence[Endpoint]) -> Mapping[str, Demand]:
         for endpoint in endpoints
         for path in endpoint.paths
     }
-    return {**asked, **backtests.DEMANDS}
+    return {**asked, **backtests.DEMANDS, **trade.DEMANDS}
 
 
 def _pages(settings: Settings, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:

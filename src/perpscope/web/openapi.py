@@ -14,7 +14,7 @@ from msgspec import inspect
 from perpscope.web.endpoint import Endpoint
 from perpscope.web.ops import Alive, Ready
 from perpscope.web.problem import MEDIA_TYPE, Problem
-from perpscope.web.routes import backtests
+from perpscope.web.routes import backtests, trade
 from perpscope.web.tickets import PATH as TICKET_PATH
 from perpscope.web.tickets import Ticket
 
@@ -68,7 +68,7 @@ def document(endpoints: Sequence[Endpoint], version: str = "1") -> Json:
         version: of the interface.
     """
     bodies = {endpoint.body.__name__: endpoint.body for endpoint in endpoints}
-    types = [*bodies.values(), Problem, Alive, Ready, Ticket, backtests.BacktestOrder, backtests.JobBody]
+    types = [*bodies.values(), Problem, Alive, Ready, Ticket, *backtests.TOLD, *trade.TOLD]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     paths: Json = {}
     for endpoint in sorted(endpoints, key=lambda found: found.paths):
@@ -76,8 +76,9 @@ def document(endpoints: Sequence[Endpoint], version: str = "1") -> Json:
             suffix = "" if position == 0 else "_v1" if position == 1 else f"_{position}"
             paths[path] = {"get": _operation(endpoint, path, endpoint.name + suffix)}
     paths |= _others()
-    for path, methods in backtests.documented(_plain, _told).items():
-        paths[path] = {**paths.get(path, {}), **methods}
+    for told in (backtests.documented(_plain, _told), trade.documented(_plain, _told)):
+        for path, methods in told.items():
+            paths[path] = {**paths.get(path, {}), **methods}
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",

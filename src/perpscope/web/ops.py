@@ -20,6 +20,7 @@ from perpscope.stores.reader import SqliteReader
 from perpscope.web.answers import Answers
 from perpscope.web.problem import Fault, problem
 from perpscope.web.sources import Sources
+from perpscope.web.trade_figures import trade_figures
 from perpscope.web.traffic import BUCKETS_S, Traffic
 
 _HEADERS: Final = {"cache-control": "no-store"}
@@ -119,6 +120,8 @@ class _Figures(Collector):
         yield from self._of_traffic()
         yield from self._of_answers()
         yield from self._of_sources()
+        if self._sources.database is not None:
+            yield from trade_figures(self._sources.database, self._sources.settings.trade)
         for name, value in self._push().items():
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             yield kind(f"perpscope_push_{name}", f"Push: {name.replace('_', ' ')}.", value=value)

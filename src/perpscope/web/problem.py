@@ -34,6 +34,10 @@ _STATUS: Final[Mapping[str, int]] = {
     "backtest-unknown": 404,
     "tearsheet-form": 404,
     "backtests-full": 503,
+    "mode-rises": 409,
+    "mode-file": 503,
+    "trade-run-unknown": 404,
+    "run-recordings": 404,
 }
 
 

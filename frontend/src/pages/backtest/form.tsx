@@ -1,4 +1,5 @@
 import { type ReadonlySignal, type Signal, useSignal } from "@preact/signals";
+import { type Fault, Refusal } from "../../acts/post";
 import { coin, parameter } from "../../app/route";
 import { type Answer, useAnswer } from "../../live/answers";
 import type { Body } from "../../live/api";
@@ -6,7 +7,7 @@ import { Panel } from "../../ui/panel";
 import { verdictGlyph, verdictOf, verdictTone, verdictWord } from "../../words/verdicts";
 import { flawOf, type Strategy } from "./figures";
 import { type Own, Parameters } from "./parameters";
-import { type Fault, type Order, Refusal, start } from "./start";
+import { type Order, start } from "./start";
 import { says } from "./words";
 
 type StrategiesBody = Body<"/api/v1/strategies">;

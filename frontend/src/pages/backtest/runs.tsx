@@ -1,5 +1,5 @@
 import type { ReadonlySignal, Signal } from "@preact/signals";
-import { href } from "../../app/route";
+import { coin, href } from "../../app/route";
 import type { Answer } from "../../live/answers";
 import type { Sheet } from "../../ui/export";
 import { datetime, iso, number, percent, share, signed } from "../../ui/format";
@@ -67,7 +67,7 @@ export function RunsPanel({ answer, of, shown, compared, open }: RunsProps) {
       kind={null}
       answer={answer}
       asOfMs={null}
-      {...(body === null ? {} : { state: isEmpty ? { name: "empty", notes: [says("runs_none")] } : { name: "ready" } })}
+      {...(body === null ? {} : { state: { name: "ready" } as const })}
       csv={() => runsSheet(rows)}
       controls={
         <Picker
@@ -81,15 +81,33 @@ export function RunsPanel({ answer, of, shown, compared, open }: RunsProps) {
         />
       }
     >
-      <Table
-        caption={says("runs")}
-        rows={rows}
-        rowKey={(run) => run.id}
-        columns={columns(compared, open)}
-        sorted="-made"
-        rowClass={(run) => (run.id === shown ? "chosen" : "")}
-      />
+      {isEmpty ? (
+        <None />
+      ) : (
+        <Table
+          caption={says("runs")}
+          rows={rows}
+          rowKey={(run) => run.id}
+          columns={columns(compared, open)}
+          sorted="-made"
+          rowClass={(run) => (run.id === shown ? "chosen" : "")}
+        />
+      )}
     </Panel>
+  );
+}
+
+/** How the first run is made: over what is stored here, whatever market that is. */
+function None() {
+  return (
+    <div class="instead">
+      <strong>{says("runs_none")}</strong>
+      <p class="dim">{says("runs_none_is")}</p>
+      <button type="button" onClick={() => document.getElementById("backtest-strategy")?.focus()}>
+        {says("focus")}
+      </button>
+      <code>perpscope backtest magnet --symbol {coin.value} --venue binance --db PATH</code>
+    </div>
   );
 }
 

@@ -35,8 +35,8 @@ export function thresholdOf(strategy: Strategy, rule: string): string | null {
   return values.length === 1 ? `≥ ${values[0]}` : values.join(" – ");
 }
 
-/** A decision older than this says nothing of now, ms of market time. */
-const FRESH_MS = 90_000;
+/** A decision older than this says nothing of now, ms of market time: rules are asked once a minute. */
+export const FRESH_MS = 90_000;
 
 /** How a rule stands: by its figure now where that is known, else by a decision just made; else nothing is known. */
 export function litNow(
@@ -45,19 +45,23 @@ export function litNow(
   now: number | null,
   row: SignalRow | undefined,
   atMs: number,
+  freshMs = FRESH_MS,
 ): Lit {
   const known = GAUGES[rule];
   const least = strategy.parameters.find((one) => one.name === known?.parameters[0])?.value;
   if (now !== null && least !== undefined) return Math.abs(now) >= least ? "met" : "failed";
-  if (row === undefined || atMs - row.at_ms > FRESH_MS) return "unknown";
+  if (row === undefined || atMs - row.at_ms > freshMs) return "unknown";
   return row.failed.includes(rule) ? "failed" : "met";
 }
 
 /** A rule's figure at a decision just made; null where it was not told, or is old. */
-export function toldNow(rule: string, row: SignalRow | undefined, atMs: number): number | null {
-  if (row === undefined || atMs - row.at_ms > FRESH_MS) return null;
-  return row.values[GAUGES[rule]?.value ?? ""] ?? null;
+export function toldNow(rule: string, row: SignalRow | undefined, atMs: number, freshMs = FRESH_MS): number | null {
+  return row === undefined || atMs - row.at_ms > freshMs ? null : toldThen(rule, row);
 }
+
+/** A rule's figure at a decision, however long ago. */
+export const toldThen = (rule: string, row: SignalRow | undefined): number | null =>
+  row?.values[GAUGES[rule]?.value ?? ""] ?? null;
 
 /** The newest decision of each strategy. */
 export function newestOf(rows: readonly SignalRow[]): Map<string, SignalRow> {

@@ -6,11 +6,10 @@ import type { SignalRow } from "./figures";
 import { LatencyPanel } from "./latency";
 import { LogPanel } from "./log";
 import { ModelPanel } from "./model";
-import { RulesPanel } from "./rules";
+import { EVERY_MS, RulesPanel } from "./rules";
 import "./signals.css";
 import { says } from "./words";
 
-const EVERY_MS = 10_000;
 const KEPT = 20;
 
 /** What strategies and models think of the coin, and why they did not act. */

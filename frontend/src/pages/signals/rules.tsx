@@ -2,13 +2,14 @@ import type { ReadonlySignal } from "@preact/signals";
 import { coin } from "../../app/route";
 import type { Answer } from "../../live/answers";
 import type { Body } from "../../live/api";
-import { ageMs, marketNow, second } from "../../live/clock";
+import { ageMs, marketNow, marketRate, second } from "../../live/clock";
 import type { Sheet } from "../../ui/export";
 import { age, iso, number, UNKNOWN } from "../../ui/format";
 import { Panel } from "../../ui/panel";
 import { plain, verdictGlyph, verdictOf, verdictTone, verdictWord } from "../../words/verdicts";
 import {
   type Candle,
+  FRESH_MS,
   GAUGES,
   litNow,
   momentumOf,
@@ -19,6 +20,7 @@ import {
   type Strategy,
   thresholdOf,
   toldNow,
+  toldThen,
   volumeMultiple,
 } from "./figures";
 import { says } from "./words";
@@ -34,6 +36,11 @@ interface RulesProps {
 
 const GLYPHS = { met: "●", failed: "✕", unknown: "◌" } as const;
 const TONES = { met: "ok", failed: "bad", unknown: "dim" } as const;
+
+/** How often this page asks for decisions, real ms. */
+export const EVERY_MS = 10_000;
+/** What is fresh where market time runs faster than this page asks: a decision of the newest answer. */
+const freshMs = (): number => FRESH_MS + EVERY_MS * (marketRate() - 1);
 
 /** Those with entry rules: a baseline has none. */
 const withRules = (body: StrategiesBody | null): Strategy[] =>
@@ -58,7 +65,7 @@ function sheet({ strategies, signals, candles }: RulesProps): Sheet {
         const row = newest.get(one.name);
         const now = figureNow(one, rule, closed);
         return [
-          ...[one.name, rule, litNow(one, rule, now, row, marketNow()), thresholdOf(one, rule), now],
+          ...[one.name, rule, litNow(one, rule, now, row, marketNow(), freshMs()), thresholdOf(one, rule), now],
           ...[iso(row?.at_ms ?? null), one.verdict?.verdict ?? null],
         ];
       }),
@@ -133,11 +140,13 @@ interface RuleProps {
 }
 
 function Rule({ strategy, rule, row, now }: RuleProps) {
+  second.value;
   const atMs = marketNow();
-  const lit = litNow(strategy, rule, now, row, atMs);
+  const lit = litNow(strategy, rule, now, row, atMs, freshMs());
   const known = GAUGES[rule];
   const threshold = thresholdOf(strategy, rule);
-  const figure = now ?? toldNow(rule, row, atMs);
+  const figure = now ?? toldNow(rule, row, atMs, freshMs());
+  const then = figure === null ? toldThen(rule, row) : null;
   return (
     <li class="lamp-row" data-rule={rule} data-lit={lit}>
       <span class={`lit ${TONES[lit]}`}>
@@ -150,6 +159,11 @@ function Rule({ strategy, rule, row, now }: RuleProps) {
         <span>
           <span class="dim">{says("now")}</span> {figure === null ? UNKNOWN : number(figure, 2)}
         </span>
+        {then === null || row === undefined ? null : (
+          <span>
+            <span class="dim">{says("ago", { age: age(ageMs(row.at_ms)) })}</span> {number(then, 2)}
+          </span>
+        )}
         {threshold === null ? null : (
           <span>
             <span class="dim">{says("threshold")}</span> {threshold}{" "}

@@ -80,6 +80,10 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     meta: Meta
 
 
+#: What OpenAPI names beside the bodies of endpoints.
+TOLD: Final = (BacktestOrder, JobBody)
+
+
 def make_list(sources: Sources, _: JobsQuery) -> JobsBody:
     """What this face remembers."""
     return JobsBody(backtests=sources.backtests().all(), meta=_meta(sources))
