@@ -13,7 +13,8 @@ from perpscope.lab.proxy import FaultProxy
 from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.lab.wire.hyperliquid.accounts import MAKERS
-from perpscope.model.market import MarketEvent, Trade
+from perpscope.model.market import Trade
+from perpscope.model.order import Arrival
 from perpscope.ports import Sink
 from perpscope.settings import Backfill, Collect, Feed, Settings
 from perpscope.stores.sqlite import SqliteStore
@@ -67,7 +68,7 @@ class Watched(Collector):
         self.trades = []
         process = self.engine.process
 
-        def tapped(event: MarketEvent) -> None:
+        def tapped(event: Arrival) -> None:
             if type(event) is Trade:
                 self.trades.append(event)
             process(event)

@@ -214,6 +214,7 @@ async def test_a_whole_book_told_again_is_the_book(eventually: Wait) -> None:
         listening(lab, "hyperliquid", ("BTC",)) as listener,
     ):
         await eventually(lambda: listener.books_live)
+        hits = [0]
         for _ in range(5):  # a machine that stands still may sleep through a fault
             nemesis = lab.suffer(FaultScript.of(faults))
             await eventually(nemesis.is_over.is_set)

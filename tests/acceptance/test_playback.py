@@ -26,7 +26,8 @@ from perpscope.feeds.tape import Tape
 from perpscope.lab.run import serve_market, serve_playback
 from perpscope.lab.tape import TapedFrame
 from perpscope.model.instrument import Instrument
-from perpscope.model.market import BookDelta, BookSnapshot, Candle, Liquidation, MarketEvent, MarkPrice, Quote, Trade
+from perpscope.model.market import BookDelta, BookSnapshot, Candle, Liquidation, MarkPrice, Quote, Trade
+from perpscope.model.order import Arrival
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
 from perpscope.settings import Feed
@@ -68,7 +69,7 @@ async def played(
     instruments: Sequence[Instrument],
     channels: Sequence[Channel],
     eventually: Wait,
-) -> tuple[Engine, LiveFeed, list[MarketEvent]]:
+) -> tuple[Engine, LiveFeed, list[Arrival]]:
     """Every event of a tape, received over sockets by the live feed and processed by the engine."""
     engine = Engine(sinks=[], check_books=True)
     clock = HastyClock()
@@ -77,7 +78,7 @@ async def played(
     feed.snapshots_wanted = engine.snapshots_wanted
     plans = tuple(venue.plan(instruments, channels))
     streams = sum(len(plan.streams) for plan in plans)
-    events: list[MarketEvent] = []
+    events: list[Arrival] = []
     async with (
         await serve_playback(frames, math.inf, start_when=streams, instruments=instruments) as lab,
         RestClient("binance", lab.rest_url, Governor("binance", 1e9)) as http,
@@ -99,13 +100,13 @@ async def played(
     return engine, feed, events
 
 
-async def replayed(path: Path, venue: Venue) -> tuple[ReplayFeed, list[MarketEvent]]:
+async def replayed(path: Path, venue: Venue) -> tuple[ReplayFeed, list[Arrival]]:
     """Every event of a tape, read from its file."""
     feed = ReplayFeed(Tape(path), venue, {})
     return feed, [event async for batch in feed.batches() for event in batch]
 
 
-def said(events: Iterable[MarketEvent]) -> list[MarketEvent]:
+def said(events: Iterable[Arrival]) -> list[Arrival]:
     """What the venue said, in order, without the time we heard it."""
     return [msgspec.structs.replace(event, ts_recv=0) for event in events if isinstance(event, _SAID)]
 
@@ -165,9 +166,9 @@ async def generated(tmp_path: Path, eventually: Wait) -> Path:
     return wire(((row.market_ns, row.stream, row.payload) for row in rows), tmp_path / "generated")
 
 
-def by_route(events: Iterable[MarketEvent]) -> list[list[MarketEvent]]:
+def by_route(events: Iterable[Arrival]) -> list[list[Arrival]]:
     """Events of either socket: order is kept within a connection, not between two."""
-    both: list[list[MarketEvent]] = [[], []]
+    both: list[list[Arrival]] = [[], []]
     for event in said(events):
         both[isinstance(event, Quote | BookDelta)].append(event)
     return both

@@ -18,7 +18,8 @@ from perpscope.app.replay import ReplayReport, replay_tape
 from perpscope.app.replay_cast import cast
 from perpscope.errors import ConfigError
 from perpscope.feeds.tape import Tape
-from perpscope.model.market import Candle, Liquidation, MarketEvent, MarkPrice, Trade
+from perpscope.model.market import Candle, Liquidation, MarkPrice, Trade
+from perpscope.model.order import Arrival
 from perpscope.stores.sqlite import SqliteReader
 
 from .conftest import Ran
@@ -167,11 +168,11 @@ def test_hyperliquid_frames_tell_their_venue(perpscope: Callable[..., Ran], reco
     assert (report["venues"], report["form"]) == (["hyperliquid"], "lines")
 
 
-def events_of(path: Path) -> list[MarketEvent]:
+def events_of(path: Path) -> list[Arrival]:
     """Every event of a recording."""
     feed = cast(Tape(path), None, None, print).feed()
 
-    async def drain() -> list[MarketEvent]:
+    async def drain() -> list[Arrival]:
         return [event async for batch in feed.batches() for event in batch]
 
     return asyncio.run(drain())

@@ -429,6 +429,8 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
         "HOME": str(folder),
         "PERPSCOPE_REDIS": "redis://desk:canary7cafe5ecret@127.0.0.1:1/0",
         "PERPSCOPE_PROXY__URL": "http://me:canary7proxypass@127.0.0.1:1",
+        "PERPSCOPE_TRADE_KEY": "canary7accountkey",
+        "PERPSCOPE_TRADE_SECRET": "canary7account5ecret",
         "PERPSCOPE_WEB__HOST": "0.0.0.0",
         "PERPSCOPE_WEB__CERTIFICATE": str(certificate),
         "PERPSCOPE_WEB__CERTIFICATE_KEY": str(private),
@@ -448,6 +450,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
     secrets = {
         "redis": "canary7cafe5ecret",
         "proxy": "canary7proxypass",
+        "account": "canary7account",
         "key": key.rpartition("_")[2],
         "certificate": issued.private_key_pem.bytes().decode().splitlines()[1],
     }

@@ -46,7 +46,7 @@ Wait = Callable[..., Awaitable[None]]
 def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with some demo hours in it."""
     database = tmp_path_factory.mktemp("abuse") / "demo.db"
-    making = Making(7, ("BTC",), wall_ns() // _HOUR_NS * _HOUR_NS, 0.5, processes=1)
+    making = Making(7, ("BTC",), wall_ns() // _HOUR_NS * _HOUR_NS, 0.25, processes=1)
     try:
         demo_past.fill(database, making.result(), VENUES, lambda: False)
     finally:

@@ -12,6 +12,7 @@ from perpscope.trading.layout import (
     NOTE_EDGE,
     NOTE_FAILED,
     NOTE_OWN,
+    NOTE_SEEN,
     NOTE_SIDE,
     NOTE_STOP,
     NOTE_TAKE,
@@ -94,6 +95,11 @@ class Asked:
         """Entry rules it found failed."""
         mask = int(self.notes[NOTE_FAILED])
         return tuple(name for bit, name in enumerate(self.strategy.entry_rules) if mask >> bit & 1)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What its entry rules looked at last, by name."""
+        return dict(zip(self.strategy.figures, self.notes[NOTE_SEEN:].tolist(), strict=False))
 
     @property
     def side(self) -> int:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from perpscope.app import demo, places
+from perpscope.app import demo, lab_process, places
 from perpscope.app.demo import DemoMarket, bases_of, rate_of
 from perpscope.errors import ConfigError, StoreError, VenueUnreachable
 from perpscope.feeds.clock import SECOND_NS, wall_ns
@@ -141,7 +141,7 @@ def lab_like(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     program = folder / "lab.sh"
     program.write_text(f"#!/bin/sh\necho $$ > {folder}/pid\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(demo, "sys", SimpleNamespace(executable=str(program)))
+    monkeypatch.setattr(lab_process, "sys", SimpleNamespace(executable=str(program)))
 
 
 def is_running(folder: Path) -> bool:
@@ -168,7 +168,7 @@ async def test_a_lab_that_does_not_start_is_told_and_ended(
 ) -> None:
     """It says something else, or nothing, or will not go: one error, and no process is left behind."""
     lab_like(tmp_path, monkeypatch, script)
-    monkeypatch.setattr(demo, "_STOP_DEADLINE_S", 0.05 if "trap" in script else 10.0)
+    monkeypatch.setattr(lab_process, "_STOP_DEADLINE_S", 0.05 if "trap" in script else 10.0)
     with pytest.raises(VenueUnreachable, match="the lab did not start") as caught:
         async with market(tmp_path / "d.db"):
             pytest.fail("it started")
@@ -179,7 +179,7 @@ async def test_a_lab_that_does_not_start_is_told_and_ended(
 async def test_a_lab_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start has a deadline."""
     lab_like(tmp_path, monkeypatch, "exec sleep 60")
-    monkeypatch.setattr(demo, "_START_DEADLINE_S", 0.2)
+    monkeypatch.setattr(lab_process, "_START_DEADLINE_S", 0.2)
     started = time.monotonic()
     with pytest.raises(VenueUnreachable):
         async with market(tmp_path / "d.db"):

@@ -6,7 +6,6 @@ from typer.testing import CliRunner
 from perpscope.cli.commands import app
 from perpscope.cli.main import run
 from perpscope.cli.spellings import modern
-from perpscope.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -41,15 +40,6 @@ def test_old_flags_become_todays_commands(old: str, new: str) -> None:
 def test_todays_commands_pass_unchanged(words: str) -> None:
     """Nothing is said where nothing was changed."""
     assert modern(words.split()) == (words.split(), None)
-
-
-@pytest.mark.parametrize("words", ["paper burst", "halt", "positions --json"])
-def test_commands_that_do_not_exist_yet_say_so(words: str) -> None:
-    """A planned command is refused by its name, not as a typing error."""
-    with pytest.raises(ConfigError) as caught:
-        modern(words.split())
-    assert caught.value.code == "command-not-yet"
-    assert caught.value.exit_code == 2
 
 
 def test_the_stored_help_page_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,14 @@ def test_one_rule_failing_is_a_near_miss(side: int, change: dict[str, float], ru
     assert (asked.failed, asked.side) == ((rule,), side)
 
 
+@pytest.mark.parametrize("volume", [30.0, 29.0], ids=["entry", "near-miss"])
+def test_what_the_rules_looked_at_is_told(volume: float) -> None:
+    """As multiple of the mean volume, share of the book, and standard deviations, whether it enters or not."""
+    asked = burst(SHORT, volume=volume)
+    asked.answer()
+    assert asked.figures == pytest.approx({"volume": volume / 10, "imbalance": -0.25, "momentum": -1.5073}, rel=1e-3)
+
+
 def test_book_against_the_move_fails_either_way() -> None:
     """A rise under a book of sellers fails in one rule of each side; the one the price speaks for is told."""
     asked = burst(move=0.00152)

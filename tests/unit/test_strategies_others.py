@@ -41,6 +41,7 @@ def test_magnet_goes_where_it_is_pulled(pull: float) -> None:
     assert asked.answer() == side
     assert (asked.why, asked.failed) == ("toward-cluster", ())
     assert asked.barriers == near(0.01, 0.01)
+    assert asked.figures == pytest.approx({"distance": 1.28, "pull": pull}, rel=0.02)
 
 
 def test_magnet_goes_away_if_it_is_told_to() -> None:
@@ -132,6 +133,7 @@ def test_inference_acts_on_a_promoted_edge(side: int) -> None:
     assert asked.answer(is_bar=0) == side
     assert asked.why == "forecast"
     assert asked.notes[NOTE_EDGE] == pytest.approx(4e-4)
+    assert asked.figures == pytest.approx({"edge_bps": 4.0, "probability": 0.6})
     assert asked.barriers == near(0.0058586, 0.0058586)
     again = asked.answer(is_bar=0)
     assert again == STAY, "one entry a forecast"

@@ -93,7 +93,7 @@ def test_a_table_tells_runs_without_trades() -> None:
     told = study.verdict_of("burst", [judged(Verdict.TOO_FEW, 0.0, 0), judged(Verdict.LOSES)], "2026-11-22")
     lines = study.table({"burst": told}).splitlines()
     assert "| 0 | – |" in lines[2]
-    assert "| 40 | 40% [30%, 50%] | -5 | -4 | -1 | -10 | -2.5 | loses-after-costs |" in lines[3]
+    assert "| 40 | 40% [30%, 50%] | −5 | −4 | −1 | −10 | −2.5 | loses-after-costs |" in lines[3]
     assert "`burst` `toward=0`" in lines[3]
 
 

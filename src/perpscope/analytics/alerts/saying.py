@@ -1,4 +1,4 @@
-"""What is told beside alerts: a heart or a feed that fell silent, the digest of a day, a rule muted or heard again.
+"""What is told beside alerts: a feed that fell silent, the digest of a day, a rule muted, what became of a trade.
 
 Values only; `notify.messages` has the words. A saying that `edits` another replaces its message where a sink can edit.
 """
@@ -73,13 +73,43 @@ class Unmuted(msgspec.Struct, frozen=True, kw_only=True, tag="unmuted"):
     record: Record
 
 
+class Traded(msgspec.Struct, frozen=True, kw_only=True, tag="traded"):
+    """Something happened to a run of paper or live; sizes are base units, amounts quote units."""
+
+    what: Literal[
+        "fill",
+        "stop",
+        "profit",
+        "liquidated",
+        "naked",
+        "covered",
+        "mismatch",
+        "agrees",
+        "halted",
+        "lifted",
+        "gone",
+        "back",
+    ]
+    label: Literal["PAPER", "LIVE", "DEMO"]  #: whose money: nobody's, yours, or a made-up exchange's
+    run: str
+    strategy: str
+    instrument: str
+    side: Literal["buy", "sell"] | None = None  #: of a fill
+    size: float | None = None
+    price: float | None = None  #: average, quote per base
+    fee: float | None = None  #: below 0 = a rebate
+    realised: float | None = None  #: gross profit of what it closed
+    seconds: float | None = None  #: real: without a stop, or without a word
+    why: str = ""
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True, tag="trial"):
     """A message sent to see whether it arrives."""
 
     text: str = ""
 
 
-Told: TypeAlias = Silent | Back | Digest | Muted | Unmuted | Trial
+Told: TypeAlias = Silent | Back | Digest | Muted | Unmuted | Traded | Trial
 
 
 class Saying(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,4 +121,4 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     data: Data
     is_silent: bool = False
     edits: str | None = None  #: id of the saying whose message this one replaces
-    kind: Literal["silent", "back", "digest", "muted", "unmuted", "trial"]
+    kind: Literal["silent", "back", "digest", "muted", "unmuted", "traded", "trial"]
