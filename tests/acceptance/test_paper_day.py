@@ -46,6 +46,7 @@ async def test_a_quarter_of_a_market_hour_of_paper(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(2 * _DAY_S)
 async def test_a_market_day_of_paper(tmp_path: Path) -> None:
     """Twenty-four market hours as one process: never silent, filled, replayed, and no larger at the end.
 
@@ -58,7 +59,11 @@ async def test_a_market_day_of_paper(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "NUMBA_DISABLE_JIT": "0"},
     )
-    sizes, ages = await _watched(process, database)
+    try:
+        sizes, ages = await _watched(process, database)
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.stdout is not None
     told = msgspec.json.decode(await process.stdout.read())
     assert process.returncode == 0

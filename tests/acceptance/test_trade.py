@@ -1,5 +1,8 @@
 """Live on the lab, whole: the heart, the desk, the exchange and its judge, joined as `perpscope trade` joins them."""
 
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from perpscope.app.trade.lab import KEYS
 from perpscope.app.trade.run import TradeRun
 from perpscope.errors import ConfigError
 from perpscope.feeds.clock import wall_ns
+from perpscope.lab.accounts.misfortunes import Misfortune, Mishap
 from perpscope.lab.accounts.orders import Ask, Kind
 from perpscope.lab.running import Lab
 from perpscope.model.market import Side
@@ -91,6 +95,44 @@ async def test_a_stranger_in_the_account_halts_entries_until_somebody_adopts(tmp
         assert float(held_at(lab)) == answer.position == 0.05
     assert answer.decision_hash == answer.replay_hash
     assert answer.position_matches
+
+
+async def test_a_position_of_somebody_else_is_left_alone_unless_taken_over(
+    eventually: Callable[..., Awaitable[None]], tmp_path: Path
+) -> None:
+    """A run that cannot have opened it does not begin; asked to, it takes it over and gives it a stop. Keeps B15."""
+    async with lab_of(rate=RATE) as lab:
+        tree = tree_of(lab)
+        await eventually(lambda: lab.accounts.prices.takeable("BTCUSDT", Side.BUY, Decimal(10**9)))
+        lab.accounts.settings.isolate(account_of(lab), "BTCUSDT", True)
+        lab.accounts.settings.leverage(account_of(lab), "BTCUSDT", 5)
+        _buy_by_hand(lab)
+        with pytest.raises(ConfigError, match="which no run of this journal opened") as refused:
+            await run_of(LIVE, tree, tmp_path, held=600).run(30.0)
+        assert refused.value.code == "position-not-ours"
+        assert (held_at(lab), account_of(lab).waits("BTCUSDT")) == (Decimal("0.05"), [])
+        answer = await until(run_of(LIVE, tree, tmp_path, held=600, adopts=True), _is_protected)
+        assert float(held_at(lab)) == answer.position == 0.05
+
+
+async def test_a_second_word_ends_at_once(tmp_path: Path) -> None:
+    """Where flattening hangs on an exchange that is down, whoever insists is obeyed: position and stop stay there."""
+    async with lab_of(rate=RATE) as lab:
+        told: list[str] = []
+
+        def steps(running: TradeRun) -> None:
+            if not told and _is_protected(running):
+                mishap = Misfortune(Mishap.UNAVAILABLE, of="POST /fapi/v1/order", times=math.inf)
+                lab.accounts.suffer(mishap)
+                told.append("end")
+                running.stop()
+                asyncio.get_running_loop().call_later(0.2, running.stop)
+
+        answer = await run_of(LIVE, without_stop(tree_of(lab)), tmp_path, held=600).run(60.0, steps)
+        assert held_at(lab) != 0
+        assert len(account_of(lab).waits("BTCUSDT")) == 1
+    assert (answer.is_over, answer.position_matches, answer.duplicate_orders) == (False, True, 0)
+    assert answer.decision_hash == answer.replay_hash
 
 
 async def test_nothing_is_sent_unarmed(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def run_of(
     named: str = "",
     venue: str = "binance",
     seed: int = 1,
+    adopts: bool = False,
     **given: object,
 ) -> TradeRun:
     """A run that can be started; parameters by name."""
@@ -114,6 +115,7 @@ def run_of(
         symbol="BTC",
         given={name: str(value) for name, value in given.items()},
         seed=seed,
+        adopts=adopts,
     )
     return asking.made(wanted, KEYS if kind is RunKind.LIVE else None)
 

@@ -75,6 +75,7 @@ def trade(
     override: Annotated[
         str, typer.Option("--override", metavar="WHY", help="arm: though paper has not shown enough; kept on record.")
     ] = "",
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over a position that no run opened.")] = False,
     db: Db = None,
     config: Config = None,
     json: Json = False,
@@ -88,7 +89,7 @@ def trade(
         return
     if what is not None:
         raise ConfigError("option-value", f"{what!r} is too much", hint=f"--symbol {what}")
-    asked = _Asked(RunKind.LIVE, strategy, symbol, venue, lab, seed, speed, duration, param or [], db, json)
+    asked = _Asked(RunKind.LIVE, strategy, symbol, venue, lab, seed, speed, duration, param or [], db, json, adopt)
     if not lab:
         _refuse_careless(loaded, venue, is_live=live)
     _start(asked, loaded)
@@ -136,6 +137,7 @@ class _Asked(msgspec.Struct, frozen=True):
     param: list[str]
     db: Path | None
     is_json: bool
+    adopts: bool = False
 
 
 def _refuse_careless(loaded: "Loaded", venue: str, *, is_live: bool) -> None:
@@ -195,6 +197,7 @@ async def _run(asked: _Asked, tree: "Settings", path: Path, keys: "Keys | None")
         symbol=asked.symbol,
         given=strategies.assigned(asked.param),
         seed=asked.seed,
+        adopts=asked.adopts,
     )
     run = asking.made(wanted, keys, announce=_say)
     caught: list[int] = []

@@ -41,6 +41,7 @@ def wanted(
     symbol: str,
     given: Mapping[str, str],
     seed: int = 1,
+    adopts: bool = False,
 ) -> Wanted:
     """A run, checked as far as it can be before the venue is asked.
 
@@ -53,6 +54,7 @@ def wanted(
         symbol: what, as people write it.
         given: parameters, value by key.
         seed: of latencies that are drawn on paper.
+        adopts: a position that no run opened is taken over.
 
     Raises:
         ConfigError: no such strategy, a parameter that is none, or a name too long for an order's id.
@@ -60,8 +62,7 @@ def wanted(
     strategy = strategies.find(named, tree)
     parameters = strategies.parameters(strategy, tree, given)
     _refuse_long(strategy.name)
-    is_on_lab = is_lab(tree, venue)
-    if is_on_lab:  # there is no money to be lost
+    if is_on_lab := is_lab(tree, venue):  # there is no money to be lost
         tree = replace(tree, trade=replace(tree.trade, live_enabled=True))
     return Wanted(
         kind=kind,
@@ -73,6 +74,7 @@ def wanted(
         is_lab=is_on_lab,
         data="demo" if convert(tree.venue.get(venue, {}), VenueSettings, f"venue.{venue}").clock_url else "observed",
         seed=seed,
+        adopts=adopts,
     )
 
 

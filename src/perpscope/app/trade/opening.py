@@ -37,7 +37,7 @@ from perpscope.ports import Http, Venue
 from perpscope.settings import Settings
 from perpscope.stores.journal import Journal, JournalRun
 from perpscope.stores.journal_reader import JournalReader
-from perpscope.trading.strategy import Strategy
+from perpscope.trading.strategy import Needs, Strategy
 
 _MS_NS: Final = 1_000_000
 #: What an order's id has room for, the run's id and number apart: 36 - 8 - len("--x99999").
@@ -56,6 +56,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     data: str  #: "observed" or "demo"
     is_lab: bool = False  #: the exchange is a lab on this machine: live is armed there without being asked for
     seed: int = 1  #: of latencies that are drawn on paper
+    adopts: bool = False  #: a position that no run of the journal opened is taken over, and not refused
 
 
 class Opening:
@@ -115,15 +116,13 @@ class Opening:
                 instrument, http, journal, run, feed, leverage=setup.risk.leverage, stepped=latency.stepped
             )
         )
-        warnings = [*self._limits.warnings, *([] if self._account is None else await self._account.warnings())]
+        warnings = await self._warnings()
         part = TradingPart(
             setup,
             wanted.strategy,
             journal=journal,
             feed=feed,
-            watcher=Watcher(
-                wanted.database, wanted.settings.trade, wanted.kind, wanted.strategy.name, instrument.id, since_ms
-            ),
+            watcher=self._watcher(instrument, since_ms),
             exchange=exchange,
             latency=latency,
             now_ns=self._clock.now_ns,
@@ -131,10 +130,27 @@ class Opening:
             fail=self._fail,
             warnings=warnings,
         )
+        journal.renew(wall_ns() / 1e9)  # getting ready takes a while
         resumed = await self._resumed(setup, venue, http, exchange)
         self._say(run, resumed)
         part.begin(resumed)
         return part
+
+    def _watcher(self, instrument: Instrument, since_ms: int) -> Watcher:
+        wanted = self._wanted
+        trade, strategy = wanted.settings.trade, wanted.strategy.name
+        return Watcher(wanted.database, trade, wanted.kind, strategy, instrument.id, since_ms)
+
+    async def _warnings(self) -> list[str]:
+        """What a person should know of the run; said, and shown with it."""
+        needs, found = self._wanted.strategy.needs, list(self._limits.warnings)
+        if Needs.FORECAST in needs and not self._wanted.settings.inference.model:
+            found.append("no model is set (inference.model): climatology is forecast, which has no edge, and no trades")
+        if self._account is not None:
+            found += await self._account.warnings()
+        for words in found:
+            self._announce(f"warning: {words}")
+        return found
 
     def _begun(self, account: str, instrument: Instrument) -> tuple[JournalRun, int]:
         """The run that an earlier process left unfinished, or a new one; and when it last told of itself, epoch ms."""
@@ -212,8 +228,24 @@ class Opening:
             found = taken_up(self._journal, setup.run, setup.instrument, self._clock.now_ns(), deposit)
         else:
             found = await exchange.start()
+            await self._refuse_another_s(setup, found, exchange)
             found = msgspec.structs.replace(found, risk=self._journal.remembered(setup.run))
         return msgspec.structs.replace(found, candles=candles)
+
+    async def _refuse_another_s(self, setup: RunSetup, found: Resumed, exchange: LiveExchange) -> None:
+        """Leave a position alone that this run cannot have opened, unless somebody says that it is to be taken over.
+
+        Raises:
+            ConfigError: "position-not-ours".
+        """
+        if not found.position or self._wanted.adopts or self._journal.orders(setup.run):
+            return
+        await exchange.aclose()
+        raise ConfigError(
+            "position-not-ours",
+            f"the account holds {found.position:f} of {setup.instrument.symbol}, which no run of this journal opened",
+            hint="close it at the exchange, or add --adopt: it is then protected, and closed, as one of the run's own",
+        )
 
     def _say(self, run: JournalRun, resumed: Resumed) -> None:
         """What it begins with, in words."""

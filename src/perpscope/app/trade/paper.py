@@ -110,7 +110,8 @@ class PaperBook:
             row = ring[number % KEPT_FILLS]
             fill = self._view.fill(row)
             self._last_trade = max(self._last_trade + 1, fill.ts_event)
-            self._filled[fill.order] = self._filled.get(fill.order, Decimal(0)) + fill.size
+            if fill.order in self._working:
+                self._filled[fill.order] = self._filled.get(fill.order, Decimal(0)) + fill.size
             self._put(
                 self._journal.filled,
                 self._run,
