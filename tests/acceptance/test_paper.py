@@ -120,7 +120,9 @@ async def test_observing_nothing_is_ordered(tmp_path: Path) -> None:
     assert answer.decision_hash == answer.replay_hash
 
 
-@pytest.mark.parametrize("venue", ["bybit", "okx", "bitget", "hyperliquid"])
+@pytest.mark.parametrize(
+    "venue", ["hyperliquid", *(pytest.param(name, marks=pytest.mark.soak) for name in ("bybit", "okx", "bitget"))]
+)
 async def test_paper_works_on_every_venue(venue: str, tmp_path: Path) -> None:
     """The same run on any of the five, warm from its first minute on. Keeps S4-52."""
     async with lab_of(venue=venue) as lab:

@@ -83,7 +83,7 @@ def answer(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(b'{"stream":"a","data":' + b"[" * 5000)
 @example(b"\x00")
 def test_any_bytes_are_answered(raw: bytes) -> None:
@@ -105,21 +105,21 @@ def test_any_bytes_are_answered(raw: bytes) -> None:
         max_leaves=20,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_json_is_answered(value: object) -> None:
     """JSON of any shape, under the venue's own keys, raises FrameError or is told what it is."""
     answer(msgspec.json.encode(value))
 
 
 @given(damaged(VALID))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_damaged_frames_are_answered(frame: bytes) -> None:
     """A valid frame with bytes changed, and cut short half the time, gives clean events or FrameError."""
     answer(frame)
 
 
 @given(with_one_value(VALID, WILD))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_wild_values_are_answered(frame: bytes) -> None:
     """A valid frame with one value replaced by NaN, infinity, null and the like lets none of them through."""
     answer(frame)
@@ -139,7 +139,7 @@ def polled(poll: str, reply: bytes) -> object:
         [b'{"symbols":[', b'[[1790757180000,"1",', b'{"lastUpdateId":1,"bids":[', b'[{"symbol":"BTCUSDT",', b""]
     ),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
     """REST replies of no meaning raise FrameError and nothing else."""
     reads: list[Callable[[bytes], object]] = [
@@ -162,7 +162,7 @@ def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_name_is_read_or_refused(symbol: str) -> None:
     """A name gives an instrument that names itself again, or None; COIN-M never gives one."""
     instrument = instrument_named(symbol)

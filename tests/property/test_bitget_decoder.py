@@ -76,7 +76,7 @@ def answer(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(b'{"action":"update","arg":{"instType":"usdt-futures","topic":"books","symbol":' + b"[" * 5000)
 @example(b"\x00")
 @example(b"ping")
@@ -92,21 +92,21 @@ def test_any_bytes_are_answered(raw: bytes) -> None:
         max_leaves=20,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_json_is_answered(value: object) -> None:
     """JSON of any shape, in the venue's own words, raises FrameError or is told what it is."""
     answer(msgspec.json.encode(value))
 
 
 @given(damaged(VALID))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_damaged_frames_are_answered(frame: bytes) -> None:
     """A valid frame with bytes changed, and cut short half the time, gives clean events or FrameError."""
     answer(frame)
 
 
 @given(st.lists(st.sampled_from(VALID), max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_same_frames_give_the_same_events(frames: list[bytes]) -> None:
     """What a connection decodes depends on its frames alone, so that a replay decides the same."""
 
@@ -123,7 +123,7 @@ def test_the_same_frames_give_the_same_events(frames: list[bytes]) -> None:
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_candle_is_closed_once_and_in_order(minutes: list[int]) -> None:
     """Whatever order bars come in: each is closed at most once, oldest first, and never told again after."""
     decoder, closed, latest = VENUE.decoder({}), list[int](), -1
@@ -146,7 +146,7 @@ def test_a_candle_is_closed_once_and_in_order(minutes: list[int]) -> None:
     st.sampled_from(AmountUnit),
     st.lists(st.tuples(st.floats(1e-6, 2e5), st.floats(5.0, 2e7)), min_size=1, max_size=80),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_ordinary_liquidations_never_prove_the_wrong_unit(truth: AmountUnit, closed: list[tuple[float, float]]) -> None:
     """Whatever is closed for 5 dollars to 20 million, at whatever prices: the unit that is proven is the true one."""
     judge = AmountJudge()
@@ -158,7 +158,7 @@ def test_ordinary_liquidations_never_prove_the_wrong_unit(truth: AmountUnit, clo
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_name_is_read_or_refused(symbol: str) -> None:
     """A symbol of any characters gives an instrument of this venue, or none."""
     instrument = instrument_named(symbol)
@@ -184,7 +184,7 @@ REPLIES: dict[str, Callable[[bytes], object]] = {
         max_leaves=10,
     ).map(msgspec.json.encode)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_reply_is_answered(name: str, raw: bytes) -> None:
     """A REST reply of any shape is read or raises FrameError."""
     with suppress(FrameError):

@@ -92,7 +92,7 @@ def answer(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(b'{"topic":"publicTrade.BTCUSDT","data":' + b"[" * 5000)
 @example(b'{"topic":"' + b"p" * 5000 + b'"}')
 @example(b"\x00" * 11)
@@ -112,35 +112,35 @@ _KEYS = "topic type ts data cts success op ret_msg req_id retCode s S T v p i BT
         max_leaves=20,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_json_is_answered(value: object) -> None:
     """JSON of any shape, under the venue's own keys, raises FrameError or is told what it is."""
     answer(msgspec.json.encode(value))
 
 
 @given(damaged(VALID))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_damaged_frames_are_answered(frame: bytes) -> None:
     """A valid frame with bytes changed, and cut short half the time, gives clean events or FrameError."""
     answer(frame)
 
 
 @given(with_one_value(VALID, WILD))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_wild_values_are_answered(frame: bytes) -> None:
     """A valid frame with one value replaced by NaN, infinity, null and the like lets none of them through."""
     answer(frame)
 
 
 @given(st.sampled_from(VALID), st.sampled_from(VALID))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_frame_in_anothers_clothes_is_answered(frame: bytes, other: bytes) -> None:
     """Data of one topic under the name of another is refused or read by the name, never by its looks."""
     answer(json.dumps(json.loads(frame) | {"topic": json.loads(other)["topic"]}, separators=(",", ":")).encode())
 
 
 @given(st.lists(st.sampled_from(VALID), max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_order_of_keys_is_no_matter(frames: Sequence[bytes]) -> None:
     """A session whose frames all begin with another key gives the same events."""
     usual, odd = VENUE.decoder({}), VENUE.decoder({})
@@ -162,7 +162,7 @@ def poll_reply(raw: bytes) -> list[MarketEvent]:
         [b'{"retCode":0,"result":{"list":[', b'{"retCode":0,"result":{"s":"BTCUSDT","b":[', b'{"retCode":', b""]
     ),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
     """REST replies of no meaning raise FrameError and nothing else."""
     (btc,) = many(["BTCUSDT"])
@@ -187,7 +187,7 @@ def many(symbols: Sequence[str]) -> list[Instrument]:
     st.text(max_size=60)
     | st.from_regex(r"[A-Z0-9]{1,8}(USDT|PERP|USD)?(-[0-3][0-9](JAN|DEC)[0-9]{2})?", fullmatch=True)
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_any_name_is_read_or_refused(symbol: str) -> None:
     """A name gives an instrument that names itself again, or None; inverse contracts and options never give one."""
     instrument = instrument_named(symbol)

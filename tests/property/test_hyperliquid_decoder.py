@@ -89,7 +89,7 @@ def answer(raw: bytes, decoder: Decoder | None = None) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(b'{"channel":"trades","data":' + b"[" * 5000)
 @example(b'{"channel":"' + b"x" * 5000 + b'"}')
 @example(b'{"channel":"error","data":"{\\u0000}"}')
@@ -107,7 +107,7 @@ def test_any_bytes_are_answered(raw: bytes) -> None:
         max_leaves=20,
     ),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_json_is_answered(channel: str, value: object) -> None:
     """JSON of any shape, on the venue's own channels, raises FrameError or is told what it is."""
     answer(msgspec.json.encode({"channel": channel, "data": value}))
@@ -115,7 +115,7 @@ def test_any_json_is_answered(channel: str, value: object) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example('{"type":"\ud800"}'.encode("utf-8", "replace").decode())
 @example("{" * 10_000)
 @example('{"type":' + "[" * 10_000 + "}")
@@ -128,21 +128,21 @@ def test_any_words_of_refusal_are_told(words: str) -> None:
 
 
 @given(damaged(VALID))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_damaged_frames_are_answered(frame: bytes) -> None:
     """A valid frame with bytes changed, and cut short half the time, gives clean events or FrameError."""
     answer(frame)
 
 
 @given(with_one_value(VALID, WILD))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_wild_values_are_answered(frame: bytes) -> None:
     """A valid frame with one value replaced by NaN, infinity, null and the like lets none of them through."""
     answer(frame)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 6), st.sampled_from(["BTC", "ETH"]), st.integers(1, 99)), max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_each_candle_is_closed_once_with_its_last_state(states: list[tuple[int, str, int]]) -> None:
     """Whatever order bars come in, each is closed at most once, never forms again, and closes as it was last told."""
     decoder = Decoder({})
@@ -169,7 +169,7 @@ def test_each_candle_is_closed_once_with_its_last_state(states: list[tuple[int, 
 
 
 @given(st.integers(-(10**7), 10**7), st.lists(st.lists(st.integers(0, 400), min_size=1, max_size=4), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_history_ends_with_the_first_frame_of_one_block(ahead_ms: int, frames: list[list[int]]) -> None:
     """After an acknowledgement frames of several blocks are history until one of a single block; no clock decides."""
     decoder, base = Decoder({}), 1_790_757_200_000
@@ -191,7 +191,7 @@ def test_history_ends_with_the_first_frame_of_one_block(ahead_ms: int, frames: l
     st.binary(max_size=300),
     st.sampled_from([b'{"universe":[', b'{"coin":"BTC","time":1790757203001,"levels":[', b'{"assetPositions":[', b""]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
     """REST replies of no meaning raise FrameError and nothing else."""
     btc = instrument_named("BTC")
@@ -209,7 +209,7 @@ def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_name_is_read_or_refused(symbol: str) -> None:
     """A name gives an instrument that names itself again, or None."""
     instrument = instrument_named(symbol)

@@ -104,7 +104,7 @@ def answer(raw: bytes, decoder: Decoder | None = None) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(b'{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":' + b"[" * 5000)
 @example(b'{"arg":{"channel":"trades' + b"\xff" * 30)
 @example(b"\x00" * 20 + b"r")
@@ -120,28 +120,28 @@ def test_any_bytes_are_answered(raw: bytes) -> None:
         max_leaves=20,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_json_is_answered(value: object) -> None:
     """JSON of any shape, under the venue's own keys, raises FrameError or is told what it is."""
     answer(msgspec.json.encode(value))
 
 
 @given(damaged(VALID))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_damaged_frames_are_answered(frame: bytes) -> None:
     """A valid frame with bytes changed, and cut short half the time, gives clean events or FrameError."""
     answer(frame)
 
 
 @given(with_one_value(VALID, WILD))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=160, deadline=None)
 def test_wild_values_are_answered(frame: bytes) -> None:
     """A valid frame with one value replaced by NaN, infinity, null and the like lets none of them through."""
     answer(frame)
 
 
 @given(st.lists(st.sampled_from(VALID), max_size=12), st.binary(max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_connection_survives_any_order_of_frames(frames: list[bytes], noise: bytes) -> None:
     """What was told before, and nonsense in between, leaves no decoder unable to go on."""
     decoder = VENUE.decoder({})
@@ -151,7 +151,7 @@ def test_a_connection_survives_any_order_of_frames(frames: list[bytes], noise: b
 
 
 @given(st.decimals("0.00001", "10000000", places=5), st.decimals("0.01", "100000", places=2))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_sizes_are_contracts_times_contract_size(contract_size: Decimal, contracts: Decimal) -> None:
     """Whatever a contract is, a trade's size is that of decimal arithmetic, to the 15th digit."""
     known = listed("XYZ", str(contract_size))
@@ -167,7 +167,7 @@ def test_sizes_are_contracts_times_contract_size(contract_size: Decimal, contrac
 @given(
     st.binary(max_size=300), st.sampled_from([b'{"code":"0","data":[', b'{"code":"0","data":[["1790757180000",', b""])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
     """REST replies of no meaning raise FrameError and nothing else."""
     reads: list[Callable[[bytes], object]] = [
@@ -184,7 +184,7 @@ def test_any_reply_is_answered(raw: bytes, start: bytes) -> None:
 
 
 @given(st.text(max_size=80) | st.from_regex(r"\A[A-Z0-9]{1,6}-(USD|USDT|USDC|BTC)-(SWAP|[0-9]{6})\Z"))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_name_is_of_one_product_or_none(symbol: str) -> None:
     """A name is ours, another product's, or nothing; what is read by name names itself again."""
     assert pair_of(symbol) is None or other_product(symbol) is None

@@ -171,7 +171,7 @@ def _run(examples: int, steps: int) -> None:
 
 def test_machine_of_an_order_is_safe() -> None:
     """Whatever is lost, late or doubled: no order twice, no fill twice or never, and an end. Keeps S2-59."""
-    _run(100, 30)
+    _run(50, 30)
 
 
 @pytest.mark.soak

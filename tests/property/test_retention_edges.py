@@ -141,7 +141,7 @@ def assert_sums(path: Path, events: list[Liquidation]) -> None:
             assert isclose(found[key][1], size, rel_tol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     now=instants,
     age=ages,
@@ -169,7 +169,7 @@ def test_exactly_what_is_older_goes(now: int, age: str, around: list[int], slice
         assert_sums(path, events)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cutoff=instants, minutes=st.lists(st.integers(-130, 130), min_size=1, max_size=8, unique=True))
 def test_a_candle_stays_until_all_of_it_is_older(cutoff: int, minutes: list[int]) -> None:
     """A candle, and the mark price of a minute, go when their whole time lies before the instant."""
@@ -194,7 +194,7 @@ def test_a_candle_stays_until_all_of_it_is_older(cutoff: int, minutes: list[int]
 spans = st.tuples(st.integers(-50, 50), st.integers(0, 30), st.booleans())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(covered=st.lists(spans, max_size=6), gaps=st.lists(spans, max_size=4), cutoff=st.integers(-40, 40))
 def test_coverage_is_cut_at_the_instant(
     covered: list[tuple[int, int, bool]], gaps: list[tuple[int, int, bool]], cutoff: int

@@ -80,7 +80,7 @@ def trade(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Trade with real orders: on the lab with --lab; on an exchange with --live, once armed."""
+    """Trade with real orders: on the lab, or with --live once armed."""
     from perpscope.model.run import RunKind
 
     loaded = settings(config=config, db=db)
