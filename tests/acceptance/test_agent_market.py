@@ -59,6 +59,7 @@ def show(title: str, figures: Sequence[Facts]) -> int:
     return sum(met for *_, met in table)
 
 
+@pytest.mark.soak
 def test_a_short_market_looks_like_one() -> None:
     """Two seeds of a day and a crash each hold the rows that do not need weeks. Keeps B13."""
     figures = [

@@ -131,6 +131,7 @@ def test_e8_few_file_descriptors(tmp_path: Path) -> None:
     assert told_by(FEW_FILES, tmp_path) == {"trouble": False, "read": [[200, 20], 0]}
 
 
+@pytest.mark.soak
 def test_the_recorded_hole_is_in_the_ledger(tmp_path: Path, recordings: Path) -> None:
     """`data/books`: the 18 minutes of 12 June are found, lines told twice are gone, a second import adds nothing."""
     files = [recordings / f"books/hyperliquid_sol_20260612_{what}.jsonl.gz" for what in ("trades", "ctx")]

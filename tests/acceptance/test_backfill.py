@@ -320,6 +320,7 @@ async def test_a_running_collector_does_it_for_the_command(tmp_path: Path) -> No
     assert {"liquidations", "quotes", "book"} <= set(report["lost"]["binance"])
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 async def test_the_first_start_brings_two_days_of_five_venues(tmp_path: Path) -> None:
     """Beside the live feed, every venue's past comes, and its minutes are its lab's own. Keeps S2-60, S0-12."""

@@ -30,7 +30,13 @@ Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 RATE = 10.0
 
 
-@pytest.fixture(params=venues.names())
+#: Venues of every day: a book of changes, and one of whole books.
+EVERYDAY = ("binance", "hyperliquid")
+
+
+@pytest.fixture(
+    params=[pytest.param(venue, marks=[] if venue in EVERYDAY else pytest.mark.soak) for venue in venues.names()]
+)
 def name(request: pytest.FixtureRequest) -> str:
     """Each venue in turn."""
     return str(request.param)

@@ -33,7 +33,9 @@ REFUSALS: dict[str, tuple[Fault, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSALS)
+@pytest.mark.parametrize(
+    "kind", [*list(REFUSALS)[:2], *(pytest.param(kind, marks=pytest.mark.soak) for kind in list(REFUSALS)[2:])]
+)
 async def test_a_wrong_answer_at_the_start_is_named_and_asked_again(
     kind: str, tmp_path: Path, eventually: Wait
 ) -> None:

@@ -153,6 +153,7 @@ async def _compare_candles(labs: Labs, past: Past) -> None:
     assert volumes == pytest.approx((past.bought + past.sold)[_BINANCE, -60:].tolist(), abs=1e-8)
 
 
+@pytest.mark.soak
 async def test_same_people_give_the_same_frames(lived: Past) -> None:
     """Protects the demo's promise: the first ten minutes of two labs with one past are one hash. Keeps S1-22."""
     hashes, hurry = [], asyncio.Event()

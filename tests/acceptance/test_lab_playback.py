@@ -157,6 +157,7 @@ async def test_unpaced_tape_waits_for_slow_clients(eventually: Eventually) -> No
         assert lab.ledger.closed["slow-client"] == 0
 
 
+@pytest.mark.soak
 async def test_recorded_session_is_played_whole(recordings: Path, eventually: Eventually) -> None:
     """Protects playback of a real session: 93,953 frames reach their subscribers; the book is known."""
 

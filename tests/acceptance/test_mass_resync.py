@@ -23,6 +23,7 @@ _PER_MINUTE, _BOOKS, _WITHIN_S = 1_920.0, 500, 120.0
 _SLACK_S = 12.0  # that a loaded machine may add
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 async def test_all_books_are_back_within_the_weight_of_their_tops() -> None:
     """Keeps B5. Forty books with a tenth of the time and the weight that forty of five hundred have of two minutes."""

@@ -166,7 +166,8 @@ async def test_a_half_open_connection_is_found_within_ten_seconds(eventually: Wa
     assert {Channel.TRADES, Channel.QUOTES, Channel.LIQUIDATIONS, Channel.CANDLES_1M} <= {s.channel for s in lost}
 
 
-@pytest.mark.parametrize("stopped_s", [7.0, pytest.param(30.0, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("stopped_s", [7.0, 30.0])
 async def test_a_program_that_was_stopped_blames_nobody(tmp_path: Path, eventually: Wait, stopped_s: float) -> None:
     """SIGSTOP for longer than any bound, then SIGCONT: no connection is given up, no stream called silent."""
     async with await serve_market(15, 1.0, symbols=("BTCUSDT",)) as lab:

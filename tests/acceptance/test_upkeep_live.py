@@ -78,6 +78,7 @@ def stored(path: Path) -> int:
         return reader.counts(0).total
 
 
+@pytest.mark.soak
 def test_upkeep_of_a_store_that_is_written(collecting: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """Backup, drill, check, export and cleanup work meanwhile; restore and vacuum are refused; collecting goes on.
 

@@ -38,7 +38,7 @@ def held_together(one: Desk, other: Desk, events: list[Event]) -> int:
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(number=st.integers(0, 10**6), volatility=st.sampled_from([0.0005, 0.002, 0.02]), has_limits=st.booleans())
 def test_both_paths_are_one_on_candles(number: int, volatility: float, has_limits: bool) -> None:
     """With holes, repeats, fundings, stops, liquidations and resting limits. Keeps B23."""
@@ -51,7 +51,7 @@ def test_both_paths_are_one_on_candles(number: int, volatility: float, has_limit
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     number=st.integers(0, 10**6),
     has_deltas=st.booleans(),

@@ -118,7 +118,7 @@ def test_a_month_is_told_once_and_whole(stage: Rehearsal, series: Series) -> Non
     assert times(events)[0] - ts_from < steps.pop()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.unmeasured
 def test_any_edges_give_what_lies_between_them(stage: Rehearsal, data: st.DataObject) -> None:

@@ -40,7 +40,7 @@ def same(one: HeatAnswer, other: HeatAnswer) -> bool:
     )
 
 
-@pytest.mark.parametrize("every", [5.0, 35.0, 600.0], ids=str)
+@pytest.mark.parametrize("every", [5.0, 35.0, pytest.param(600.0, marks=pytest.mark.soak)], ids=str)
 def test_one_that_is_gone_on_with_is_the_one_made_anew(market: Market, every: float) -> None:
     """To the last bit at every step, while it is made from its beginning once an hour. Keeps S3-40."""
     kept = KeptHeat()
