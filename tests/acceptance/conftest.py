@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,17 @@ class Ran:
         found = json.loads(lines[0])
         assert isinstance(found, dict)
         return found
+
+
+@pytest.fixture
+def own_mounts() -> list[str]:
+    """Words that give a program mounts of its own; only root may have them."""
+    words = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts a small disk in a namespace of its own")
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs mount namespaces, which are not to be had here")
+    return words
 
 
 @pytest.fixture

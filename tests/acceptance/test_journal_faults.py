@@ -6,7 +6,6 @@ What was acknowledged is there; who was overtaken writes nothing; what cannot be
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -68,17 +67,6 @@ def told_by(program: str, folder: Path, *before: str) -> dict[str, object]:
     assert ended.returncode == 0, ended.stderr[-2000:]
     told: dict[str, object] = json.loads(ended.stdout.splitlines()[-1])
     return told
-
-
-@pytest.fixture
-def own_mounts() -> list[str]:
-    """Words that give a program mounts of its own; only root may have them."""
-    words = ["unshare", "--mount"]
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts a small disk in a namespace of its own")
-    if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("needs mount namespaces, which are not to be had here")
-    return words
 
 
 #: Writes orders, fills and notes as fast as it can; each is named on stdout after its call returned.

@@ -89,17 +89,6 @@ def told_by(program: str, folder: Path, *before: str, **more: str) -> dict[str, 
 
 
 @pytest.fixture
-def own_mounts() -> list[str]:
-    """Words that give a program mounts of its own; only root may have them."""
-    words = ["unshare", "--mount"]
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts a small disk in a namespace of its own")
-    if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("needs mount namespaces, which are not to be had here")
-    return words
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the store goes."""
     return tmp_path / "market.db"

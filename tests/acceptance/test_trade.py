@@ -16,7 +16,7 @@ from perpscope.app.trade.run import TradeRun
 from perpscope.errors import ConfigError
 from perpscope.feeds.clock import wall_ns
 from perpscope.lab.accounts.misfortunes import Misfortune, Mishap
-from perpscope.lab.accounts.orders import Ask, Kind
+from perpscope.lab.accounts.orders import Ask, Held, Kind
 from perpscope.lab.running import Lab
 from perpscope.model.market import Side
 from perpscope.model.run import RunKind
@@ -105,12 +105,13 @@ async def test_a_position_of_somebody_else_is_left_alone_unless_taken_over(
         tree = tree_of(lab)
         await eventually(lambda: lab.accounts.prices.takeable("BTCUSDT", Side.BUY, Decimal(10**9)))
         lab.accounts.settings.isolate(account_of(lab), "BTCUSDT", True)
-        lab.accounts.settings.leverage(account_of(lab), "BTCUSDT", 5)
+        lab.accounts.settings.leverage(account_of(lab), "BTCUSDT", 3)
         _buy_by_hand(lab)
         with pytest.raises(ConfigError, match="which no run of this journal opened") as refused:
             await run_of(LIVE, tree, tmp_path, held=600).run(30.0)
         assert refused.value.code == "position-not-ours"
         assert (held_at(lab), account_of(lab).waits("BTCUSDT")) == (Decimal("0.05"), [])
+        assert account_of(lab).position("BTCUSDT", Held.BOTH).leverage == 3
         answer = await until(run_of(LIVE, tree, tmp_path, held=600, adopts=True), _is_protected)
         assert float(held_at(lab)) == answer.position == 0.05
 

@@ -127,6 +127,14 @@ class LiveExchange:
 
     # life ----------------------------------------------------------------------------------------------------------
 
+    async def held(self) -> Decimal:
+        """What the exchange holds of the contract: base units, signed. Asks, and touches nothing; before `start`.
+
+        Raises:
+            VenueError: the venue does not answer, or not as it documents.
+        """
+        return (await self._inquiry.holdings()).size
+
     async def start(self) -> Resumed:
         """Check key and terms, listen, compare, and say what a desk begins with; its candles and risk stay empty.
 

@@ -227,25 +227,31 @@ class Opening:
             deposit = Decimal(repr(setup.risk.deposit))
             found = taken_up(self._journal, setup.run, setup.instrument, self._clock.now_ns(), deposit)
         else:
+            await self._refuse_what_others_hold(setup, exchange)
             found = await exchange.start()
-            await self._refuse_another_s(setup, found, exchange)
             found = msgspec.structs.replace(found, risk=self._journal.remembered(setup.run))
         return msgspec.structs.replace(found, candles=candles)
 
-    async def _refuse_another_s(self, setup: RunSetup, found: Resumed, exchange: LiveExchange) -> None:
-        """Leave a position alone that this run cannot have opened, unless somebody says that it is to be taken over.
+    async def _refuse_what_others_hold(self, setup: RunSetup, exchange: LiveExchange) -> None:
+        """Touch nothing of a position that this run cannot have opened, unless it is to be taken over.
 
         Raises:
             ConfigError: "position-not-ours".
+            VenueError: what is held cannot be told.
         """
-        if not found.position or self._wanted.adopts or self._journal.orders(setup.run):
+        if self._wanted.adopts or self._journal.orders(setup.run):
             return
-        await exchange.aclose()
-        raise ConfigError(
-            "position-not-ours",
-            f"the account holds {found.position:f} of {setup.instrument.symbol}, which no run of this journal opened",
-            hint="close it at the exchange, or add --adopt: it is then protected, and closed, as one of the run's own",
-        )
+        try:
+            held = await exchange.held()
+            if held:
+                raise ConfigError(
+                    "position-not-ours",
+                    f"the account holds {held:f} of {setup.instrument.symbol}, which no run of this journal opened",
+                    hint="close it at the exchange, or add --adopt: it is then protected, and closed, as one of ours",
+                )
+        except BaseException:
+            await exchange.aclose()
+            raise
 
     def _say(self, run: JournalRun, resumed: Resumed) -> None:
         """What it begins with, in words."""
