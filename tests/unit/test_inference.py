@@ -22,8 +22,9 @@ from perpscope.app.inference.manifest import Manifest, Side
 from perpscope.app.inference.opinions import Model
 from perpscope.app.inference.past import told_of
 from perpscope.app.inference.plain import CLIMATOLOGY
-from perpscope.app.inference.service import Inference, Told
+from perpscope.app.inference.service import Inference
 from perpscope.app.inference.thinking import Thinking
+from perpscope.app.inference.told import Told
 from perpscope.app.inference.watching import Watch
 from perpscope.app.lane import Lane
 from perpscope.app.signalling import Signalling, signal_of

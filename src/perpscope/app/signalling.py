@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from perpscope.app.deciding import Deciding
-from perpscope.app.inference.service import Inference, Told
+from perpscope.app.inference.service import Inference
+from perpscope.app.inference.told import Told
 from perpscope.engine.state import MarketState
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import Candle, MarketEvent, PositionSide

@@ -16,8 +16,9 @@ from perpscope.analytics.features.raw import FEATURES
 from perpscope.app.backtest.material import Event, Kind, Material, Source
 from perpscope.app.backtest.told import SECOND_NS
 from perpscope.app.inference.manifest import Manifest
-from perpscope.app.inference.service import Inference, Told
+from perpscope.app.inference.service import Inference
 from perpscope.app.inference.thinking import Thinking
+from perpscope.app.inference.told import Told
 from perpscope.app.lane import InTurn
 from perpscope.engine.engine import Engine
 from perpscope.model.instrument import InstrumentId

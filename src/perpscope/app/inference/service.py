@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from perpscope.app.inference.told import Told
 from perpscope.app.kept_code import keep_compiled
 from perpscope.app.lane import InTurn, Job, Lane
 from perpscope.engine.state import MarketState
 from perpscope.errors import PerpscopeError
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import AccountRatio, Candle, FundingPaid, Interval, Liquidation, MarketEvent
-from perpscope.model.order import Clusters, Forecast
+from perpscope.model.order import Clusters
 from perpscope.settings import Inference as InferenceSettings
 
 if TYPE_CHECKING:
@@ -39,15 +40,6 @@ CAPACITY: Final = 256
 HUNG_S: Final = 120.0
 LEAD: Final = "BTC"
 _TOLD: Final = (Liquidation, AccountRatio, FundingPaid, Clusters)
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A forecast, and how it came about."""
-
-    forecast: Forecast
-    is_wanted: bool  #: what it expects is worth acting on by the manifest's rule
-    why: str
-    values: dict[str, float]
 
 
 class Counts(msgspec.Struct, kw_only=True):

@@ -15,7 +15,7 @@ from perpscope.app.inference.manifest import Manifest, load
 from perpscope.app.inference.opinions import Model, Opinion
 from perpscope.app.inference.past import told_of
 from perpscope.app.inference.plain import CLIMATOLOGY
-from perpscope.app.inference.service import Told
+from perpscope.app.inference.told import Told
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.order import Forecast
 from perpscope.settings import Inference as InferenceSettings
