@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from sma_rule import ANY_SMA, EACH_SECOND, SMA, AnyParameters
 
 from perpscope.analytics.liqmap.compiling import loops
 from perpscope.analytics.margin_tiers import tier_table
+from perpscope.app.backtest.bars import Bars
 from perpscope.engine.trader import Trader
 from perpscope.model.instrument import Instrument, MarginTier, instrument_id
-from perpscope.model.market import Candle, Interval
+from perpscope.model.market import Candle
 from perpscope.settings import Costs, Risk
 from perpscope.trading.desk import Desk, opened
 from perpscope.trading.fees import costs_of
@@ -87,32 +88,12 @@ def _desk(strategy: Strategy, *, trades: bool = False, mode: int = 1, given: msg
 # bars --------------------------------------------------------------------------------------------------------------
 
 
-def _candles(bars: Minutes) -> list[Candle]:
-    rows = zip(*(column.tolist() for column in bars), strict=True)
-    made = []
-    for at, (opened_at, high, low, close, volume) in enumerate(rows):
-        start = START_NS + at * _MINUTE_NS
-        end = start + _MINUTE_NS
-        made.append(
-            Candle(
-                _CONTRACT.id,
-                end,
-                end,
-                Interval.M1,
-                start,
-                opened_at,
-                high,
-                low,
-                close,
-                volume,
-                None,
-                None,
-                None,
-                None,
-                is_closed=True,
-            )
-        )
-    return made
+def _candles(bars: Minutes) -> Iterator[Candle]:
+    """As a backtest of files makes them, each as it is asked for."""
+    length = bars.close.size
+    ts_open = START_NS + np.arange(length, dtype=np.int64) * _MINUTE_NS
+    made = Bars(ts_open=ts_open, **bars._asdict(), taker_buy=np.full(length, np.nan), interval_ns=_MINUTE_NS)
+    return made.candles(_CONTRACT.id)
 
 
 def _tape(bars: Minutes) -> Tape:
@@ -121,7 +102,7 @@ def _tape(bars: Minutes) -> Tape:
     return tape_of_candles(START_NS + np.arange(length, dtype=np.int64) * _MINUTE_NS, columns, _MINUTE_NS)
 
 
-def _through_events(candles: list[Candle], *, mode: int = 1) -> int:
+def _through_events(candles: Iterable[Candle], *, mode: int = 1) -> int:
     trader = Trader(SMA, _CONTRACT, _desk(SMA, mode=mode), None)
     process = trader.process
     for candle in candles:
@@ -164,7 +145,7 @@ def _plain(bars: list[_Bar]) -> int:
 def _events() -> bool:
     length = 100_000
     bars = minutes(length)
-    candles = _candles(bars)
+    candles = list(_candles(bars))
     rows = zip(*(column.tolist() for column in bars), strict=True)
     plain = [_Bar(at, *row) for at, row in enumerate(rows)]
     figures = interleaved(
@@ -215,7 +196,7 @@ def _compiled() -> bool:
 def _bar_peers() -> list[bool]:
     length = 20_000
     bars = minutes(length)
-    candles = _candles(bars)
+    candles = list(_candles(bars))
 
     def ours(mode: int, peer: str) -> Callable[[], float]:
         if peer == "basana":  # which makes its bars as it goes

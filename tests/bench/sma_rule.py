@@ -24,16 +24,16 @@ def rule(w: Record, _account: Record, parameters: Numbers, notes: Numbers) -> in
     """Always in the market, on the side of the faster mean; METHOD 12 knows nothing of it."""
     bars = w.bars
     close = w.closes[(bars - 1) % BARS]
-    notes[NOTE_OWN] += close
-    notes[NOTE_OWN + 1] += close
+    fast, slow = notes[NOTE_OWN] + close, notes[NOTE_OWN + 1] + close
     if bars > FAST:
-        notes[NOTE_OWN] -= w.closes[(bars - 1 - FAST) % BARS]
+        fast -= w.closes[(bars - 1 - FAST) % BARS]
     if bars > SLOW:
-        notes[NOTE_OWN + 1] -= w.closes[(bars - 1 - SLOW) % BARS]
+        slow -= w.closes[(bars - 1 - SLOW) % BARS]
+    notes[NOTE_OWN], notes[NOTE_OWN + 1] = fast, slow
     if bars < SLOW:
         return STAY
     notes[NOTE_STOP] = parameters[0]
-    return LONG if notes[NOTE_OWN] / FAST > notes[NOTE_OWN + 1] / SLOW else SHORT
+    return LONG if fast / FAST > slow / SLOW else SHORT
 
 
 SMA = Strategy(

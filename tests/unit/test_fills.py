@@ -42,7 +42,9 @@ def test_an_order_is_as_late_whenever_it_is_asked() -> None:
 
 def test_uniforms_fill_their_interval_evenly() -> None:
     """No decile of four thousand draws is off by more than four standard errors. Keeps B23."""
-    drawn = [fills.mixed(seed, number, draw) for seed in (0, 1) for number in range(400) for draw in range(5)]
+    drawn = [
+        fills.drawn(fills.of_order(seed, number), draw) for seed in (0, 1) for number in range(400) for draw in range(5)
+    ]
     counts, _ = np.histogram(drawn, bins=10, range=(0.0, 1.0))
     assert np.abs(counts - 400).max() < 4 * math.sqrt(360)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.unit.made_desk import made
 
 from perpscope.settings import Risk
-from perpscope.trading import risk
+from perpscope.trading import risk, steps
 from perpscope.trading.compiling import blank, loops
 from perpscope.trading.kernel import kernel
 from perpscope.trading.layout import DESK, ENTRY, FLATTEN, LONG, MONEY, NOTE_STOP, NS, STAY
@@ -46,12 +46,13 @@ class Floor:
         to = self.price if price is None else price
         low, high = min(self.price, to), max(self.price, to)
         recv = self.ts + NS // 10
-        self._kernel.candle(self.desk, self.ts, recv, self.ts - MINUTE, self.price, high, low, to, 1e6, nan)
+        began = self.ts - MINUTE
+        steps.candle(self._kernel.asked, self.desk, self.ts, recv, began, self.price, high, low, to, 1e6, nan)
         self.price = to
 
     def gap(self, *, is_open: bool) -> None:
         """Something is not seen any more, or is seen again."""
-        self._kernel.gap(self.desk, self.ts, 1 if is_open else 0)
+        steps.gap(self.desk, self.ts, 1 if is_open else 0)
 
     def entries(self) -> int:
         """Entries ordered so far."""

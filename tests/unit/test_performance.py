@@ -4,6 +4,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.made_desk import made
 from tests.unit.runs_made import BEGIN_MS, DAY_MS, MINUTE_MS, course, trade, walked
 
@@ -176,6 +177,12 @@ def test_costs_lead_from_prices_to_net() -> None:
     assert found["fee_share_of_gains"] == pytest.approx(4 / 8)
     assert found["traded"] == pytest.approx(2 * 100 + 108 + 98)
     assert found["slippage_bps"] == pytest.approx(5 / 406 * 1e4)
+
+
+def test_a_share_of_next_to_nothing_is_not_said() -> None:
+    """A gain so small that fees are infinitely many times of it has no share: every figure is finite, or none."""
+    found = of_costs([replace(trade(-2.0, fees=2.0), gross=1e-308)])
+    assert (found["fee_share"], found["fee_share_of_gains"]) == (None, None)
 
 
 def test_a_gain_that_few_trades_made_is_flagged() -> None:

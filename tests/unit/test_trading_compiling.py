@@ -26,7 +26,7 @@ def both(array):
     return add(array[0], 1) + add(array[0], 2) + add(array[0], 3, 2) + add(array[0], 4, times=5)
 
 array = blank(np.dtype([("size", "i8")]))
-print(IS_COMPILED, both(array), len(add.signatures))
+print(IS_COMPILED, both(array), len(add.part.signatures))
 """
 
 

@@ -62,7 +62,7 @@ def candle(k: Kernel, desk: Desk, minute: int, price: float = 60_000.0, close: f
     """A closed candle, told at its end."""
     ts, last = START + (minute + 1) * MINUTE, price if close is None else close
     high, low = max(price, last), min(price, last)
-    return k.candle(desk, ts, ts, ts - MINUTE, price, high, low, last, 1_000.0, math.nan)
+    return steps.candle(k.asked, desk, ts, ts, ts - MINUTE, price, high, low, last, 1_000.0, math.nan)
 
 
 def test_a_wish_becomes_an_order_and_a_later_row_fills_it() -> None:
@@ -135,16 +135,19 @@ def test_a_standing_limit_closes_what_is_held() -> None:
     candle(k, desk, 1)
     d = desk[0]
     assert d.account.size > 0
-    k.gap(desk, d.watch.now, 1)
-    k.gap(desk, d.watch.now + 1, 1)
-    assert k.second(desk, d.watch.now + 40 * NS) == DECIDED | PLACED | REFUSED or d.kept_decisions[1].answer == EXIT
+    steps.gap(desk, d.watch.now, 1)
+    steps.gap(desk, d.watch.now + 1, 1)
+    assert (
+        steps.second(k.asked, desk, d.watch.now + 40 * NS) == DECIDED | PLACED | REFUSED
+        or d.kept_decisions[1].answer == EXIT
+    )
     row = d.kept_decisions[1]
     assert (row.answer, row.refusal) == (EXIT, refusals.DATA_OLD)
     assert [int(o.role) for o in d.orders if o.state == SENT and o.role == FLATTEN] == [FLATTEN]
     before = d.decisions
-    assert k.second(desk, d.watch.now + NS) == 0
+    assert steps.second(k.asked, desk, d.watch.now + NS) == 0
     assert d.decisions == before
-    k.gap(desk, d.watch.now, 0)
+    steps.gap(desk, d.watch.now, 0)
     assert d.watch.gap_at == 0
 
 
@@ -154,7 +157,7 @@ def test_a_candle_asks_nobody_while_a_limit_stands() -> None:
     candle(k, desk, 0)
     candle(k, desk, 1)
     d = desk[0]
-    k.gap(desk, d.watch.now, 1)
+    steps.gap(desk, d.watch.now, 1)
     assert candle(k, desk, 2) & DECIDED
     assert (d.kept_decisions[1].answer, d.kept_decisions[1].refusal) == (EXIT, refusals.DATA_OLD)
 
@@ -166,7 +169,7 @@ def test_a_mark_triggers_the_stop() -> None:
     candle(k, desk, 1)
     d = desk[0]
     now = int(d.watch.now) + NS
-    assert k.mark(desk, now, now, 59_000.0, math.nan, math.nan, 0) & FILLED
+    assert steps.mark(desk, now, now, 59_000.0, math.nan, math.nan, 0) & FILLED
     assert (d.account.size, d.kept_fills[1].role) == (0, PROTECT)
     assert d.risk.stops == 1
 
@@ -177,10 +180,10 @@ def test_a_standing_limit_takes_entries_back() -> None:
     k, desk = kernel(scripted([LONG])), desk_of(costs=slow)
     candle(k, desk, 0)
     d = desk[0]
-    k.gap(desk, d.watch.now, 1)
-    assert k.second(desk, d.watch.now + 40 * NS) == PLACED
+    steps.gap(desk, d.watch.now, 1)
+    assert steps.second(k.asked, desk, d.watch.now + 40 * NS) == PLACED
     assert d.orders[0].expires_at > 0
-    assert k.second(desk, d.watch.now + NS) == 0
+    assert steps.second(k.asked, desk, d.watch.now + NS) == 0
 
 
 def test_a_rule_is_asked_when_its_moment_comes() -> None:
@@ -196,10 +199,10 @@ def test_a_rule_is_asked_when_its_moment_comes() -> None:
 
     k, desk = kernel(rule), desk_of()
     candle(k, desk, 0)
-    k.second(desk, START + 61 * NS)
-    k.forecast(desk, START + 62 * NS, START + 60 * NS, 0.6, 0.3, 0.001, 1)
+    steps.second(k.asked, desk, START + 61 * NS)
+    steps.forecast(k.asked, desk, START + 62 * NS, START + 60 * NS, 0.6, 0.3, 0.001, 1)
     desk["is_asked_each_second"] = 1
-    k.second(desk, START + 63 * NS)
+    steps.second(k.asked, desk, START + 63 * NS)
     assert asked_at == [(60 * NS, 1, True), (62 * NS, 0, True), (63 * NS, 0, True)]
     assert desk[0].notes[NOTE_OWN] == 3.0
     w = desk[0].watch
@@ -220,10 +223,10 @@ def test_where_candles_are_made_of_trades_none_are_taken() -> None:
     k, desk = kernel(scripted([LONG])), desk_of(has_candles=False)
     assert candle(k, desk, 0) == 0
     d = desk[0]
-    assert k.trade(desk, START, START, 60_000.0, 1.0, 1) == 0
-    assert k.trade(desk, START + MINUTE, START + MINUTE, 60_001.0, 1.0, -1) & DECIDED
+    assert steps.trade(k.asked, desk, START, START, 60_000.0, 1.0, 1) == 0
+    assert steps.trade(k.asked, desk, START + MINUTE, START + MINUTE, 60_001.0, 1.0, -1) & DECIDED
     assert (d.watch.bars, d.watch.bar_at) == (1, START + MINUTE)
-    k.second(desk, START + 2 * MINUTE)
+    steps.second(k.asked, desk, START + 2 * MINUTE)
     assert d.watch.bars == 2
 
 
@@ -241,18 +244,18 @@ def test_the_curve_has_a_point_for_each_candle_and_fill() -> None:
 
 def test_what_is_told_stands_in_the_watch() -> None:
     """Marks, fundings, liquidations, open interest and clusters are where rules look for them."""
-    k, desk = kernel(scripted([])), desk_of()
+    desk = desk_of()
     w = desk[0].watch
-    k.mark(desk, START, START + 1, 100.0, 101.0, 0.0001, START + 5)
+    steps.mark(desk, START, START + 1, 100.0, 101.0, 0.0001, START + 5)
     assert (w.mark, w.index, w.funding_rate, w.next_funding, w.mark_at) == (100.0, 101.0, 0.0001, START + 5, START + 1)
-    k.liquidation(desk, START, START + 2, LONG, 5.0)
+    steps.liquidation(desk, START, START + 2, LONG, 5.0)
     assert w.liquidated_long.sum() == 5.0
-    k.open_interest(desk, START + 3, 7.0)
+    steps.open_interest(desk, START + 3, 7.0)
     assert w.open_interest == 7.0
-    k.clusters(desk, START + 4, 110.0, 1.0, 90.0, 2.0, -0.5)
+    steps.clusters(desk, START + 4, 110.0, 1.0, 90.0, 2.0, -0.5)
     assert (w.above_price, w.above_usd, w.below_price, w.below_usd, w.pull) == (110.0, 1.0, 90.0, 2.0, -0.5)
     assert (w.map_at, w.now) == (START + 4, START + 4)
-    assert k.funding(desk, START, START + 5, 0.0001, 100.0) == 0  # nothing is held
+    assert steps.funding(desk, START, START + 5, 0.0001, 100.0) == 0  # nothing is held
 
 
 def test_funding_is_charged_to_whoever_holds_at_the_moment() -> None:
@@ -261,20 +264,20 @@ def test_funding_is_charged_to_whoever_holds_at_the_moment() -> None:
     candle(k, desk, 0)
     candle(k, desk, 1)
     d = desk[0]
-    assert k.funding(desk, START, d.watch.now, 0.0001, 60_000.0) == FUNDED
+    assert steps.funding(desk, START, d.watch.now, 0.0001, 60_000.0) == FUNDED
     assert d.account.funding == round(int(d.account.size) * 0.001 * 60_000.0 * 0.0001 * 10**8)
 
 
 def test_a_book_is_seen_and_can_be_lost() -> None:
     """Best prices follow its best levels; without levels they are unknown, and so is the book."""
-    k, desk = kernel(scripted([])), desk_of(has_candles=False)
+    desk = desk_of(has_candles=False)
     ticks, sizes = np.array([599_999, 599_990]), np.array([5, 6])
-    k.book(desk, START, START + 1, ticks, sizes, np.array([600_001]), np.array([7]))
+    steps.book(desk, START, START + 1, ticks, sizes, np.array([600_001]), np.array([7]))
     d = desk[0]
     assert (d.watch.bid, d.watch.ask) == (pytest.approx(59_999.9), pytest.approx(60_000.1))
     assert (d.book.bids, d.book.asks, d.book.at) == (2, 1, START)
     d.book.bids = d.book.asks = 0
-    k.booked(desk, START + 2, START + 3)
+    steps.booked(desk, START + 2, START + 3)
     assert d.book.at == 0
     assert math.isnan(d.watch.bid)
 
@@ -286,10 +289,10 @@ def test_a_desk_without_its_own_exchange_fills_nothing() -> None:
     d = desk[0]
     for minute in range(1, 4):
         candle(k, desk, minute)
-    k.mark(desk, START, d.watch.now, 60_000.0, math.nan, math.nan, 0)
-    k.book(desk, START, d.watch.now, np.array([1]), np.array([1]), np.array([2]), np.array([1]))
-    k.trade(desk, START, d.watch.now, 60_000.0, 1.0, 1)
-    assert k.funding(desk, START, d.watch.now, 0.1, 60_000.0) == 0
+    steps.mark(desk, START, d.watch.now, 60_000.0, math.nan, math.nan, 0)
+    steps.book(desk, START, d.watch.now, np.array([1]), np.array([1]), np.array([2]), np.array([1]))
+    steps.trade(k.asked, desk, START, d.watch.now, 60_000.0, 1.0, 1)
+    assert steps.funding(desk, START, d.watch.now, 0.1, 60_000.0) == 0
     assert d.fills == 0
     size = int(d.orders[0].size)
     told = (ENTRY, 1, size, 600_000, 10, 1)
@@ -307,10 +310,10 @@ def test_a_desk_without_its_own_exchange_fills_nothing() -> None:
 def test_a_trade_fills_where_nothing_else_is_told() -> None:
     """Without candles and books a trade is the market: the order that has arrived takes its price. METHOD 12.4."""
     k, desk = kernel(scripted([LONG])), desk_of(has_candles=False, costs=FREE_COSTS)
-    k.trade(desk, START, START, 60_000.0, 1.0, 1)
-    assert k.trade(desk, START + MINUTE, START + MINUTE, 60_000.0, 1.0, 1) == DECIDED | PLACED
+    steps.trade(k.asked, desk, START, START, 60_000.0, 1.0, 1)
+    assert steps.trade(k.asked, desk, START + MINUTE, START + MINUTE, 60_000.0, 1.0, 1) == DECIDED | PLACED
     now = START + MINUTE + NS
-    assert k.trade(desk, now, now, 60_010.0, 1.0, 1) & FILLED
+    assert steps.trade(k.asked, desk, now, now, 60_010.0, 1.0, 1) & FILLED
     assert (desk[0].kept_fills[0].price, desk[0].points) == (600_100, 2)
 
 

@@ -46,6 +46,7 @@ class Telling:
     ) -> None:
         self.tell = tell or _to_nobody
         self._news = 0 if tell is None and gateway is None else _NEWS
+        self.heeded = self._news | HALF  #: bits that `after` does anything about
         self._record = desk.view(np.ndarray)[0]
         self._view = view
         self._instrument = instrument

@@ -48,7 +48,7 @@ from perpscope.model.order import (
     Role,
     Standing,
 )
-from perpscope.trading import steps
+from perpscope.trading import entries, steps
 from perpscope.trading.asking import placed
 from perpscope.trading.desk import Desk, DeskView
 from perpscope.trading.kernel import kernel
@@ -94,9 +94,10 @@ class Trader:
         self._desk = placed(desk)
         self._record = desk.view(np.ndarray)[0]
         self._telling = Telling(desk, self.view, instrument.id, units, tell, gateway)
+        self._heeded = self._telling.heeded
         self._candles = candles
-        self._kernel = kernel(strategy.rule)
-        self._step = self._kernel.candle
+        self._kernel = kernel(strategy.rule)  # kept, for the code of the rule goes with it
+        self._rule = self._kernel.asked
         self._book = BookFeed(instrument.id, units)
         self._gaps = OpenGaps(instrument.id)
         self._unread: tuple[int, int] | None = None  # ts_event, ts_recv of the last delta the desk has not read
@@ -108,7 +109,7 @@ class Trader:
         if take is None:
             return 0
         bits = take(event)
-        if bits:
+        if bits & self._heeded:
             ts_recv = event.ts_recv
             self._telling.after(bits, getattr(event, "ts_event", ts_recv), ts_recv)
         return bits
@@ -153,7 +154,8 @@ class Trader:
             return 0
         bits = 0 if self._unread is None else self._read()
         bought = event.taker_buy_volume
-        return bits | self._step(
+        return bits | entries.candle(
+            self._rule,
             self._desk,
             event.ts_event,
             event.ts_recv,
@@ -171,7 +173,9 @@ class Trader:
             return 0
         bits = 0 if self._unread is None else self._read_if_wanted(event.ts_event)
         side = 1 if event.side is Side.BUY else -1
-        return bits | self._kernel.trade(self._desk, event.ts_event, event.ts_recv, event.price, event.size, side)
+        return bits | entries.trade(
+            self._rule, self._desk, event.ts_event, event.ts_recv, event.price, event.size, side
+        )
 
     def _delta(self, event: BookDelta) -> int:
         if event.instrument != self._instrument:
@@ -199,7 +203,7 @@ class Trader:
             return 0
         if reading is Reading.TOP:
             self._write(*self._book.top())
-            return self._kernel.booked(self._desk, event.ts_event, event.ts_recv)
+            return entries.booked(self._desk, event.ts_event, event.ts_recv)
         bits = self._lost(event.ts_event, event.ts_recv)
         if reading is Reading.ANEW:
             self._unread = event.ts_event, event.ts_recv
@@ -209,16 +213,16 @@ class Trader:
     def _lost(self, ts_event: int, ts_recv: int) -> int:
         self._unread = None
         self._write([], [])
-        return self._kernel.booked(self._desk, ts_event, ts_recv)
+        return entries.booked(self._desk, ts_event, ts_recv)
 
     def _read_if_wanted(self, ts_event: int) -> int:
-        return self._read() if steps.is_wanted(self._desk, ts_event) else 0
+        return self._read() if entries.is_wanted(self._desk, ts_event) else 0
 
     def _read(self) -> int:
         """Let the desk read the book as the last delta left it."""
         (ts_event, ts_recv), self._unread = self._unread or (0, 0), None
         self._write(*self._book.top())
-        return self._kernel.booked(self._desk, ts_event, ts_recv)
+        return entries.booked(self._desk, ts_event, ts_recv)
 
     def _write(self, bids: Steps, asks: Steps) -> None:
         book = self._record["book"]
@@ -233,7 +237,7 @@ class Trader:
         bits = 0 if self._unread is None else self._read_if_wanted(event.ts_event)
         index = _NAN if event.index is None else event.index
         rate = _NAN if event.funding_rate is None else event.funding_rate
-        return bits | self._kernel.mark(
+        return bits | entries.mark(
             self._desk, event.ts_event, event.ts_recv, event.mark, index, rate, event.ts_next_funding or 0
         )
 
@@ -241,44 +245,49 @@ class Trader:
         if event.instrument != self._instrument:
             return 0
         mark = _NAN if event.mark is None else event.mark
-        return self._kernel.funding(self._desk, event.ts_event, event.ts_recv, event.funding_rate, mark)
+        return entries.funding(self._desk, event.ts_event, event.ts_recv, event.funding_rate, mark)
 
     def _second(self, event: Tick) -> int:
         bits = 0 if self._unread is None else self._read()
-        return bits | self._kernel.second(self._desk, event.ts_recv)
+        return bits | entries.second(self._rule, self._desk, event.ts_recv)
 
     def _liquidation(self, event: Liquidation) -> int:
         usd = event.notional_usd
         if event.instrument != self._instrument or usd != usd:  # noqa: PLR0124 -- nan where the venue told no price
             return 0
         side = 1 if event.position_side is PositionSide.LONG else -1
-        return self._kernel.liquidation(self._desk, event.ts_event, event.ts_recv, side, usd)
+        return entries.liquidation(self._desk, event.ts_event, event.ts_recv, side, usd)
 
     def _open_interest(self, event: OpenInterest) -> int:
         if event.instrument != self._instrument:
             return 0
-        return self._kernel.open_interest(self._desk, event.ts_recv, event.open_interest)
+        return entries.open_interest(self._desk, event.ts_recv, event.open_interest)
 
     def _clusters(self, event: Clusters) -> int:
         if event.instrument != self._instrument:
             return 0
         above = _NAN if event.above_price is None else event.above_price
         below = _NAN if event.below_price is None else event.below_price
-        return self._kernel.clusters(
-            self._desk, event.ts_recv, above, event.above_usd, below, event.below_usd, event.pull
-        )
+        return entries.clusters(self._desk, event.ts_recv, above, event.above_usd, below, event.below_usd, event.pull)
 
     def _forecast(self, event: Forecast) -> int:
         if event.instrument != self._instrument or event.is_late:
             return 0
         bits = 0 if self._unread is None else self._read()
-        return bits | self._kernel.forecast(
-            self._desk, event.ts_recv, event.ts_event, event.p_up, event.p_down, event.edge, int(event.is_promoted)
+        return bits | entries.forecast(
+            self._rule,
+            self._desk,
+            event.ts_recv,
+            event.ts_event,
+            event.p_up,
+            event.p_down,
+            event.edge,
+            int(event.is_promoted),
         )
 
     def _gap(self, event: Gap) -> int:
         is_open = self._gaps.told(event)
-        return 0 if is_open is None else self._kernel.gap(self._desk, event.ts_recv, int(is_open))
+        return 0 if is_open is None else entries.gap(self._desk, event.ts_recv, int(is_open))
 
     def _filled(self, event: Fill) -> int:
         units = self._units

@@ -167,7 +167,7 @@ def unrealised(a: Record, mark: float) -> int:
     """What the position has gained at a mark, gross: money; 0 while the mark is unknown."""
     if a.size == 0 or not mark > 0.0:
         return 0
-    value = math.floor(abs(a.size) * a.worth * (mark / a.tick) + 0.5)
+    value = int(abs(a.size) * a.worth * (mark / a.tick) + 0.5)  # never below 0, so that cutting off is rounding down
     return int(value - a.cost if a.size > 0 else a.cost - value)
 
 

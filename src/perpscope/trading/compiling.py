@@ -14,6 +14,8 @@ from numba.core import types  # type: ignore[import-untyped,unused-ignore]  # no
 from numba.core.registry import CPUDispatcher  # type: ignore[import-untyped,unused-ignore]  # nor here
 from numpy.typing import NDArray
 
+from perpscope.trading.linking import KeptPart, Parts, Wholes
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -26,18 +28,22 @@ _OWN: Final[Mapping[str, Any]] = {"_nrt": False, "error_model": "numpy"}
 
 
 def loops(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The function, compiled; for callers in C there is no entry."""
-    return cast("Callable[_P, _R]", _made(function))
+    """The function, compiled; for callers in C there is no entry. Compiled code links its part, see `linking`."""
+    made = _made(function, Wholes)
+    if IS_COMPILED:
+        made.part = _part(function)
+        made.get_call_template, made.get_overload = made.part.get_call_template, made.part.get_overload
+    return cast("Callable[_P, _R]", made)
 
 
 def inner(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """As `loops`, without the entry for Python, which takes a quarter of the time that compiling takes."""
-    return cast("Callable[_P, _R]", _without_entry(_made(function, no_cpython_wrapper=True)))
+    """As `loops`, for compiled code alone."""
+    return cast("Callable[_P, _R]", _part(function))
 
 
 def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """As `inner`, for what every bar goes through: its code stands in its callers' instead of being called."""
-    return cast("Callable[_P, _R]", _without_entry(_made(function, no_cpython_wrapper=True, forceinline=True)))
+    return cast("Callable[_P, _R]", _part(function, forceinline=True))
 
 
 class _Inner(CPUDispatcher):  # type: ignore[misc,unused-ignore]  # numba ships no types
@@ -52,17 +58,17 @@ class _Inner(CPUDispatcher):  # type: ignore[misc,unused-ignore]  # numba ships 
         raise TypeError(f"{self.__name__} is called by compiled code alone: decorate it with compiling.loops")
 
 
-def _made(function: Callable[..., Any], **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
+def _made(function: Callable[..., Any], how: type[Parts | Wholes], **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
     own = _OWN if function.__module__.startswith(_TRADING) else {}
-    made = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, **own, **options)(function)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
+    compiled = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, pipeline_class=how, **own, **options)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
+    return compiled(function)
+
+
+def _part(function: Callable[..., Any], **options: bool) -> Any:  # noqa: ANN401 -- as `_made`
+    made = _made(function, Parts, no_cpython_wrapper=True, **options)
     if IS_COMPILED:
         made.get_call_template = partial(as_numbers, made.get_call_template)
-    return made
-
-
-def _without_entry(made: Any) -> Any:  # noqa: ANN401 -- as `_made`
-    if IS_COMPILED:
-        made.__class__ = _Inner
+        made.__class__, made._cache = _Inner, KeptPart(function)
     return made
 
 

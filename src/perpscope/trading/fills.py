@@ -19,22 +19,29 @@ WILD: Final = 3.0
 TAIL: Final = 5  #: how many times as long an order takes in the tail of the latencies; METHOD 12.4
 P99: Final = 2.3263478740408408  #: of the standard normal
 NEAR: Final = 1e-6  #: part of a tick that binary fractions may be off
+CALM: Final = 0.999  #: of `WILD` σ: so far no logarithm is needed to know
 _WORD: Final = 0xFFFFFFFF
 
 
 @inner
-def mixed(seed: int, number: int, draw: int) -> float:
-    """A uniform in (0, 1) that depends on its three numbers alone: murmur3's finaliser, 32 bits, over each in turn.
+def _stirred(word: int, part: int) -> int:
+    """Murmur3's finaliser, 32 bits, over a word and the next part."""
+    word ^= part
+    word = ((word ^ (word >> 16)) * 0x85EBCA6B) & _WORD
+    word = ((word ^ (word >> 13)) * 0xC2B2AE35) & _WORD
+    return word ^ (word >> 16)
 
-    Not drawn from a sequence, so that the same order is as late on every path, whatever was asked before.
-    """
-    word = 0x9E3779B9
-    for part in (seed & _WORD, (seed >> 32) & _WORD, number & _WORD, draw):
-        word ^= part
-        word = ((word ^ (word >> 16)) * 0x85EBCA6B) & _WORD
-        word = ((word ^ (word >> 13)) * 0xC2B2AE35) & _WORD
-        word ^= word >> 16
-    return (word + 0.5) / 4294967296.0
+
+@inner
+def of_order(seed: int, number: int) -> int:
+    """What all draws of an order begin with; not a sequence, so that it is as late on every path."""
+    return _stirred(_stirred(_stirred(0x9E3779B9, seed & _WORD), (seed >> 32) & _WORD), number & _WORD)
+
+
+@inner
+def drawn(word: int, draw: int) -> float:
+    """A uniform in (0, 1) that depends on seed, order and the draw's number alone."""
+    return (_stirred(word, draw) + 0.5) / 4294967296.0
 
 
 @inner
@@ -49,12 +56,12 @@ def latency(c: Record, number: int) -> int:
     """
     if c.latency_median <= 0:
         return 0
-    seed = int(c.seed)
-    radius = math.sqrt(-2.0 * math.log(mixed(seed, number, 1)))
-    normal = radius * math.cos(2.0 * math.pi * mixed(seed, number, 2))
+    word = of_order(int(c.seed), number)
+    radius = math.sqrt(-2.0 * math.log(drawn(word, 1)))
+    normal = radius * math.cos(2.0 * math.pi * drawn(word, 2))
     spread = math.log(max(c.latency_p99, c.latency_median) / c.latency_median) / P99
     taken = c.latency_median * math.exp(spread * normal)
-    if mixed(seed, number, 3) < c.latency_tail:
+    if drawn(word, 3) < c.latency_tail:
         taken *= TAIL
     return int(taken / 1000.0) * 1000
 
@@ -80,7 +87,10 @@ def survival(w: Record, start: float, end: float) -> float:
     sigma, _ = daily(w)
     if not sigma > 0.0:
         return 1.0
-    return SURVIVAL if abs(math.log(end / start)) > WILD * sigma / math.sqrt(DAY / w.bar_ns) else 1.0
+    moved, most = end / start, WILD * sigma / math.sqrt(DAY / w.bar_ns)
+    if abs(moved - 1.0) < most * min(moved, 1.0) * CALM:  # |ln x| is at most |x - 1| / min(x, 1)
+        return 1.0
+    return SURVIVAL if abs(math.log(moved)) > most else 1.0
 
 
 @inner

@@ -69,20 +69,40 @@ HALF: Final = 64  #: half of the kept points are new since this was said last
 _I = "i8"
 _F = "f8"
 
+# The rings of candles are pages long, and all of them are written at the same place: with something between them they
+# do not fall on the same lines of a processor's cache, and a number read back is not taken for its neighbour's.
 WATCH: Final = np.dtype(
     [
         ("now", _I),  #: ns UTC, receipt of the newest event
         ("bars", _I),  #: closed one-minute candles so far; the newest stands at (bars - 1) % BARS of the rings
         ("bar_at", _I),  #: ns UTC, close of the newest
         ("is_bar", _I),  #: 1 while a rule is asked because a candle closed, 0 because a second passed
-        ("opens", _F, (BARS,)),  #: quote per base
-        ("highs", _F, (BARS,)),
-        ("lows", _F, (BARS,)),
-        ("closes", _F, (BARS,)),
-        ("volumes", _F, (BARS,)),  #: base units
-        ("taker_buys", _F, (BARS,)),  #: base units; NaN where not told
-        # the candle that is forming, made of trades where no candles come
+        ("bar_ns", _I),  #: length of the newest candle; 0 before the first
+        ("day_squares", _F),  #: Σ squared returns within the last 240 candles
+        ("day_traded", _F),  #: Σ volume × close of the last 240 candles, quote units
         ("has_candles", _I),  #: 1 = candles come by themselves
+        # prices, quote per base; NaN until told
+        ("last", _F),
+        ("bid", _F),
+        ("ask", _F),
+        ("mark", _F),
+        # receipt of the newest of each, ns UTC; 0 = none
+        ("trade_at", _I),
+        ("book_at", _I),
+        ("mark_at", _I),
+        ("gap_at", _I),  #: since when something is not seen; 0 = nothing is missing
+        ("opens", _F, (BARS,)),  #: quote per base
+        # more that is told; NaN until then
+        ("index", _F),
+        ("funding_rate", _F),  #: fraction, of the interval that runs
+        ("next_funding", _I),  #: ns UTC; 0 = not told
+        ("open_interest", _F),  #: base units
+        ("spread_ewma", _F),  #: of (ask - bid) / mid, half-life 10 minutes; NaN until warm
+        ("spread_seconds", _I),  #: seconds with a book so far
+        ("spread_mean", _F),  #: what `spread_ewma` tells once it is warm
+        ("seconds", _I),  #: seconds so far; the newest sample stands at (seconds - 1) % 16
+        ("highs", _F, (BARS,)),
+        # the candle that is forming, made of trades where no candles come
         ("forming", _I),  #: ns UTC, start of its minute; 0 = none
         ("forming_open", _F),
         ("forming_high", _F),
@@ -90,27 +110,15 @@ WATCH: Final = np.dtype(
         ("forming_close", _F),
         ("forming_volume", _F),
         ("forming_taker_buy", _F),
-        # prices, quote per base; NaN until told
-        ("last", _F),
-        ("bid", _F),
-        ("ask", _F),
-        ("mark", _F),
-        ("index", _F),
-        ("funding_rate", _F),  #: fraction, of the interval that runs
-        ("next_funding", _I),  #: ns UTC; 0 = not told
-        ("open_interest", _F),  #: base units
-        # receipt of the newest of each, ns UTC; 0 = none
-        ("trade_at", _I),
-        ("book_at", _I),
-        ("mark_at", _I),
-        ("gap_at", _I),  #: since when something is not seen; 0 = nothing is missing
+        ("liquidated_minute", _I),  #: minutes since 1970 of the newest of `liquidated_long` and `liquidated_short`
+        ("lows", _F, (BARS,)),
         # sampled once a second
-        ("seconds", _I),  #: seconds so far; the newest sample stands at (seconds - 1) % 16
         ("imbalances", _F, (16,)),  #: (bids - asks) / (bids + asks) of the best five levels; NaN without a book
-        ("spread_ewma", _F),  #: of (ask - bid) / mid, half-life 10 minutes; NaN until warm
+        ("closes", _F, (BARS,)),
         # dollars liquidated
         ("liquidated_long", _F, (8,)),  #: by minute, the newest at (minute number) % 8
         ("liquidated_short", _F, (8,)),
+        ("volumes", _F, (BARS,)),  #: base units
         # the liquidation map as it was told last
         ("map_at", _I),
         ("above_price", _F),  #: nearest top-decile cluster above, quote per base; NaN = none
@@ -121,17 +129,12 @@ WATCH: Final = np.dtype(
         # the forecast as it was told last
         ("forecast_at", _I),
         ("forecast_for", _I),  #: close of the candle it is of, ns UTC
+        ("taker_buys", _F, (BARS,)),  #: base units; NaN where not told
         ("p_up", _F),
         ("p_down", _F),
         ("edge", _F),  #: expected net return of the better side, fraction
         ("is_promoted", _I),  #: 1 = the model passed its promotion; 0 = its edge is "none"
-        ("bar_ns", _I),  #: length of the newest candle; 0 before the first
         ("returns", _F, (BARS,)),  #: close / close before - 1, by candle; 0 of the first
-        ("day_squares", _F),  #: Σ squared returns within the last 240 candles
-        ("day_traded", _F),  #: Σ volume × close of the last 240 candles, quote units
-        ("spread_seconds", _I),  #: seconds with a book so far
-        ("spread_mean", _F),  #: what `spread_ewma` tells once it is warm
-        ("liquidated_minute", _I),  #: minutes since 1970 of the newest of `liquidated_long` and `liquidated_short`
     ],
     align=True,
 )

@@ -1,8 +1,8 @@
 """A whole tape through the steps, in compiled code.
 
 In: a rule, a desk, a `Tape`. Out: fills, decisions and equity curve. The loop stops where a log is full, and is
-called again where it stopped. A book told level by level is kept on a ladder, and read when somebody is about to look:
-at seconds, closing candles and forecasts, and when an order is due.
+called again where it stopped, with a longer one. A book told level by level is kept on a ladder, and read when
+somebody is about to look: at seconds, closing candles and forecasts, and when an order is due.
 """
 
 from typing import Final, TypeAlias
@@ -53,7 +53,7 @@ Rows: TypeAlias = tuple[NDArray[np.uint8], Times, Times]
 #: Fills, decisions and points, as far as there is room.
 Logged: TypeAlias = tuple[Log, Log, Log]
 
-#: Rows of a log between two calls of the loop; of the equity curve one a minute more, up to so many.
+#: Rows of a log to begin with; of the equity curve one a minute more, up to so many.
 ROOM: Final = 1 << 14
 MOST: Final = 1 << 22
 
@@ -62,7 +62,7 @@ ROW: Final = KINDS
 SEEN_FILLS: Final = KINDS + 1  #: of the desk's rings, how much was written down
 SEEN_DECISIONS: Final = KINDS + 2
 SEEN_POINTS: Final = KINDS + 3
-FILLS: Final = KINDS + 4  #: rows of the logs written in this call
+FILLS: Final = KINDS + 4  #: rows of the logs that are written
 DECISIONS: Final = KINDS + 5
 POINTS: Final = KINDS + 6
 FIELDS: Final = KINDS + 7
@@ -76,29 +76,35 @@ def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
     d = desk[0]
     cursor[SEEN_FILLS], cursor[SEEN_DECISIONS], cursor[SEEN_POINTS] = d["fills"], d["decisions"], d["points"]
     minutes = int(tape.ts_recv[-1] - tape.ts_recv[0]) // MINUTE if len(tape) else 0
-    rooms = (ROOM, ROOM, ROOM + min(max(minutes, tape.tables.opens.size), MOST))
-    kept: list[Logged] = []
+    points = ROOM + min(max(minutes, tape.tables.opens.size), MOST)
+    logs = _room(FILL, ROOM), _room(DECISION, ROOM), _room(POINT, points)
     is_over, has_candles_alone = False, bool((tape.kind == CANDLE).all())
     while not is_over:
-        logs = _room(FILL, rooms[0]), _room(DECISION, rooms[1]), _room(POINT, rooms[2])
         if has_candles_alone:
             is_over = _walk_candles(rule, place, tape.ts_event, tape.ts_recv, tape.tables, cursor, logs)
         else:
             is_over = _walk(rule, place, (tape.kind, tape.ts_event, tape.ts_recv), tape.tables, rungs, cursor, logs)
-        fills, decisions, points = logs
-        kept.append((fills[: cursor[FILLS]], decisions[: cursor[DECISIONS]], points[: cursor[POINTS]]))
-        cursor[FILLS] = cursor[DECISIONS] = cursor[POINTS] = 0
-    if len(kept) == 1:
-        return kept[0]
-    return _joined(kept, 0), _joined(kept, 1), _joined(kept, 2)
+        if not is_over:
+            fills, decisions, points_ = logs
+            logs = (
+                _roomier(fills, cursor[FILLS]),
+                _roomier(decisions, cursor[DECISIONS]),
+                _roomier(points_, cursor[POINTS]),
+            )
+    return logs[0][: cursor[FILLS]], logs[1][: cursor[DECISIONS]], logs[2][: cursor[POINTS]]
 
 
 def _room(dtype: "np.dtype[np.void]", rows: int) -> Log:
     return np.empty(rows, blank(dtype).dtype)
 
 
-def _joined(kept: list[Logged], log: int) -> Log:
-    return np.concatenate([logs[log] for logs in kept])
+def _roomier(log: Log, used: int) -> Log:
+    """The log, or where it is nearly full a longer one that begins with its rows."""
+    if used <= log.size - KEPT_POINTS:
+        return log
+    longer = np.empty(2 * log.size, log.dtype)
+    longer.view(np.int64)[: used * log.itemsize // 8] = log.view(np.int64)[: used * log.itemsize // 8]
+    return longer
 
 
 @loops
@@ -154,19 +160,9 @@ def _walk_candles(
     opens, candles = tables.opens, tables.candles
     row, rows, is_full = cursor[ROW], ts_events.size, False
     while row < rows and not is_full:
-        bits = steps.candle(
-            rule,
-            desk,
-            ts_events[row],
-            ts_recvs[row],
-            opens[row],
-            candles[row, 0],
-            candles[row, 1],
-            candles[row, 2],
-            candles[row, 3],
-            candles[row, 4],
-            candles[row, 5],
-        )
+        bar = candles[row]
+        told = bar[0], bar[1], bar[2], bar[3], bar[4], bar[5]
+        bits = steps.met(rule, d, ts_events[row], ts_recvs[row], opens[row], told)
         row += 1
         if bits != 0:
             is_full = _log(d, bits, cursor, logs)
@@ -276,19 +272,22 @@ def _log(d: Record, bits: int, cursor: Times, logs: Logged) -> bool:
     """Write down what is new; True if a log could not take as much again."""
     fills, decisions, points = logs
     if bits & FILLED:
-        for number in range(cursor[SEEN_FILLS], d.fills):
-            fills[cursor[FILLS]] = d.kept_fills[number % KEPT_FILLS]
-            cursor[FILLS] += 1
-        cursor[SEEN_FILLS] = d.fills
+        to, seen = cursor[FILLS], cursor[SEEN_FILLS]
+        for number in range(seen, d.fills):
+            fills[to + number - seen] = d.kept_fills[number % KEPT_FILLS]
+        cursor[FILLS], cursor[SEEN_FILLS] = to + d.fills - seen, d.fills
     if bits & DECIDED:
-        for number in range(cursor[SEEN_DECISIONS], d.decisions):
-            decisions[cursor[DECISIONS]] = d.kept_decisions[number % KEPT_DECISIONS]
-            cursor[DECISIONS] += 1
-        cursor[SEEN_DECISIONS] = d.decisions
+        to, seen = cursor[DECISIONS], cursor[SEEN_DECISIONS]
+        for number in range(seen, d.decisions):
+            decisions[to + number - seen] = d.kept_decisions[number % KEPT_DECISIONS]
+        cursor[DECISIONS], cursor[SEEN_DECISIONS] = to + d.decisions - seen, d.decisions
     if bits & HALF:
-        for number in range(cursor[SEEN_POINTS], d.points):
-            points[cursor[POINTS]] = d.kept_points[number % KEPT_POINTS]
-            cursor[POINTS] += 1
-        cursor[SEEN_POINTS] = d.points
-    room, room_of_points = ROOM - KEPT_POINTS, points.size - KEPT_POINTS
-    return bool(cursor[FILLS] > room or cursor[DECISIONS] > room or cursor[POINTS] > room_of_points)
+        to, seen = cursor[POINTS], cursor[SEEN_POINTS]
+        for number in range(seen, d.points):
+            points[to + number - seen] = d.kept_points[number % KEPT_POINTS]
+        cursor[POINTS], cursor[SEEN_POINTS] = to + d.points - seen, d.points
+    return bool(
+        cursor[FILLS] > fills.size - KEPT_POINTS
+        or cursor[DECISIONS] > decisions.size - KEPT_POINTS
+        or cursor[POINTS] > points.size - KEPT_POINTS
+    )

@@ -89,6 +89,8 @@ def most_risked(d: Record, side: int, stop: float, price: float, root: float, li
     """The most steps, up to a limit, whose loss at the stop is within what a trade may lose."""
     budget = d.risk.per_trade * (d.account.cash + d.account.margin) / MONEY
     low, high = 0, limit
+    if limit > 0 and loss_at_stop(d, side, limit, stop, price, root) <= budget:
+        return limit
     while low < high:
         size = (low + high + 1) // 2
         if loss_at_stop(d, side, size, stop, price, root) <= budget:
@@ -102,6 +104,8 @@ def most_risked(d: Record, side: int, stop: float, price: float, root: float, li
 def most_paid(d: Record, side: int, price: float, root: float, limit: int) -> int:
     """The most steps, up to a limit, that the free wallet pays for."""
     low, high = 0, limit
+    if limit > 0 and cost_to_open(d, side, limit, price, root) <= d.account.cash / MONEY:
+        return limit
     while low < high:
         size = (low + high + 1) // 2
         if cost_to_open(d, side, size, price, root) <= d.account.cash / MONEY:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from perpscope.trading import exchange, orders, risk, watch
 from perpscope.trading.asking import Asked, Place, at
-from perpscope.trading.compiling import inlined, loops
+from perpscope.trading.compiling import inlined, inner, loops
 from perpscope.trading.deciding import decide, heard, limits, point
 from perpscope.trading.layout import DEPTH, FUNDED
 from perpscope.trading.refusals import KILL_SWITCH
@@ -46,18 +46,36 @@ def candle(
 
     Passed over where candles are made of trades, and where it, or a later one, was there already.
     """
-    d = at(desk)
+    return met(rule, at(desk), ts_event, ts_recv, ts_open, (open_, high, low, close, volume, taker_buy))
+
+
+@inlined
+def met(
+    rule: Asked,
+    d: Record,
+    ts_event: int,
+    ts_recv: int,
+    ts_open: int,
+    bar: tuple[float, float, float, float, float, float],
+) -> int:
+    """As `candle`, for whoever has the desk's record."""
     w = d.watch
     if w.has_candles == 0 or ts_open < w.bar_at:
         return 0
     w.now = ts_recv
-    bits, before = 0, d.fills
-    if d.is_simulated == 1 and not exchange.is_passed(d, ts_event, low, high):
-        bits |= exchange.meet_candle(d, ts_event, ts_open, open_, high, low, close)
-        if d.fills > before:
-            bits |= heard(d, before)
-    watch.candle(w, ts_event, ts_open, (open_, high, low, close, volume, taker_buy))
+    bits = 0
+    if d.is_simulated == 1 and not exchange.is_passed(d, ts_event, bar[2], bar[1]):
+        bits = _filled_by(d, ts_event, ts_open, bar[0], bar[1], bar[2], bar[3])
+    watch.candle(w, ts_event, ts_open, bar)
     return bits | _closed(rule, d)
+
+
+@inner
+def _filled_by(d: Record, ts_event: int, ts_open: int, open_: float, high: float, low: float, close: float) -> int:
+    """Let a candle fill what it may, and risk hear of it."""
+    before = d.fills
+    bits = exchange.meet_candle(d, ts_event, ts_open, open_, high, low, close)
+    return bits | heard(d, before) if d.fills > before else bits
 
 
 @loops

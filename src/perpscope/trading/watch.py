@@ -35,27 +35,22 @@ def push(w: Record, closed_at: int, bar: tuple[float, float, float, float, float
         closed_at: ns UTC, end of its minute.
         bar: prices in quote per base, volumes in base units.
     """
-    at = w.bars % BARS
-    moved = 0.0
-    if w.bars > 0:
-        moved = bar[3] / w.closes[(w.bars - 1) % BARS] - 1.0
-    if w.bars >= DAY_BARS:
-        gone, before = (w.bars - DAY_BARS) % BARS, (w.bars - DAY_BARS + 1) % BARS
-        w.day_traded -= w.volumes[gone] * w.closes[gone]
-        w.day_squares -= w.returns[before] * w.returns[before]
-    w.day_traded += bar[4] * bar[3]
-    w.day_squares += moved * moved
-    w.returns[at] = moved
-    w.opens[at] = bar[0]
-    w.highs[at] = bar[1]
-    w.lows[at] = bar[2]
-    w.closes[at] = bar[3]
-    w.volumes[at] = bar[4]
-    w.taker_buys[at] = bar[5]
-    w.bars += 1
-    w.bar_at = closed_at
-    w.last = bar[3]
-    if w.bars % ANEW == 0:
+    bars, last = w.bars, bar[3]
+    at, moved = bars % BARS, 0.0
+    if bars > 0:
+        moved = last / w.closes[(bars - 1) % BARS] - 1.0
+    traded, squares = w.day_traded, w.day_squares
+    if bars >= DAY_BARS:
+        gone, before = (bars - DAY_BARS) % BARS, (bars - DAY_BARS + 1) % BARS
+        traded -= w.volumes[gone] * w.closes[gone]
+        squares -= w.returns[before] * w.returns[before]
+    w.day_traded = traded + bar[4] * last
+    w.day_squares = squares + moved * moved
+    w.returns[at], w.opens[at], w.highs[at], w.lows[at] = moved, bar[0], bar[1], bar[2]
+    w.closes[at], w.volumes[at], w.taker_buys[at] = last, bar[4], bar[5]
+    w.bars = bars + 1
+    w.bar_at, w.last = closed_at, last
+    if (bars + 1) % ANEW == 0:
         _add_up(w)
 
 
@@ -78,9 +73,11 @@ def candle(w: Record, ts_event: int, ts_open: int, bar: tuple[float, float, floa
 
     Its length is that between `ts_open` and `ts_event`, in whole minutes, at least one.
     """
-    length = max((ts_event - ts_open + MINUTE // 2) // MINUTE, 1) * MINUTE
+    length = ts_event - ts_open
+    if length != w.bar_ns or length == 0:  # else it is what it was, and that is whole minutes
+        length = max((length + MINUTE // 2) // MINUTE, 1) * MINUTE
+        w.bar_ns = length
     push(w, ts_open + length, bar)
-    w.bar_ns = length
 
 
 @inner

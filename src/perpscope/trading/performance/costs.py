@@ -5,6 +5,7 @@ it holds half the spread, the book that was walked, and what the price did while
 """
 
 from collections.abc import Sequence
+from math import isfinite
 
 from perpscope.model.run import RunTrade
 from perpscope.trading.performance.trades import Figures
@@ -25,8 +26,8 @@ def of_costs(trades: Sequence[RunTrade]) -> Figures:
         "funding": funding,
         "net": net,
         "traded": moved,
-        "fee_share": fees / gross if gross > 0.0 else None,
-        "fee_share_of_gains": fees / won if won > 0.0 else None,
+        "fee_share": _share(fees, gross),
+        "fee_share_of_gains": _share(fees, won),
         "fees_bps": fees / moved * 1e4 if moved else None,
         "slippage_bps": slippage / moved * 1e4 if moved else None,
     }
@@ -35,3 +36,9 @@ def of_costs(trades: Sequence[RunTrade]) -> Figures:
 def traded(trades: Sequence[RunTrade]) -> float:
     """Notional that changed hands, quote units: each trade goes in and out once with the most it held."""
     return sum(trade.size * (trade.entry + trade.exit) for trade in trades)
+
+
+def _share(part: float, whole: float) -> float | None:
+    """What part is of a gain; None where nothing was gained, or so little that no number says it."""
+    share = part / whole if whole > 0.0 else None
+    return share if share is None or isfinite(share) else None
