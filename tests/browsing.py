@@ -33,8 +33,9 @@ _OURS: Final = frozenset({"127.0.0.1", "localhost", ""})
 PAGES: Final = ("overview", "map", "liquidations", "sentiment", "signals", "backtest", "trade", "health", "alerts")
 #: Pages of the face that are not the dashboard.
 BESIDE: Final = ("/docs", "/docs/errors", "/viewer")
-#: What a page may take on a machine that others share, ms.
+#: What a page may take on a machine that others share, and how often it is looked at what is painted, ms.
 PATIENCE_MS: Final = 60_000
+_LOOK_MS: Final = 200
 WIDE: Final = (1440, 900)
 PHONE: Final = (390, 844)
 
@@ -88,7 +89,6 @@ class Look:
         self.url = url
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         page.on("request", self._asked)
@@ -162,11 +162,10 @@ class Look:
         )
         return over
 
-    def colours(self, canvas: str) -> int:
-        """How many colours are on the canvases that match, as they come to be seen: one is a blank."""
-        self.page.locator(canvas).first.wait_for()
-        seen: int = self.page.evaluate(_COUNT, canvas)
-        return seen
+    def painted(self, canvas: str, least: int) -> None:
+        """Return when the canvases that match show at least so many colours: one is a blank."""
+        script = f"([canvas, least]) => ({_COUNT})(canvas) >= least"
+        self.page.wait_for_function(script, arg=[canvas, least], polling=_LOOK_MS)
 
     def violations(self, *, least: tuple[str, ...] = ("serious", "critical")) -> list[str]:
         """What axe-core finds of that weight: rule, element and what it says."""
@@ -190,12 +189,17 @@ class Look:
         assert not self.complaints, f"the console complains: {self.complaints}"
 
 
-#: Every tenth pixel of the canvases that match, rounded to 16 shades of each colour.
+#: How many shades every tenth pixel of the canvases that match has, of 16 of each colour. A copy is read: what is read
+#: again and again makes the console complain.
 _COUNT: Final = """(selector) => {
   const seen = new Set();
   for (const canvas of document.querySelectorAll(selector)) {
     if (!canvas.width || !canvas.height) continue;
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const copy = document.createElement('canvas');
+    [copy.width, copy.height] = [canvas.width, canvas.height];
+    const drawn = copy.getContext('2d', { willReadFrequently: true });
+    drawn.drawImage(canvas, 0, 0);
+    const { data } = drawn.getImageData(0, 0, copy.width, copy.height);
     for (let at = 0; at < data.length; at += 40)
       if (data[at + 3]) seen.add(`${data[at] >> 4},${data[at + 1] >> 4},${data[at + 2] >> 4}`);
   }
@@ -228,6 +232,7 @@ def look(at: "Browser", url: str, size: tuple[int, int] = WIDE, **kept: str) -> 
         accept_downloads=True,
     )
     try:
+        visitor.set_default_timeout(PATIENCE_MS)
         remember(visitor, kept)
         seen = Look(visitor.new_page(), url)
         yield seen

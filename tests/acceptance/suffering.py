@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from perpscope.app.collect import Collector
+from perpscope.app.collect import Collector, _Parts
 from perpscope.app.signalling import Signalling
 from perpscope.engine.engine import Engine
+from perpscope.feeds.connection import Connection
 from perpscope.lab.faults import FaultScript
 from perpscope.lab.proxy import FaultProxy
 from perpscope.lab.run import serve_market
@@ -18,6 +19,7 @@ from perpscope.model.order import Arrival
 from perpscope.ports import Sink
 from perpscope.settings import Backfill, Collect, Feed, Settings
 from perpscope.stores.sqlite import SqliteStore
+from perpscope.stores.status import FeedStatus
 
 from .checking import Verdict, judge, judged
 
@@ -62,6 +64,11 @@ class Watched(Collector):
     engine: Engine
     trades: list[Trade]
     unreadable_at_end: list[str]  #: books that could not be read when all was over
+    _listening: Sequence[Connection] = ()
+
+    def _feeds(self, now_ns: int, parts: _Parts) -> list[FeedStatus]:
+        self._listening = parts.feed.connections
+        return super()._feeds(now_ns, parts)
 
     def _engine(self, store: SqliteStore, *sinks: Sink, signalling: Signalling) -> Engine:
         self.engine = super()._engine(store, *sinks, signalling=signalling)
@@ -75,6 +82,11 @@ class Watched(Collector):
 
         self.engine.process = tapped  # type: ignore[method-assign]  # a tap, on this object alone
         return self.engine
+
+    @property
+    def is_settled(self) -> bool:
+        """Every topic of every connection has been answered about."""
+        return bool(self._listening) and all(one.is_settled for one in self._listening)
 
     @property
     def unreadable(self) -> list[str]:
@@ -150,6 +162,8 @@ async def suffer(
 async def _suffered(lab: Lab, collector: Watched, script: FaultScript, line: Awaitable[None] | None) -> None:
     """Begin the script when all is heard; over when all is well again after it."""
     await settled(lab)
+    while not collector.is_settled:
+        await asyncio.sleep(0.01)
     if line is not None:
         await line
     await lab.suffer(script).is_over.wait()

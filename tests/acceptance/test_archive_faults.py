@@ -20,11 +20,9 @@ from perpscope.stores.archive.manifest import Manifest
 from perpscope.stores.archive.parquet import ParquetArchive
 from perpscope.stores.archive.query import ArchiveReader
 from perpscope.stores.status import StoreKind
-from tests.acceptance.test_storage_faults import own_mounts, told_by
+from tests.acceptance.test_storage_faults import told_by
 from tests.contract.archive_events import trade
 from tests.contract.store_events import ETH, tick
-
-__all__ = ["own_mounts"]  # a fixture
 
 PRELUDE = """
 from contextlib import closing

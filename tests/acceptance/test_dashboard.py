@@ -56,7 +56,7 @@ def test_it_is_live_and_not_blank(seen: Look) -> None:
     assert "DEMO DATA" in seen.text()
     seen.until("() => window.perpscope.firstMapMs !== null")
     seen.page.wait_for_selector(".heat-state", state="detached")
-    assert seen.colours('[data-panel="heatmap"] canvas') > 8
+    seen.painted('[data-panel="heatmap"] canvas', 9)
     before = seen.figures()["updates"]
     seen.until("(before) => window.perpscope.updates > before + 5", before)
     assert seen.figures()["holes"] == 0

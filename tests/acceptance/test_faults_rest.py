@@ -55,13 +55,14 @@ async def _turned_away(name: str, kind: str, folder: Path, eventually: Wait) -> 
     def named() -> list[str]:
         return [line for line in said if name in line.lower() and any(word in line for word in words)]
 
-    async with await serve_market(3, RATE, venue=name, symbols=("BTC", "ETH"), ts_start=START) as lab:
+    async with await serve_market(3, RATE, venue=name, symbols=("BTC", "ETH"), ts_start=START, is_held=True) as lab:
         collector = Watched(settings(lab), database=folder / f"{name}.db", announce=said.append)
         everything = Fault(fault.kind, 0.0, 20.0, target="rest:/[!l]*", amount=fault.amount)  # but the lab's clock
         lab.suffer(FaultScript.of([everything]))
         running = asyncio.create_task(collector.run())
         try:
             await eventually(lambda: bool(named()))
+            lab.start()  # from here on it is over some time: however late the first question came
             await eventually(lambda: lab.server.subscribed > 0)
         finally:
             collector.stop()

@@ -14,7 +14,7 @@ from perpscope.app import venues
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
 from perpscope.lab.proxy import FaultProxy
 
-from .suffering import BOOKS, TRADES, suffer
+from .suffering import BOOKS, QUICK, TRADES, suffer
 
 ENDS = (FaultKind.CUT, FaultKind.CUT_MID_FRAME, FaultKind.CLOSE, FaultKind.IGNORE, FaultKind.REFUSE)
 SILENCES = (FaultKind.MUTE, FaultKind.MISROUTE, FaultKind.STALL)
@@ -22,6 +22,9 @@ LATE = (FaultKind.DELAY, FaultKind.REORDER, FaultKind.DUPLICATE, FaultKind.SNAPS
 SPOILT = (FaultKind.NOISE, FaultKind.FLIP, FaultKind.OVERSIZE)
 OF_BOOKS = (FaultKind.DROP, FaultKind.RENUMBER)
 MIXED = (*ENDS, *SILENCES, *LATE, *SPOILT, *OF_BOOKS, FaultKind.REFUSE_TOPIC, FaultKind.SECONDS)
+
+#: Ends no connection for silence: ten programs in one process may stand still for longer than `QUICK` waits.
+PATIENT = msgspec.structs.replace(QUICK, silent_after_s=60.0, ack_timeout_s=60.0)
 
 #: What falls silent so that it has to be found within the script: at this pace bars alone are given six market minutes.
 MUTED = {"okx": "path:public"}
@@ -112,7 +115,10 @@ async def test_a_message_too_long_ends_the_connection_alone(tmp_path: Path) -> N
     """300 kB is a frame nobody reads; 5 MB is over the limit and ends the connection: a new one goes on. A14."""
     scripts = five(Fault(FaultKind.OVERSIZE, 2.0, amount=300_000), Fault(FaultKind.OVERSIZE, 22.0, amount=5_000_000))
     found = await asyncio.gather(
-        *(suffer(name, script, tmp_path, rate=10.0) for name, script in zip(venues.names(), scripts, strict=True))
+        *(
+            suffer(name, script, tmp_path, rate=10.0, feed=PATIENT)
+            for name, script in zip(venues.names(), scripts, strict=True)
+        )
     )
     for verdict, collector in found:
         print(f"\n{verdict.table()}")

@@ -206,6 +206,7 @@ async def test_more_than_the_file_holds_is_counted_and_told(
     """The file is bounded: what had no room is dropped, counted, and told to faces as missed, exactly."""
     heart = await RedisPublisher.open(server.url, spill=tmp_path / "spill", spill_bytes=100_000)
     ear = Ear(RedisSubscriber(server.url, [EVENTS]))
+    await eventually(lambda: ear.subscriber.health().is_connected)
     heart.publish(EVENTS, b"before")
     await eventually(lambda: len(ear.events) == 1)
     server.kill()
@@ -234,6 +235,7 @@ async def test_a_broken_disk_costs_only_what_memory_cannot_hold(
 
     heart = await RedisPublisher.open(server.url, spill=tmp_path / "spill")
     ear = Ear(RedisSubscriber(server.url, [EVENTS]))
+    await eventually(lambda: ear.subscriber.health().is_connected)
     heart.publish(EVENTS, b"before")
     await eventually(lambda: len(ear.events) == 1)
     server.kill()

@@ -22,7 +22,7 @@ _TIERS = LinearTiers(_TABLE)
 
 
 @pytest.mark.parametrize("move", [-0.12, 0.12], ids=["crash", "squeeze"])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_every_step_keeps_the_identities(move: float, seed: int) -> None:
     """Longs equal shorts to the lot, money is conserved, and nobody overdue is left, at every step of a storm."""
@@ -40,7 +40,7 @@ def test_every_step_keeps_the_identities(move: float, seed: int) -> None:
         assert sum(step.open_interest) * 2 == held + np.abs(market.exchange.fund_lots).sum()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     is_long=st.booleans(),
     usd=st.floats(10.0, 2e8),

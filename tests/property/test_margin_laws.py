@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpscope.analytics import margin, margin_arrays
@@ -25,7 +25,7 @@ from perpscope.model.market import PositionSide
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 POSITIONS = 10_000  #: of each venue and contract
-ALIKE = 1_000  #: of them asked one by one too
+ALIKE = 400  #: of them asked one by one too
 #: Of a price: from a ten-thousandth to ten thousand times.
 GRID = np.geomspace(1e-4, 1e4, 161)
 NEAR = 1e-7
@@ -182,6 +182,7 @@ def test_a_price_at_a_tiers_very_bound_is_found(venue: str, contract: Contract) 
 
 @pytest.mark.parametrize("venue", TABLES)
 @pytest.mark.parametrize("contract", Contract, ids=lambda contract: contract.value)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_more_leverage_is_never_further(venue: str, contract: Contract, data: st.DataObject) -> None:
     """Of two leverages of one position the higher is liquidated nearer to its entry; bankruptcy lies beyond both."""

@@ -51,7 +51,7 @@ def byte_changes(draw: st.DrawFn) -> tuple[int, int, str, int]:
 
 
 @given(change=byte_changes())
-@settings(max_examples=160, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_is_found(chain: Path, change: tuple[int, int, str, int]) -> None:
     """Of the rows, the payloads or the head: changed, taken out, put in, or all after it cut off. Keeps B10."""
     which, where, kind, byte = change
@@ -77,7 +77,7 @@ def test_any_changed_byte_is_found(chain: Path, change: tuple[int, int, str, int
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_row_is_found(chain: Path, data: st.DataObject) -> None:
     """A row taken out, repeated elsewhere, or moved, across days too; a file taken away or put in another's place."""
     with TemporaryDirectory() as scratch:

@@ -99,7 +99,7 @@ def test_every_bin_of_the_published_map_is_explained(store: Path) -> None:
     """The parts sum to the very dollars `/api/liquidation-map` tells, bin by bin."""
     question = Question(name="BTC")
     told = read_map(store, question)
-    for one in told.bins[:: max(1, len(told.bins) // 12)]:
+    for one in told.bins[:: max(1, len(told.bins) // 4)]:
         is_long = one.side == "LONG"
         found = read_why(store, question, one.mid_price, is_long=is_long, top=5)
         assert (found.low, found.high, found.side, found.status) == (one.low, one.high, one.side, one.status)

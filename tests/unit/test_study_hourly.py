@@ -53,7 +53,7 @@ def _asked(compiled: Path, *options: str) -> HourlyAnswer:
     """The command as people run it, in a process of its own: with the compiled arithmetic."""
     told = subprocess.run(
         [sys.executable, "-m", "perpscope", "study", "hourly", *options, "--json"],
-        env=_outside(compiled),
+        env=_uncounted(compiled),
         capture_output=True,
         check=True,
     )

@@ -459,9 +459,9 @@ def test_a_cleanup_by_the_collector_says_so(
 
 
 def test_a_bounded_store_answers_as_bare_sqlite(tmp_path: Path) -> None:
-    """A hundred thousand rows: status, the last 24 h and a cleanup give what plain SQL gives."""
+    """Thirty thousand rows: status, the last 24 h and a cleanup give what plain SQL gives."""
     path = tmp_path / "large.db"
-    rows, step = 100_000, 26
+    rows, step = 30_000, 87
     with closing(SqliteStore.open(path, kind=StoreKind.DEMO)) as store:
         store.register([BTC, ETH])
         for number in range(rows):
