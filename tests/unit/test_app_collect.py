@@ -155,11 +155,11 @@ async def test_a_venue_that_refuses_is_asked_again(tmp_path: Path) -> None:
         )
 
         def tick(told: Collector) -> None:
-            if len(said) == 3:
+            if len(said) >= 3:
                 told.stop()
 
         outcome = await collector.run(on_tick=tick)
-    assert [line.partition(";")[2] != "" for line in said] == [True, True, False]
+    assert [line.partition(";")[2] != "" for line in said[:3]] == [True, True, False]
     assert "trying again in 0.0 s" in said[0]
     assert "HTTP 503" in said[0]
     assert said[2] == "binance: 1 instruments, 9 streams on 2 connections, 5 polls"

@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.trader import BTC
 from tests.unit.test_execution_tracked import order
 
-from perpscope.errors import FrameError, RateLimited, VenueError, VenueUnreachable
+from perpscope.errors import FrameError, RateLimited, StoreError, VenueError, VenueUnreachable
 from perpscope.execution.resolving import Resolving
 from perpscope.execution.sending import Sending
 from perpscope.execution.tracked import Tracked
@@ -29,9 +29,17 @@ class Answers:
         self.asked: list[str] = []
         self._answers = list(answers)
 
-    async def __call__(self, request: HttpRequest) -> HttpAnswer:
+    async def __call__(
+        self,
+        request: HttpRequest,
+        *,
+        on_sent: Callable[[], None] = lambda: None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> HttpAnswer:
         """The next one."""
+        assert may_go()
         self.asked.append(request.path)
+        on_sent()
         await asyncio.sleep(0)
         answer = self._answers.pop(0)
         if isinstance(answer, HttpAnswer):
@@ -86,6 +94,21 @@ def test_a_call_with_the_wrong_time_is_made_once_more() -> None:
     told(right, asked)
     told(wrong, failed)
     assert len(right.asked) == len(wrong.asked) == 2
+
+
+def test_an_order_is_not_sent_again_by_whoever_lost_the_account() -> None:
+    """RELIABILITY D22: its time was too old, since the process stood still: whoever has the account now trades it."""
+
+    async def lost() -> None:
+        raise StoreError("trader-fenced", "another has the account")
+
+    async def placed(sending: Sending, one: Tracked) -> None:
+        with pytest.raises(StoreError):
+            await sending.place(one, again=lost)
+
+    answers = Answers(_MISTIMED, _ABSENT)
+    told(answers, placed)
+    assert len(answers.asked) == 1
 
 
 _NONE = HttpAnswer(200, {}, b"[]")

@@ -78,6 +78,20 @@ def test_flipped_bits_end_a_recording(tmp_path: Path) -> None:
     assert tape.torn
 
 
+def test_what_is_kept_by_the_thread_stands_in_order(tmp_path: Path) -> None:
+    """Protects the loop: blocks are compressed and written beside it, whole and in order, many of them at once."""
+    recorder = Recorder(tmp_path / "r.perpscope", Header(venue="binance", data="demo"))
+    for n in range(100):
+        recorder.frame("binance/market/0", n, b'{"n":%d}' % n)
+        recorder.keep()
+        recorder.keep()  # nothing new
+    recorder.flush()
+    kept = [record.ts_recv for record in Tape(recorder.path).records()]
+    recorder.close()
+    assert kept == list(range(100))
+    assert recorder.dropped == 0
+
+
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     """An existing file or an impossible folder is refused with the path."""
     record(tmp_path / "r.perpscope").close()

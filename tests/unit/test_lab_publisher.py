@@ -178,3 +178,32 @@ async def test_a_market_that_follows_is_told_in_order_while_the_leader_goes_on()
         told.append(stage.heard)
     assert told[0] == told[1]
     assert len(told[0]) > 1000
+
+
+@pytest.mark.parametrize(
+    ("rate", "activity", "is_held", "rest_s"),
+    [(1.0, 5000.0, False, 0.001), (1.0, 5000.0, True, 0.004), (60.0, 60.0, False, 0.004)],
+    ids=["busy", "held", "fast"],
+)
+async def test_a_market_at_real_speed_is_told_when_it_happens(
+    rate: float, activity: float, is_held: bool, rest_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects latencies measured on the lab: it rests until the next event, if anybody could see the difference."""
+    clock, stage = LabClock(_START, rate), Rehearsal("binance", 7, ("BTCUSDT",), _START)
+    market = Market(7, _START, ("BTCUSDT",), activity)
+    assert market.ts_next == _START  # the snapshot
+    publisher = Publisher(market, clock, stage, stage.wire.teller)
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        if seconds:
+            rests.append(seconds)
+            raise asyncio.CancelledError
+
+    if not is_held:
+        clock.start()
+    monkeypatch.setattr(asyncio, "sleep", rest)
+    with pytest.raises(asyncio.CancelledError):
+        await publisher.run()
+    assert rests == [rest_s]
+    assert market.ts_next > publisher.ts_reached

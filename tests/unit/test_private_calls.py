@@ -120,6 +120,24 @@ async def test_call_is_finished_when_it_may_be_made() -> None:
     assert seen == [("/fapi/v3/balance?id=a%3Ab%2Fc%20d", "value")]
 
 
+async def test_it_is_told_when_a_call_is_on_its_way() -> None:
+    """Protects the latency of an order: it is sent once it has left us, before there is any answer, and only then."""
+    happened: list[str] = []
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        happened.append("heard")
+        return web.json_response([])
+
+    async with served(answer) as url, client(url) as rest:
+        await rest.answer(ORDER, on_sent=lambda: happened.append("sent"))
+        await rest.answer(MONEY)
+    assert happened == ["sent", "heard", "heard"]
+    async with client(NOWHERE) as rest:
+        with pytest.raises(VenueUnreachable):
+            await rest.answer(ORDER, on_sent=lambda: happened.append("never"))
+    assert happened == ["sent", "heard", "heard"]
+
+
 async def test_nothing_is_sent_twice() -> None:
     """Protects I2: a connection that ends without an answer leaves it open, and the call is not made again."""
     seen: list[str] = []
@@ -188,6 +206,16 @@ async def test_calls_are_signed_with_the_venues_time() -> None:
         assert server.asked == ["/fapi/v1/time", "/fapi/v3/balance", "/fapi/v3/balance"]
         assert calls.skew_ns == 3_600_000 * 1_000_000
         assert calls.health() == CallHealth(calls=3, errors=0, skew_ns=calls.skew_ns)
+
+
+async def test_what_may_not_go_any_more_is_not_sent() -> None:
+    """Protects D22: who stood still before signing sends nothing, and it is known that nothing was sent."""
+    server = Timekeeper()
+    async with calling(server.answer) as calls:
+        with pytest.raises(RateLimited, match="was not sent"):
+            await calls(MONEY, may_go=lambda: False)
+        assert server.asked == ["/fapi/v1/time"]
+        assert (await calls(MONEY, may_go=lambda: True)).status == 200
 
 
 async def test_clock_that_jumps_is_measured_anew() -> None:
@@ -352,7 +380,8 @@ async def test_secrets_are_never_told(caplog: pytest.LogCaptureFixture, capsys: 
             while error is not None:
                 shown.append(f"{error!r} {error} {error.args} {vars(error)}")
                 error = error.__cause__
-        shown += [repr(calls), repr(calls._keys), str(calls._keys), repr(calls._sign(ORDER)), f"{calls._sign(ORDER)}"]
+        signed = [calls._sign(lambda: True, ORDER)]
+        shown += [repr(calls), repr(calls._keys), str(calls._keys), *map(repr, signed), *map(str, signed)]
     written = "\n".join([*shown, caplog.text, *capsys.readouterr()])
     assert any(signatures)
     for secret in (CANARY.key, CANARY.secret, *filter(None, signatures)):

@@ -24,6 +24,7 @@ KINDS = (
 )
 SINCE_LISTED = 36_500.0  #: days back that stand for "since the contract was listed"
 STREAMED, POLLED, AFTERWARDS, UNPUBLISHED = "streamed", "polled", "afterwards", "not published"
+_FOLDERS: set[str] = set()  # names of all venues, once they have been looked up
 
 
 class Availability(msgspec.Struct, frozen=True):
@@ -43,11 +44,10 @@ def availability(told: Collection[tuple[str, Channel]]) -> list[Availability]:
     Args:
         told: venue and channel of every feed of the store.
     """
-    known = venues.names()
     lines: list[Availability] = []
     for venue in dict.fromkeys(name for name, _ in told):
         channels = {channel for name, channel in told if name == venue}
-        if venue in known:
+        if _has_folder(venue):
             lines += (_heard(line, channels) for line in _of_venue(venue))
         else:
             lines += _of_feeds(venue, channels)
@@ -62,6 +62,13 @@ def _heard(line: Availability, channels: Collection[Channel]) -> Availability:
     if line.how in (STREAMED, POLLED) or line.kind is not None or line.channel not in channels:
         return line
     return msgspec.structs.replace(line, how=STREAMED)
+
+
+def _has_folder(name: str) -> bool:
+    """Whether a venue is one of ours; the disk is asked until it answers, and then never again."""
+    if not _FOLDERS:
+        _FOLDERS.update(venues.names())
+    return name in _FOLDERS
 
 
 @cache

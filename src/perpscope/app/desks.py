@@ -19,6 +19,7 @@ from perpscope.app.kept_code import keep_compiled
 from perpscope.errors import PerpscopeError
 from perpscope.model.instrument import Instrument, InstrumentId
 from perpscope.model.market import (
+    BookDelta,
     BookSnapshot,
     Candle,
     Completeness,
@@ -219,6 +220,7 @@ def _of_market(name: InstrumentId, now: int) -> list[Arrival]:
         ),
         MarkPrice(name, now, now, price, price, 0.0001, now + _MINUTE_NS),
         BookSnapshot(name, now, now, 1, [(99.9, 1.0)], [(100.1, 1.0)], is_stream=True),
+        BookDelta(name, now, now, 2, 2, 1, [(99.9, 2.0)], []),
         Trade(name, now, now, 1, price, 1.0, Side.BUY, False),
         Liquidation(name, now, now, PositionSide.LONG, 1.0, price, None, Completeness.COMPLETE, Sampling.NONE),
         OpenInterest(name, now, now, 1.0, None),

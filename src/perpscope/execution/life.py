@@ -6,7 +6,7 @@ is written down before it is sent; whoever lost the account finds that out befor
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -17,11 +17,13 @@ from perpscope.execution.resolving import Resolving
 from perpscope.execution.sending import Sending, Sent
 from perpscope.execution.tracked import Tracked
 from perpscope.execution.writing import UNWRITTEN, Writing
-from perpscope.model.exchange import OrderReport, TradeReport
+from perpscope.model.exchange import Ending, OrderReport, Reply, TradeReport
 
 #: An order that was written down longer ago than this (real seconds) is not sent before the lease was shown again: the
 #: process may have been stopped meanwhile.
 _FRESH_S: Final = 1.0
+#: Times that it is shown, where that itself takes as long: a slow disk keeps no exit back for ever.
+_SHOWS: Final = 3
 
 _log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ class Means(msgspec.Struct, frozen=True):
     heard: Callable[[OrderReport | TradeReport], object]  #: takes what comes by the way
     is_explained: Callable[[TradeReport], bool]  #: whether a fill is one of an order we know
     may_send: Callable[[Tracked], float]  #: when an order may be sent: real seconds; infinite = when nudged
+    refused: Callable[[Reply], Awaitable[None]]  #: told a refusal, before anybody acts on it
     stepped: Callable[[str, str], None] = lambda *_: None  #: told an order's id and "journal", "send", "acknowledge"
 
 
@@ -51,7 +54,7 @@ class Life:
         self.order = order
         self._means = means
         self._nudged = asyncio.Event()
-        self._written_at = -math.inf
+        self._shown_at = -math.inf  # real seconds, when the lease was shown last
         self._is_unwritten = order.phase is Phase.OVER  # one that is refused before it is anything
 
     def nudge(self) -> None:
@@ -66,8 +69,8 @@ class Life:
         """
         order, means = self.order, self._means
         if order.phase is Phase.INTENDED:
+            self._shown_at = means.monotonic()  # before, not after: it may stand still right after it is written
             self._is_unwritten = not await means.writing.intend(order)
-            self._written_at = means.monotonic()
             if self._is_unwritten:
                 order.refuse(UNWRITTEN, means.monotonic())
             else:
@@ -125,22 +128,46 @@ class Life:
 
     async def _place(self) -> None:
         order, means = self.order, self._means
-        if means.monotonic() - self._written_at > _FRESH_S:
-            await means.writing.insist(order, Phase.INTENDED.value)
-            self._written_at = means.monotonic()
+        await self._show_lease()
         if order.phase is not Phase.INTENDED:
             return  # it was taken back meanwhile
         order.sending(means.monotonic())
-        means.stepped(order.request.id, "send")
         try:
-            sent = await means.sending.place(order)
+            sent = await means.sending.place(
+                order,
+                lambda: means.stepped(order.request.id, "send"),
+                again=self._show_lease,
+                may_go=self._is_lease_shown,
+            )
         except ValueError as error:
             _log.error("an order the exchange cannot know", order=order.request.id, why=str(error))
             order.refuse(REFUSED, means.monotonic())
             return
         means.stepped(order.request.id, "acknowledge")
         self._tell_trouble(sent)
+        if sent.reply.ending is Ending.REFUSED:
+            await means.refused(sent.reply)
         order.placed(sent.reply, means.monotonic(), is_duplicate=sent.is_duplicate, was_sent=sent.was_sent)
+
+    async def _show_lease(self) -> None:
+        """See that the account is still ours, unless that was seen just now.
+
+        Where the process stands still after that, it is looked at again as the order is signed (`_is_lease_shown`); one
+        that is signed by then is too old for the exchange before a lease is over.
+
+        Raises:
+            StoreError: it is not.
+        """
+        for _ in range(_SHOWS):
+            if self._is_lease_shown():
+                return
+            self._shown_at = self._means.monotonic()
+            await self._means.writing.insist(self.order, self.order.phase.value)
+        self._shown_at = self._means.monotonic()
+
+    def _is_lease_shown(self) -> bool:
+        """Whether that was so recently that nobody else can have the account."""
+        return self._means.monotonic() - self._shown_at <= _FRESH_S
 
     async def _look(self) -> None:
         order, means = self.order, self._means

@@ -6,7 +6,7 @@ much was asked, the whole account waits.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -47,13 +47,25 @@ class Sending:
         self._caller = caller
         self._monotonic = monotonic
 
-    async def place(self, order: Tracked) -> Sent:
-        """Send it.
+    async def place(
+        self,
+        order: Tracked,
+        on_sent: Callable[[], None] = lambda: None,
+        again: Callable[[], Awaitable[None]] | None = None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> Sent:
+        """Send it; `on_sent` is told as soon as it is on its way.
+
+        Args:
+            order: as it is to be sent.
+            on_sent: see above.
+            again: awaited before a second try, and may raise: meanwhile the account may have become another's.
+            may_go: asked when it is signed, see `Caller`.
 
         Raises:
             ValueError: the venue cannot know an order by that id.
         """
-        return await self._made(self._broker.place(order.request, self._instrument))
+        return await self._made(self._broker.place(order.request, self._instrument), on_sent, again, may_go)
 
     async def cancel(self, order: Tracked) -> Sent:
         """Take it back."""
@@ -70,10 +82,18 @@ class Sending:
         answer, _ = await self._answered(request)
         return answer
 
-    async def _made(self, request: HttpRequest) -> Sent:
-        answer, failure = await self._answered(request)
+    async def _made(
+        self,
+        request: HttpRequest,
+        on_sent: Callable[[], None] = lambda: None,
+        again: Callable[[], Awaitable[None]] | None = None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> Sent:
+        answer, failure = await self._answered(request, on_sent, may_go)
         if answer is not None and self._broker.is_mistimed(answer):
-            answer, failure = await self._answered(request)
+            if again is not None:
+                await again()
+            answer, failure = await self._answered(request, on_sent, may_go)
         if answer is None:
             return failure
         reply = self._broker.reply(answer)
@@ -81,11 +101,16 @@ class Sending:
             self._hush(reply.wait_s)
         return Sent(reply=reply, is_absent=self._broker.is_absent(reply), is_duplicate=self._broker.is_duplicate(reply))
 
-    async def _answered(self, request: HttpRequest) -> tuple[HttpAnswer | None, Sent]:
+    async def _answered(
+        self,
+        request: HttpRequest,
+        on_sent: Callable[[], None] = lambda: None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> tuple[HttpAnswer | None, Sent]:
         """The answer; or what it means that there is none."""
         try:
             async with asyncio.timeout(CALL_S):
-                return await self._caller(request), _NO_FAILURE
+                return await self._caller(request, on_sent=on_sent, may_go=may_go), _NO_FAILURE
         except RateLimited as error:
             self._hush(error.retry_after_s)
             reply = Reply(ending=Ending.LIMITED, why=error.message, wait_s=error.retry_after_s)

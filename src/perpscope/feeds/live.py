@@ -176,9 +176,9 @@ class LiveFeed:
         self._inbox.put(event)
 
     def keep(self) -> None:
-        """Make what was recorded so far safe against a crash of this process."""
+        """Have what was recorded so far made safe against a crash of this process; never waits."""
         if self._recorder is not None:
-            self._recorder.flush()
+            self._recorder.keep()
 
     def stop(self) -> None:
         """Let the consumer finish what has been received, then end."""

@@ -74,6 +74,10 @@ class Poller:
         self._rng = rng
         self._answers = Answers(venue.name, polls)
         self._under_way: set[int] = set()
+        self._slowest: dict[Channel, float] = {}  # market seconds between two calls
+        for poll in polls:
+            for stream in poll.streams:
+                self._slowest[stream.channel] = max(self._slowest.get(stream.channel, 0.0), poll.every_s)
 
     @property
     def subscribed(self) -> list[str]:
@@ -102,11 +106,7 @@ class Poller:
 
     def every_s(self, channel: Channel) -> float:
         """Market seconds between two calls about a channel, as far as real time allows."""
-        return max(
-            self._every_s(poll) * self._clock.rate
-            for poll in self._polls
-            if any(stream.channel is channel for stream in poll.streams)
-        )
+        return max(self._clock.rate, self._slowest[channel])
 
     def _every_s(self, poll: Poll) -> float:
         """Real seconds between two calls: no shorter than a second, however fast market time runs."""

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import structlog
@@ -85,18 +86,30 @@ class PrivateCalls:
         """Without the keys."""
         return f"PrivateCalls({self._rest.base_url})"
 
-    async def __call__(self, request: HttpRequest) -> HttpAnswer:
+    async def __call__(
+        self,
+        request: HttpRequest,
+        *,
+        on_sent: Callable[[], None] = lambda: None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> HttpAnswer:
         """The answer, of any status.
+
+        Args:
+            request: unsigned.
+            on_sent: told as soon as it is on its way.
+            may_go: asked once the time that is signed was read: what stood still before that is not sent, and what
+                stands still after it is too old for the venue.
 
         Raises:
             VenueUnreachable: no connection, or no answer in time; `maybe_sent` says whether it may have been done.
-            RateLimited: it was not sent, since the venue wants to be left alone.
+            RateLimited: it was not sent, since the venue wants to be left alone, or it might not go any more.
         """
         if not self._is_measured:
             await self.measure()
         elif self._monotonic() >= self._measure_at:
             self._measure_soon()
-        answer = await self._counted(request, finish=self._sign)
+        answer = await self._counted(request, finish=partial(self._sign, may_go), on_sent=on_sent)
         if self._broker.is_mistimed(answer):
             await self._measured_anew()
         return answer
@@ -134,17 +147,23 @@ class PrivateCalls:
             self._measuring.cancel()
             await asyncio.gather(self._measuring, return_exceptions=True)
 
-    def _sign(self, request: HttpRequest) -> HttpRequest:
+    def _sign(self, may_go: Callable[[], bool], request: HttpRequest) -> HttpRequest:
         venue_ms = self._now_ms() + self.skew_ns // _NS_PER_MS
+        if not may_go():
+            why = "it waited too long for its turn, and was not sent"
+            raise RateLimited(why, venue=self._rest.base_url, retry_after_s=0.0)
         return self._broker.signed(request, self._keys.key, self._keys.secret, venue_ms)
 
     async def _counted(
-        self, request: HttpRequest, finish: Callable[[HttpRequest], HttpRequest] | None = None
+        self,
+        request: HttpRequest,
+        finish: Callable[[HttpRequest], HttpRequest] | None = None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> HttpAnswer:
         timeout_s = _ORDER_S if request.urgency is Urgency.ORDER else _OTHER_S
         is_failed = True
         try:
-            answer = await self._rest.answer(request, finish=finish, timeout_s=timeout_s)
+            answer = await self._rest.answer(request, finish=finish, on_sent=on_sent, timeout_s=timeout_s)
             is_failed = self._is_failure(answer)
             return answer
         finally:

@@ -8,7 +8,9 @@ run of a strategy was told of itself (version 2; files of version 1 hold nothing
 
 import enum
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,8 @@ from perpscope.model.order import ReturnedEvent
 FORMAT = "perpscope-recording"
 #: Bytes buffered before they are compressed and written.
 _FLUSH_BYTES = 1 << 20
+#: Blocks that wait for the disk; beyond, whoever records waits too.
+_MOST_WAITING = 16
 #: No record is longer; text taken for the length of one (four ASCII characters) always is.
 _LONGEST_RECORD = 1 << 27
 
@@ -81,7 +85,7 @@ def instruments_of(record: Record) -> list[Instrument]:
 
 
 class Recorder:
-    """Writes one recording.
+    """Writes one recording; compressing and writing is done by a thread, in order.
 
     Args:
         path: new file; an existing one is never overwritten.
@@ -96,6 +100,8 @@ class Recorder:
         self.dropped = 0  #: times the disk did not take what was to be written
         self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
         self._buffer = bytearray()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recording")
+        self._writing: deque[Future[None]] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("xb")
@@ -128,24 +134,36 @@ class Recorder:
         """Keep what a run was told of itself, or what workers made of the market."""
         self._put(Record(Kind.OWN, event.ts_recv, "", _encode(event)))
 
-    def flush(self) -> None:
-        """Write what is buffered as one zstd frame; safe against a crash of the process from here on."""
+    def keep(self) -> None:
+        """Have what is buffered written as one zstd frame, soon; waits only where the disk is far behind."""
         if not self._buffer:
             return
-        block = self._compressor.compress(bytes(self._buffer))
+        block = bytes(self._buffer)
         self._buffer.clear()
-        try:
-            self._file.write(block)
-            self._file.flush()
-        except OSError:
-            self.dropped += 1
+        self._writing.append(self._thread.submit(self._write, block))
+        while self._writing and (self._writing[0].done() or len(self._writing) > _MOST_WAITING):
+            self._writing.popleft().result()
+
+    def flush(self) -> None:
+        """Write what is buffered, and wait for it: safe against a crash of the process from here on."""
+        self.keep()
+        while self._writing:
+            self._writing.popleft().result()
 
     def close(self) -> None:
         """Flush, make it durable, close; what the disk does not take is counted in `dropped`."""
         self.flush()
+        self._thread.shutdown()
         try:
             with self._file as file:
                 os.fsync(file.fileno())
+        except OSError:
+            self.dropped += 1
+
+    def _write(self, block: bytes) -> None:
+        try:
+            self._file.write(self._compressor.compress(block))
+            self._file.flush()
         except OSError:
             self.dropped += 1
 
@@ -154,7 +172,7 @@ class Recorder:
         self._buffer += len(encoded).to_bytes(4, "little")
         self._buffer += encoded
         if len(self._buffer) >= _FLUSH_BYTES:
-            self.flush()
+            self.keep()
 
 
 class RecordingReader:

@@ -5,7 +5,7 @@ error says whether the call may have reached it.
 """
 
 from collections.abc import Callable
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -50,7 +50,7 @@ class RestClient:
         self.base_url = base_url.rstrip("/")
         self.governor = governor
         self._venue = venue
-        self._session, self._proxy = way_out.session(proxy, timeout_s)
+        self._session, self._proxy = way_out.session(proxy, timeout_s, [_told_when_sent()])
 
     async def __aenter__(self) -> "RestClient":
         return self
@@ -100,6 +100,7 @@ class RestClient:
         request: HttpRequest,
         *,
         finish: Callable[[HttpRequest], HttpRequest] | None = None,
+        on_sent: Callable[[], None] = lambda: None,
         timeout_s: float = _TIMEOUT_S,
     ) -> HttpAnswer:
         """What the venue answers, of any status; asked once, never again.
@@ -107,6 +108,7 @@ class RestClient:
         Args:
             request: its urgency says who goes first.
             finish: makes the last changes when the call may be made: signs it with the time.
+            on_sent: told as soon as it is on its way.
             timeout_s: deadline, from then on.
 
         Raises:
@@ -124,6 +126,7 @@ class RestClient:
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
+                trace_request_ctx=on_sent,
             ) as response:
                 body = await _whole(response)
         except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
@@ -168,6 +171,18 @@ class RestClient:
 def _headers(request: HttpRequest) -> dict[str, str]:
     usual = {} if request.body is None else {"Content-Type": "application/json"}
     return usual | dict(request.headers)
+
+
+def _told_when_sent() -> aiohttp.TraceConfig:
+    """Tells whoever wants to know when the whole of a call without a body has been handed to the socket."""
+
+    async def tell(_: aiohttp.ClientSession, of: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams) -> None:
+        if of.trace_request_ctx is not None:
+            of.trace_request_ctx()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(tell)
+    return trace
 
 
 def _maybe_sent(request: HttpRequest, error: Exception) -> bool:

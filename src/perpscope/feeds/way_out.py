@@ -4,7 +4,7 @@ Names are resolved by the proxy, except with `socks4://`, which carries addresse
 proxy alone: what people read goes through `feeds.redaction`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -59,8 +59,10 @@ def for_ccxt(url: str, settings: Mapping[str, object]) -> dict[str, object]:
     return {**settings, **added}
 
 
-def session(url: str, timeout_s: float) -> tuple[aiohttp.ClientSession, str | None]:
-    """A session that goes out this way, and what each of its requests needs as `proxy`."""
+def session(
+    url: str, timeout_s: float, traces: Sequence[aiohttp.TraceConfig] = ()
+) -> tuple[aiohttp.ClientSession, str | None]:
+    """A session that goes out this way, told of by these, and what each of its requests needs as `proxy`."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     if url.startswith("socks"):
         connector = ProxyConnector.from_url(
@@ -68,6 +70,6 @@ def session(url: str, timeout_s: float) -> tuple[aiohttp.ClientSession, str | No
             rdns=not url.startswith("socks4"),
             limit_per_host=CONNECTIONS_PER_HOST,
         )
-        return aiohttp.ClientSession(connector=connector, timeout=timeout), None
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=list(traces)), None
     direct = aiohttp.TCPConnector(limit_per_host=CONNECTIONS_PER_HOST)
-    return aiohttp.ClientSession(connector=direct, timeout=timeout), url or None
+    return aiohttp.ClientSession(connector=direct, timeout=timeout, trace_configs=list(traces)), url or None

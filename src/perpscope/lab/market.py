@@ -135,6 +135,11 @@ class Market:
         mids = self._led.get(ts) or next(iter(self._led.values()))
         return mids[base]
 
+    @property
+    def ts_next(self) -> int:
+        """Nothing happens before, of what has not been told; ns UTC."""
+        return self._ready[0][0] if self._ready else self._agenda[0][0]
+
     def until(self, ts_ns: int) -> int:
         """How far it may go when it is `ts_ns`: not beyond the leading market."""
         return ts_ns if self._leader is None else min(ts_ns, self._leader.ts_led)

@@ -28,7 +28,8 @@ from perpscope.model.market import (
     Trade,
 )
 
-_PACE_S = 0.004  # real seconds between two looks at the clock
+_PACE_S = 0.004  # real seconds between two looks at the clock, at most: it may be held or paced meanwhile
+_LEAST_S = 0.001  # and at least, however soon something is to come: a timer is no finer
 _BATCH = 50  # events published before other clients get their turn
 
 
@@ -128,7 +129,18 @@ class Publisher:
                     await asyncio.sleep(0)
             self.pass_time(until)
             self.ts_reached = until
-            await asyncio.sleep(_PACE_S)
+            await asyncio.sleep(self._rest_s(until))
+
+    def _rest_s(self, until: int) -> float:
+        """Real seconds to rest, once everything up to `until` was told: until there is more.
+
+        Longer where the leader is waited for, and where market time runs so fast that nobody could see the difference.
+        """
+        clock = self._clock
+        if self._market.until(clock.now_ns()) == until:
+            return _PACE_S
+        soon_s = clock.seconds_until(min(self._market.ts_next, self._next_tick_ns))
+        return min(max(soon_s, _LEAST_S * clock.rate), _PACE_S)
 
     def tell_until(self, ts: int) -> None:
         """Tell everything up to a moment at once, whatever the clock says."""

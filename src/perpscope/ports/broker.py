@@ -4,7 +4,8 @@
 anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from types import ModuleType
 from typing import Protocol
 
@@ -37,13 +38,25 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 class Caller(Protocol):
     """Makes private calls for one account: signed at the last moment, within the venue's limits."""
 
-    async def __call__(self, request: HttpRequest) -> HttpAnswer:
+    async def __call__(
+        self,
+        request: HttpRequest,
+        /,
+        *,
+        on_sent: Callable[[], None] = lambda: None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> HttpAnswer:
         """The answer, of any status.
+
+        Args:
+            request: unsigned.
+            on_sent: told as soon as it is on its way.
+            may_go: asked once the time that is signed was read; where it says no, nothing is sent.
 
         Raises:
             VenueUnreachable: no connection, or no answer in time; whether it was done is not known, unless its
                 `maybe_sent` is False: then nothing has been sent.
-            RateLimited: it was not sent, since the venue wants to be left alone.
+            RateLimited: it was not sent, since the venue wants to be left alone, or it might not go any more.
         """
         ...
 
@@ -54,6 +67,11 @@ class Broker(Protocol):
     Found by name: the module `perpscope.venues.<name>.broker` exposes one as `BROKER`. Whatever reads a reply raises
     FrameError where it is not what the venue documents. A request of urgency ORDER goes before all others.
     """
+
+    @property
+    def fee_coin(self) -> str:
+        """The coin that fees can be paid in besides the quote; empty = none."""
+        ...
 
     def place(self, order: OrderRequest, instrument: Instrument) -> HttpRequest:
         """Send an order under its own id: market and limit to the book, stop and take-profit as conditions on the mark.
@@ -87,6 +105,18 @@ class Broker(Protocol):
 
     def is_duplicate(self, reply: Reply) -> bool:
         """Whether a reply to `place` says that an order of that id is there already: it was sent before."""
+        ...
+
+    def is_off_rules(self, reply: Reply) -> bool:
+        """Whether a reply to `place` says that the order does not keep to the contract's rules, as they are now."""
+        ...
+
+    def rules_request(self) -> HttpRequest:
+        """Ask for the contracts' rules: steps of price and size, the smallest order; needs no key."""
+        ...
+
+    def ruled(self, answer: HttpAnswer, instrument: Instrument) -> Instrument:
+        """Decode an answer to `rules_request`: the same instrument, by the rules as they are now."""
         ...
 
     def is_met(self, reply: Reply) -> bool:
@@ -127,6 +157,14 @@ class Broker(Protocol):
 
     def balances(self, answer: HttpAnswer) -> list[BalanceReport]:
         """Decode an answer to `money`."""
+        ...
+
+    def worth_request(self, asset: str, instrument: Instrument) -> HttpRequest:
+        """Ask what a coin that a fee was paid in is worth in the quote; needs no key."""
+        ...
+
+    def worth(self, answer: HttpAnswer) -> tuple[Decimal, int]:
+        """Decode an answer to `worth_request`: quote units of one coin, and when that was so, ns UTC."""
         ...
 
     def fundings(self, instrument: Instrument, ts_from: int) -> HttpRequest:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from perpscope.app.desks import compiled_elsewhere, one_of_each
+from perpscope.app.trade.pages import held, money
 from perpscope.app.trade.setup import RunSetup, trader_of
 from perpscope.errors import PerpscopeError, VenueError
 from perpscope.model.instrument import Instrument
@@ -62,10 +63,12 @@ async def candles_before(
 
 
 def warmed(setup: RunSetup, strategy: Strategy) -> None:
-    """Walk a desk of this run through an event of every kind: what is compiled is loaded by then."""
-    trader, _ = trader_of(setup, strategy, lambda _: None)
+    """Walk a desk of this run through an event of every kind, and read it: what is compiled is loaded by then."""
+    trader, desk = trader_of(setup, strategy, lambda _: None)
     for event in one_of_each(setup.instrument.id):
         trader.process(event)
+    held(trader, desk, None)
+    money(desk)
 
 
 def compiled(named: str, settings: Settings, announce: Callable[[str], None] = lambda _: None) -> None:
