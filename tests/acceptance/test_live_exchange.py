@@ -155,10 +155,11 @@ async def test_many_restarts_come_to_the_same_as_one(tmp_path: Path, eventually:
         assert len(live.account.fills) == 1
 
 
-async def test_a_position_no_journal_explains_is_taken_over(tmp_path: Path, eventually: Eventually) -> None:
-    """Without a journal the exchange's position is where a run begins; no fill is made up for it."""
+@seeded
+async def test_a_position_no_journal_explains_is_taken_over(tmp_path: Path, eventually: Eventually, seed: int) -> None:
+    """Without a journal the exchange's position is where a run begins; no fill is made up for it. RELIABILITY D10."""
     (tmp_path / "lost").mkdir()
-    async with lab_of() as lab:
+    async with lab_of(seed) as lab:
         async with trader(lab, tmp_path / "lost") as live:
             await bought(live, eventually)
             stop = live.conditions

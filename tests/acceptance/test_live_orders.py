@@ -339,7 +339,7 @@ async def test_a_bug_ends_the_gateway(tmp_path: Path, monkeypatch: pytest.Monkey
     """RELIABILITY E5: an order's task that breaks is no task that is silently missing."""
     async with lab_of() as lab, gateway(lab, tmp_path) as desk:
 
-        async def broken(_: object) -> None:
+        async def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError
 
         monkeypatch.setattr(desk.orders._means.sending, "place", broken)

@@ -27,9 +27,12 @@ def is_flat(live: Live) -> bool:
     return live.held == 0 == live.exchange.position and not live.exchange.orders.in_flight
 
 
-async def test_a_stop_that_would_be_met_at_once_closes_the_position(tmp_path: Path, eventually: Eventually) -> None:
+@seeded
+async def test_a_stop_that_would_be_met_at_once_closes_the_position(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
     """The price is past the stop already: the position is closed at once, not after the time allowed. Keeps B15."""
-    async with lab_of() as lab, trader(lab, tmp_path) as live:
+    async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
         live.buy()
         await eventually(lambda: live.exchange.position == LOT)
         live.stop(0.01)
@@ -43,9 +46,10 @@ async def test_a_stop_that_would_be_met_at_once_closes_the_position(tmp_path: Pa
         await eventually(lambda: live.exchange.position == LOT)
 
 
-async def test_a_stop_refused_once_is_sent_again_at_once(tmp_path: Path, eventually: Eventually) -> None:
+@seeded
+async def test_a_stop_refused_once_is_sent_again_at_once(tmp_path: Path, eventually: Eventually, seed: int) -> None:
     """A refusal for no reason of the price: the same stop under another id, within a second. Keeps B15."""
-    async with lab_of() as lab, trader(lab, tmp_path) as live:
+    async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
         lab.accounts.suffer(Misfortune(Mishap.REFUSED, of=_PLACE_STOP, code=-2010, message="no"))
         live.buy()
         live.stop()
@@ -55,9 +59,10 @@ async def test_a_stop_refused_once_is_sent_again_at_once(tmp_path: Path, eventua
         assert live.exchange.halted == ""
 
 
-async def test_a_stop_refused_twice_closes_the_position(tmp_path: Path, eventually: Eventually) -> None:
+@seeded
+async def test_a_stop_refused_twice_closes_the_position(tmp_path: Path, eventually: Eventually, seed: int) -> None:
     """Nothing is tried a third time. Keeps B15."""
-    async with lab_of() as lab, trader(lab, tmp_path) as live:
+    async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
         lab.accounts.suffer(Misfortune(Mishap.REFUSED, of=_PLACE_STOP, times=2, code=-2010, message="no"))
         live.buy()
         live.stop()

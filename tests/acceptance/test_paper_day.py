@@ -18,8 +18,10 @@ from tests.acceptance.whole_runs import busy, lab_of, run_of, tree_of, until
 #: Of orders that are to be filled at once (S4-63).
 FILL_RATE = 0.95
 _QUARTER_NS = 900_000_000_000
-#: Market seconds per real second, and real seconds, of a day; MB a market hour that memory may grow by (E6).
-_SPEED, _DAY_S, _MB_AN_HOUR = 120, 720.0, 1.0
+#: Market seconds per real second, and real seconds, of a day.
+_SPEED, _DAY_S = 120, 720.0
+#: MB a market hour that memory may grow by in the second half of a day (E6): see "Memory" in docs/performance.md.
+_MB_AN_HOUR = 0.8
 
 
 async def test_a_quarter_of_a_market_hour_of_paper(tmp_path: Path) -> None:
@@ -75,11 +77,11 @@ async def test_a_market_day_of_paper(tmp_path: Path) -> None:
     assert kept.summary.to_ms - kept.summary.from_ms > 20 * 3_600_000  # the lab goes slower where it has to
     assert (kept.performance["fill_rate"] or 0.0) >= FILL_RATE
     assert max(ages) < 5.0, "it told nothing for a while"
-    settled = np.array(sizes[len(sizes) // 4 :])  # after a quarter it has met everything it will meet
-    slope = np.polyfit(settled[:, 0], settled[:, 1], 1)[0] * 3600.0 / _SPEED
+    first, second = np.array(sizes[len(sizes) // 8 : len(sizes) // 2]), np.array(sizes[len(sizes) // 2 :])
+    slopes = [np.polyfit(half[:, 0], half[:, 1], 1)[0] * 3600.0 / _SPEED for half in (first, second)]
     print(f"{told['orders']} orders, {told['fills']} fills")
-    print(f"memory {slope:+.1f} MB a market hour, at most {settled[:, 1].max():.0f} MB")
-    assert slope < _MB_AN_HOUR
+    print(f"memory {slopes[0]:+.2f}, then {slopes[1]:+.2f} MB a market hour, at most {second[:, 1].max():.0f} MB")
+    assert slopes[1] < _MB_AN_HOUR
 
 
 async def _watched(

@@ -48,7 +48,7 @@ LABEL = "burst"
 seeded = pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 21))])
 #: Seconds of a test, not of a day: every wait is by condition.
 QUICK = Trade(reconcile_s=0.5)
-_START = 1_795_219_200_000_000_000
+START = 1_795_219_200_000_000_000
 _QUICK_FEED = Feed(backoff_first_s=0.1, backoff_max_s=0.5)
 
 
@@ -182,10 +182,15 @@ async def suffers(lab: Lab, *faults: Fault, seed: int = 0) -> None:
 
 @asynccontextmanager
 async def lab_of(
-    seed: int = 7, rate: float = 1.0, *, activity: float = 20.0, ts_start: int = _START
+    seed: int = 7,
+    rate: float = 1.0,
+    *,
+    activity: float = 20.0,
+    ts_start: int = START,
+    symbols: tuple[str, ...] = ("BTCUSDT",),
 ) -> AsyncIterator[Lab]:
     """A seeded exchange whose books are full."""
-    async with await serve_market(seed, rate, symbols=("BTCUSDT",), ts_start=ts_start, activity=activity) as lab:
+    async with await serve_market(seed, rate, symbols=symbols, ts_start=ts_start, activity=activity) as lab:
         yield lab
 
 

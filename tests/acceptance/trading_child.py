@@ -79,8 +79,14 @@ def arm(bomb: Bomb) -> None:
         placed(self, reply, now, is_duplicate=is_duplicate, was_sent=was_sent)
         bomb.at("after-ack")
 
-    async def called(self: PrivateCalls, request: HttpRequest) -> HttpAnswer:
-        answer = await call(self, request)
+    async def called(
+        self: PrivateCalls,
+        request: HttpRequest,
+        *,
+        on_sent: Callable[[], None] = lambda: None,
+        may_go: Callable[[], bool] = lambda: True,
+    ) -> HttpAnswer:
+        answer = await call(self, request, on_sent=on_sent, may_go=may_go)
         if request.method == "POST" and request.path.endswith(("/order", "/algoOrder")):
             bomb.at("after-send")
         return answer
@@ -127,15 +133,29 @@ async def once(live: Live, lab: Near) -> None:
     await asyncio.Event().wait()
 
 
+def stands(live: Live, order: OrderRequest) -> bool:
+    """As far as is known."""
+    found = live.exchange.orders.find(order.id)
+    return found is not None and found.phase is Phase.WORKING
+
+
+def is_over(live: Live, order: OrderRequest) -> bool:
+    """Likewise; one that could not be sent in time never stood, nor one that was refused here."""
+    found = live.exchange.orders.find(order.id)
+    is_refused = found is None and any(one.order == order.id for one in live.desk.closed)
+    return is_refused or (found is not None and found.is_done)
+
+
 async def forever(live: Live, lab: Near) -> None:
     """Place and take back, again and again; each order is named on stdout before it is sent."""
     mark = await mark_of(lab)
     while True:
         order = wish(live, OrderKind.LIMIT, Role.ENTRY, mark, "-0.01")
         print(order.id, flush=True)
-        await until(lambda: (found := live.exchange.orders.find(order.id)) is not None and found.phase is Phase.WORKING)  # noqa: B023 (awaited here)
+        await until(lambda: stands(live, order) or is_over(live, order))  # noqa: B023 (awaited here)
         live.exchange.cancel(order.id)
-        await until(lambda: (found := live.exchange.orders.find(order.id)) is not None and found.is_done)  # noqa: B023 (likewise)
+        await asyncio.sleep(0.005)  # where all is refused, others have their turn
+        await until(lambda: is_over(live, order))  # noqa: B023 (likewise)
 
 
 async def main(rest_url: str, websocket_url: str, folder: str, point: str, nth: str) -> None:

@@ -89,7 +89,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     astray: list[str]  #: orders that stand at the exchange, and not for the run, or the other way round
     off: Decimal  #: position at the exchange, less that of the run
     told_off: Decimal  #: position at the exchange, less what the desk was told
-    fees_off: Decimal  #: commission at the exchange, less that in the journal
+    fees_off: Decimal  #: commission at the exchange, less that in the journal, in whatever coin
 
 
 GOOD = Verdict(
@@ -119,7 +119,8 @@ def judged(live: Live, began: Decimal = Decimal(0), run: str = "r1") -> Verdict:
     intents = {one.request.id for one in live.journal.orders(run)}
     booked = {one.trade.trade_id for one in live.journal.fills(run)}
     there = {one.id for one in account.fills}
-    fees = sum((one.trade.fee for one in live.journal.fills(run)), Decimal(0))
+    trades = [one.trade for one in live.journal.fills(run)]
+    fees = sum((one.fee if one.other is None else one.other.amount for one in trades), Decimal(0))
     paid = -sum((one.amount for one in account.incomes if one.kind == "COMMISSION"), Decimal(0))
     standing = {one.client_id for one in account.opens(SYMBOL)} | {one.client_id for one in account.waits(SYMBOL)}
     working = {one.request.id for one in live.exchange.orders.working if one.phase is Phase.WORKING}

@@ -76,9 +76,16 @@ def busy(folder: Path) -> str:
 
 
 @asynccontextmanager
-async def lab_of(seed: int = 7, rate: float = RATE, *, venue: str = "binance") -> AsyncIterator[Lab]:
-    """A seeded exchange with BTC alone."""
-    async with await serve_market(seed, rate, venue=venue, symbols=("BTC",), ts_start=START, activity=4.0) as lab:
+async def lab_of(
+    seed: int = 7,
+    rate: float = RATE,
+    *,
+    venue: str = "binance",
+    ts_start: int = START,
+    symbols: tuple[str, ...] = ("BTC",),
+) -> AsyncIterator[Lab]:
+    """A seeded exchange with BTC alone, or more."""
+    async with await serve_market(seed, rate, venue=venue, symbols=symbols, ts_start=ts_start, activity=4.0) as lab:
         yield lab
 
 

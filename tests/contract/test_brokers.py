@@ -28,6 +28,7 @@ from perpscope.model.exchange import (
     KeyExpired,
     OrderReport,
     OrderState,
+    OtherFee,
     PositionReport,
     Reply,
     Restrictions,
@@ -174,6 +175,39 @@ def test_market_order_is_filled_and_told_alike_by_all(dealing: Dealing) -> None:
     wallets = {event.wallet for event in events if isinstance(event, BalanceReport)}
     assert wallets == {row.wallet for row in dealing.broker.balances(dealing.call(dealing.broker.money()))}
     assert sum(fill.fee for fill in fills) == Decimal(10_000) - wallets.pop()
+
+
+def test_a_fee_in_another_coin_is_told_as_such_by_all(dealing: Dealing) -> None:
+    """Protects the ledger: stream and list say which coin and how much, the wallet of the quote pays nothing."""
+    coin = dealing.broker.fee_coin
+    if not coin:
+        pytest.skip("this venue takes its fees in the quote")
+    dealing.market.private.accounts.pay_fees_in(dealing.account, coin, "5", price=Decimal(500))
+    assert dealing.placed(dealing.order(Side.BUY, "0.010")).is_done
+    (listed,) = dealing.broker.traded(dealing.call(dealing.broker.trades(dealing.instrument)))
+    (streamed,) = [event for event in dealing.events() if isinstance(event, TradeReport)]
+    paid = Decimal("0.00045000")  # 500.001 × 0.05 % × 0.9 ÷ 500
+    assert listed.other == streamed.other == OtherFee(asset=coin, amount=paid)
+    assert (listed.fee, listed.is_fee_known) == (Decimal(0), False)
+    wallets = {row.asset: row.wallet for row in dealing.broker.balances(dealing.call(dealing.broker.money()))}
+    assert wallets == {dealing.instrument.quote: Decimal(10_000), coin: 5 - paid}
+
+
+def test_orders_off_the_contracts_rules_say_so(dealing: Dealing) -> None:
+    """Protects D14: what the filters refuse is told from other refusals; D19: likewise of a contract that settles."""
+    prices = dealing.market.private.accounts.prices
+    assert not dealing.broker.is_off_rules(dealing.placed(dealing.order(Side.BUY, "0.010", OrderKind.STOP, "49000")))
+    prices.refilter("BTCUSDT", tick=Decimal("0.5"), step=Decimal("0.004"), min_notional=Decimal(400))
+    wishes = [
+        dealing.order(Side.BUY, "0.010"),
+        dealing.order(Side.BUY, "0.012", OrderKind.LIMIT, "49500.1"),
+        dealing.order(Side.BUY, "0.004"),
+        dealing.order(Side.BUY, "0.012", OrderKind.LIMIT, "70000"),
+    ]
+    assert all(dealing.broker.is_off_rules(dealing.placed(one)) for one in wishes)
+    assert dealing.placed(dealing.order(Side.BUY, "0.012")).is_done
+    prices.refilter("BTCUSDT", is_trading=False)
+    assert dealing.broker.is_off_rules(dealing.placed(dealing.order(Side.BUY, "0.012")))
 
 
 def test_fills_are_asked_for_from_an_id_on(dealing: Dealing) -> None:

@@ -55,4 +55,4 @@ def plain(found: object, depth: int = 0) -> object:
 
 def tell(seen: dict[str, Any]) -> None:
     """Print one line of JSON."""
-    print(json.dumps(seen, default=str))
+    print(json.dumps(seen, default=str), flush=True)

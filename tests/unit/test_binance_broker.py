@@ -14,6 +14,7 @@ from perpscope.model.exchange import (
     KeyExpired,
     OrderReport,
     OrderState,
+    OtherFee,
     PositionReport,
     Terms,
     TradeReport,
@@ -358,8 +359,27 @@ def test_rights_that_are_not_told_are_not_guessed() -> None:
 
 
 def test_fee_in_another_coin_is_none_of_the_quote() -> None:
-    """Protects the ledger: BNB that an account pays fees with is not taken off its dollars."""
-    assert BROKER.traded(ok(frames.TRADES.replace(b'"USDT","id"', b'"BNB","id"')))[0].fee == 0
+    """Protects the ledger: BNB that an account pays fees with is not taken off its dollars, and is not nothing."""
+    (plain, *_), (paid, *_) = (
+        BROKER.traded(ok(body)) for body in (frames.TRADES, frames.TRADES.replace(b'"USDT","id"', b'"BNB","id"'))
+    )
+    assert (plain.other, plain.is_fee_known) == (None, True)
+    assert (paid.fee, paid.is_fee_known) == (Decimal(0), False)
+    assert paid.other == OtherFee(asset="BNB", amount=plain.fee)
+
+
+def test_a_coin_without_a_mark_is_worth_nothing_that_is_known() -> None:
+    """Protects fees: a refusal, or a mark of 0, is no price."""
+    for body in (refusal(-1121), b'{"symbol":"BNBUSDT","markPrice":"0.00000000","time":1}'):
+        with pytest.raises(FrameError):
+            BROKER.worth(ok(body))
+
+
+def test_rules_of_a_contract_that_is_not_listed_are_not_guessed() -> None:
+    """Protects D14: a catalogue without it, without its steps, or a refusal tells nothing."""
+    for body in (b'{"symbols":[]}', refusal(-1003), b"<html>"):
+        with pytest.raises(FrameError):
+            BROKER.ruled(ok(body), listed("ADAUSDT"))
 
 
 # what the user stream tells ------------------------------------------------------------------------------------------

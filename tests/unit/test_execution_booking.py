@@ -1,23 +1,40 @@
 """The books of a run: each fill and funding once, written down before it is told, whatever the disk does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 
+import msgspec
 import pytest
+from tests.trading import HandMarket
 
-from perpscope.errors import StoreError
+from perpscope.errors import StoreError, VenueUnreachable
 from perpscope.execution import booking as books
 from perpscope.execution.booking import Booking
-from perpscope.model.exchange import FundingReport, TradeReport
+from perpscope.execution.fees import Fees
+from perpscope.model.exchange import FundingReport, OtherFee, TradeReport
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.market import Side
 from perpscope.model.order import Fill, FundingCharged, OrderClosed, OwnEvent, Role
+from perpscope.model.stream import HttpRequest
+from perpscope.ports.broker import HttpAnswer
+from perpscope.venues.binance.broker import BROKER
 
 Eventually = Callable[..., Awaitable[None]]
 _BTC = InstrumentId("BTC-USDT-PERP.BINANCE")
 _LOT = Decimal("0.01")
+
+
+async def nobody(_request: HttpRequest, **_: object) -> HttpAnswer:
+    """An exchange that does not answer."""
+    raise VenueUnreachable("no answer", venue="binance")
+
+
+def fees() -> Fees:
+    """What fees are worth, where nobody says so."""
+    return Fees(BROKER, HandMarket().listings[0].instrument, nobody, time.monotonic)
 
 
 class Disk:
@@ -69,7 +86,7 @@ def funding(number: int) -> FundingReport:
 async def booking(disk: Disk, *, holds: Decimal | None = _LOT) -> AsyncIterator[tuple[Booking, list[OwnEvent]]]:
     """Books that are kept."""
     told: list[OwnEvent] = []
-    kept = Booking(disk, "r1", _BTC, told.append, lambda: 7)  # type: ignore[arg-type]  # the two words it needs
+    kept = Booking(disk, "r1", _BTC, told.append, lambda: 7, fees)  # type: ignore[arg-type]  # the two words it needs
     if holds is not None:
         kept.begin(holds)
     life = asyncio.create_task(kept.run())
@@ -137,11 +154,20 @@ async def test_a_disk_that_is_full_is_tried_again(eventually: Eventually, monkey
         assert (len(told), disk.written) == (1, ["r1//4"])
 
 
+async def test_a_fee_nobody_knows_the_worth_of_is_not_told_as_nothing(eventually: Eventually) -> None:
+    """Protects the ledger: the exchange took its fee for a liquidation in a coin that has no price."""
+    async with booking(Disk()) as (kept, told):
+        kept.forced(msgspec.structs.replace(fill(4), fee=Decimal(0), other=OtherFee(asset="XYZ", amount=Decimal(2))))
+        await eventually(lambda: len(told) == 1)
+        assert isinstance(told[0], Fill)
+        assert (told[0].fee, told[0].is_fee_known) == (Decimal(0), False)
+
+
 async def test_a_journal_that_is_another_traders_ends_it() -> None:
     """Whoever was overtaken tells nothing more."""
     told: list[OwnEvent] = []
     disk = Disk(StoreError("trader-fenced", "another has the account"))
-    kept = Booking(disk, "r1", _BTC, told.append, lambda: 7)  # type: ignore[arg-type]  # likewise
+    kept = Booking(disk, "r1", _BTC, told.append, lambda: 7, fees)  # type: ignore[arg-type]  # likewise
     kept.begin(_LOT)
     kept.forced(fill(4))
     with pytest.raises(StoreError, match="another"):
@@ -152,6 +178,6 @@ async def test_a_journal_that_is_another_traders_ends_it() -> None:
 def test_fills_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest are forgotten: they are below every question. Keeps B16."""
     monkeypatch.setattr(books, "_KEPT", 3)
-    kept = Booking(Disk(), "r1", _BTC, lambda _: None, lambda: 7)  # type: ignore[arg-type]  # likewise
+    kept = Booking(Disk(), "r1", _BTC, lambda _: None, lambda: 7, fees)  # type: ignore[arg-type]  # likewise
     assert [kept.note(fill(number)) for number in (1, 2, 2, 3, 4)] == [True, True, False, True, True]
     assert list(kept.ids) == [2, 3, 4]

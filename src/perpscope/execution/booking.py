@@ -21,6 +21,7 @@ from perpscope.model.market import Side
 from perpscope.model.order import Fill, FundingCharged, OwnEvent, Role
 
 if TYPE_CHECKING:
+    from perpscope.execution.fees import Fees
     from perpscope.stores.journal import Journal
 
 #: Ids of fills that are remembered; older ones are below every question.
@@ -40,6 +41,7 @@ class Booking:
         instrument: what is traded.
         tell: takes the run's events.
         now_ns: market time.
+        fees: what those paid in other coins are worth.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Booking:
         instrument: InstrumentId,
         tell: Callable[[OwnEvent], None],
         now_ns: Callable[[], int],
+        fees: "Callable[[], Fees]",
     ) -> None:
         self.position = Decimal(0)  #: base units, signed
         self.ids: OrderedDict[int, None] = OrderedDict()  #: fills somebody has told, or that were there before
@@ -59,6 +62,7 @@ class Booking:
         self._instrument = instrument
         self._tell = tell
         self._now_ns = now_ns
+        self._fees = fees
         self._queue: asyncio.Queue[TradeReport | FundingReport] = asyncio.Queue()
         self._is_booking = False
         self.is_open = False  #: events are told
@@ -128,6 +132,8 @@ class Booking:
             await asyncio.sleep(_AGAIN_S)
 
     async def _book(self, report: TradeReport | FundingReport) -> None:
+        if isinstance(report, TradeReport):
+            report = await self._fees().priced(report)
         is_new = await self._written(report)
         if isinstance(report, FundingReport):
             if is_new:
@@ -140,6 +146,7 @@ class Booking:
                     )
                 )
         elif is_new:
+            self._fees().count(report)
             _log.warning("closed by the exchange", side=report.side.value, size=str(report.size))
             self.tell(
                 Fill(
@@ -153,5 +160,6 @@ class Booking:
                     fee=report.fee,
                     is_maker=report.is_maker,
                     role=Role.LIQUIDATED,
+                    is_fee_known=report.is_fee_known,
                 )
             )

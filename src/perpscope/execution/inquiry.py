@@ -66,6 +66,11 @@ class Inquiry:
         answer = await self._caller(self._broker.fundings(self._instrument, ts_from))
         return [one for one in self._broker.funded(answer) if one.symbol == self._instrument.symbol]
 
+    async def fee_coins(self) -> list[str]:
+        """Coins besides the quote that the account has and fees can be paid in."""
+        balances = self._broker.balances(await self._caller(self._broker.money()))
+        return [one.asset for one in balances if one.asset == self._broker.fee_coin and one.wallet > 0]
+
     async def wallet(self) -> Decimal:
         """Money of the quote asset, with the margin of positions."""
         balances = self._broker.balances(await self._caller(self._broker.money()))

@@ -6,6 +6,7 @@ compare any more nothing is opened; what closes a position always goes out.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from perpscope.errors import VenueError
 from perpscope.execution.booking import Booking
 from perpscope.execution.caps import Stake
+from perpscope.execution.fees import Fees
 from perpscope.execution.guard import Guard
 from perpscope.execution.hearing import Hearing
 from perpscope.execution.inquiry import Inquiry
@@ -25,7 +27,7 @@ from perpscope.execution.phases import REFUSED
 from perpscope.execution.rounds import Rounds
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import MarkPrice
-from perpscope.model.order import OrderClosed, OrderRequest, OwnEvent, Resumed
+from perpscope.model.order import Fill, OrderClosed, OrderRequest, OwnEvent, Resumed
 from perpscope.model.trade_status import Contact
 from perpscope.ports.broker import AccountListener, AccountStream, Broker, Caller
 from perpscope.settings import Trade
@@ -78,6 +80,7 @@ class LiveExchange:
         leverage: of the contract.
         monotonic: real seconds.
         stepped: told how far each order is; see `life.Means`.
+        checks_key: ask what the key may do; a testnet does not tell.
     """
 
     def __init__(  # noqa: PLR0913 (what an exchange is made of, by name)
@@ -96,16 +99,16 @@ class LiveExchange:
         leverage: int,
         monotonic: Callable[[], float] = time.monotonic,
         stepped: Callable[[str, str], None] = lambda *_: None,
+        checks_key: bool = True,
     ) -> None:
-        self._instrument, self._leverage, self._health = instrument, leverage, health
+        self._instrument, self._leverage, self._health, self._tell = instrument, leverage, health, tell
         self._now_ns, self._monotonic = now_ns, monotonic
-        self._halted, self._is_leaving = "", False
+        self._halted, self._is_leaving, self._checks_key = "", False, checks_key
         self._mark: Decimal | None = None
         self._tasks: list[asyncio.Future[None]] = []
-        self._tell = tell
         self._untold: deque[OwnEvent] | None = deque()  # what happens before `run`
         self._inquiry = asking = Inquiry(broker, instrument, caller)
-        self._booking = books = Booking(journal, run.id, instrument.id, self._pass_on, now_ns)
+        self._booking = books = Booking(journal, run.id, instrument.id, self._pass_on, now_ns, self._priced)
         self.orders = orders = LiveOrders(
             *(broker, instrument, caller, journal, run.id, self._told, now_ns, monotonic),
             settings=settings,
@@ -152,8 +155,11 @@ class LiveExchange:
             raise
 
     async def _started(self) -> Resumed:
-        await self._inquiry.check_key()
+        if self._checks_key:
+            await self._inquiry.check_key()
         await self._inquiry.settle_terms(self._leverage)
+        for coin in await self._inquiry.fee_coins():
+            self.orders.fees.expect(coin)
         self._begin(self._stream.run())
         await self._until_open()
         self.orders.adopt(await self._opening.left())
@@ -237,8 +243,8 @@ class LiveExchange:
         self.orders.cancel(order)
 
     def mark(self, event: MarkPrice) -> None:
-        """Take a mark price; of other instruments it is passed over."""
-        if event.instrument == self._instrument.id:
+        """Take a mark price; one of another instrument, or that is none, is passed over."""
+        if event.instrument == self._instrument.id and 0.0 < event.mark < math.inf:
             self._mark = Decimal(repr(event.mark))
             self._guard.mark(event)
 
@@ -252,7 +258,17 @@ class LiveExchange:
     @property
     def halted(self) -> str:
         """Why nothing may be opened; empty = it may. Stands until `resume` or `adopt`."""
-        return self._halted or self._guard.halted
+        return self._halted or self._guard.halted or self.orders.rules.halted
+
+    @property
+    def notices(self) -> list[str]:
+        """What people should know of the contract since the run began."""
+        return [*self.orders.rules.notices, *self.orders.fees.notices]
+
+    @property
+    def fees_elsewhere(self) -> Decimal:
+        """Quote units of the fees that were paid in other coins: what the quote's wallet has more than the desk."""
+        return self.orders.fees.elsewhere
 
     @property
     def naked_seconds_now(self) -> float:
@@ -295,10 +311,18 @@ class LiveExchange:
             self._guard.look()
 
     def _pass_on(self, event: OwnEvent) -> None:
+        if isinstance(event, Fill):
+            counted = self.orders.rules.counted(event)
+            if counted is None:
+                return
+            event = counted
         if self._untold is None:
             self._tell(event)
         else:
             self._untold.append(event)
+
+    def _priced(self) -> Fees:
+        return self.orders.fees
 
     def _refuse(self, request: OrderRequest) -> None:
         now = self._now_ns()

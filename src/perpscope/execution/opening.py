@@ -86,6 +86,7 @@ class Opening:
             fills = await asyncio.to_thread(self._journal.fills, self._run.id)
             for fill in fills:
                 self._booking.note(fill.trade)
+                self._orders.fees.count(fill.trade)
             last = max((fill.trade for fill in fills), key=lambda trade: trade.trade_id, default=None)
             if last is not None and last.ts_event < now - REACH_NS:
                 self._rounds.newest = last.trade_id  # else by time: one may be missing that is older than the last
@@ -150,7 +151,7 @@ class Opening:
         return Resumed(
             instrument=self._instrument.id,
             ts_recv=self._now_ns(),
-            wallet=wallet,
+            wallet=wallet - self._orders.fees.elsewhere,  # costs that this wallet does not show
             position=held.size,
             entry_price=held.entry_price,
             margin=held.margin or Decimal(0),

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from perpscope.execution.caps import Caps, Stake
+from perpscope.execution.fees import Fees
 from perpscope.execution.life import Life, Means
 from perpscope.execution.lives import Lives
-from perpscope.execution.phases import Phase
+from perpscope.execution.phases import REFUSED, RULES, Phase
 from perpscope.execution.protection import Protection, surest
 from perpscope.execution.resolving import Resolving
+from perpscope.execution.rules import Rules
 from perpscope.execution.scribe import Scribe
 from perpscope.execution.sending import Sending
 from perpscope.execution.tracked import Tracked
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Where an order that is taken back may stand at the exchange all the same.
 _OPEN: Final = (Phase.SENT, Phase.UNKNOWN)
+#: Real seconds until a position is tried to be closed again that could not be, unless the rules have changed meanwhile.
+_AGAIN_S: Final = 0.5
 
 _log = structlog.get_logger()
 
@@ -80,6 +84,8 @@ class LiveOrders:
         stepped: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.scribe = Scribe(journal, self._lost)  #: the journal's one thread
+        of = (broker, instrument, caller, monotonic)
+        self.rules, self.fees = Rules(*of), Fees(*of)  #: what orders have to keep to, and cost where not in the quote
         sending = Sending(broker, instrument, caller, monotonic)
         self._means = Means(
             sending=sending,
@@ -89,16 +95,14 @@ class LiveOrders:
             heard=self.heard,
             is_explained=lambda trade: is_booked(trade.trade_id) or self.is_ours(trade),
             may_send=self._may_send,
+            refused=self.rules.refused,
             stepped=stepped,
         )
-        self._instrument = instrument
-        self._now_ns = now_ns
-        self._monotonic = monotonic
+        self._instrument, self._now_ns, self._monotonic = instrument, now_ns, monotonic
         self._prefix = f"{run}-{label}-x"
-        self._made = 0
+        self._made, self._closing = 0, ""  # the latter is the order that was to close the position last
         self._caps = Caps(settings.orders_per_minute, settings.orders_per_day, Decimal(str(settings.max_notional)))
-        self._stake = stake
-        self._halt = halt
+        self._stake, self._halt = stake, halt
         self._is_halted = False
         self._lives = Lives(lambda order: Life(order, self._means), self._lost)
         self._fills: deque[tuple[Tracked, TradeReport]] = deque()
@@ -113,8 +117,9 @@ class LiveOrders:
         if self._lives.is_closed or self._lives.find(request.id) is not None:
             return
         now = self._monotonic()
-        order = Tracked(request, now)
-        refusal = self._capped(request, now)
+        fitted = self.rules.fit(request, self._stake().mark)
+        order = Tracked(fitted or request, now, wished=request.size)
+        refusal = RULES if fitted is None else self._capped(fitted, now)
         if refusal:
             _log.error("an order is not sent", order=request.id, why=refusal)
             order.refuse(refusal, now)
@@ -181,7 +186,10 @@ class LiveOrders:
         for order in self._lives:
             if order.is_made_here and order.request.role is Role.FLATTEN and not order.is_done:
                 return order.request.id
-        return self._own(why, size, side, OrderKind.MARKET, Role.FLATTEN, None)
+        last = self._lives.find(self._closing)
+        if last is None or last.why != REFUSED or self._monotonic() >= last.since + _AGAIN_S or self._has_news(last):
+            self._closing = self._own(why, size, side, OrderKind.MARKET, Role.FLATTEN, None)
+        return self._closing
 
     def protect(self, why: str, size: Decimal, side: Side, trigger: Decimal) -> str:
         """Place a protective stop of our own, in the place of the desk's; its id. It closes whatever is held then."""
@@ -235,6 +243,8 @@ class LiveOrders:
     async def aclose(self) -> None:
         """Send nothing more; what is written down is kept."""
         await self._end()
+        await self.rules.aclose()
+        await self.fees.aclose()
         await self.scribe.aclose()
 
     async def _end(self) -> None:
@@ -259,7 +269,10 @@ class LiveOrders:
             await self._has_fills.wait()
             while self._fills:
                 order, trade = self._fills[0]
+                trade, before = await self.fees.priced(trade), order.filled
                 await self._means.writing.book(order, trade)
+                if order.filled != before:
+                    self.fees.count(trade)
                 self._fills.popleft()
                 self._lives.nudge(order)
             self._has_fills.clear()
@@ -298,6 +311,10 @@ class LiveOrders:
                 self.cancel(one.request.id)
         return math.inf
 
+    def _has_news(self, order: Tracked) -> bool:
+        """Whether the rules have changed since it was made: it may be taken now."""
+        return self.rules.changed_at > order.begun
+
     def _own(self, why: str, size: Decimal, side: Side, kind: OrderKind, role: Role, price: Decimal | None) -> str:
         self._made += 1
         request = OrderRequest(
@@ -312,6 +329,7 @@ class LiveOrders:
             is_reducing=True,
             why=why,
         )
+        request = self.rules.fit(request, None) or request
         if not self._lives.is_closed:
             _log.warning("an order of our own", order=request.id, role=role.value, why=why)
             self._lives.begin(Tracked(request, self._monotonic(), is_made_here=True))

@@ -38,10 +38,15 @@ class Tracked:
         request: what was approved.
         now: real seconds (`time.monotonic`), as everywhere here.
         is_made_here: no desk has decided it, or knows it by its id.
+        wished: base units that the desk asked for, where the exchange takes others; None = those.
     """
 
-    def __init__(self, request: OrderRequest, now: float, *, is_made_here: bool = False) -> None:
+    def __init__(
+        self, request: OrderRequest, now: float, *, is_made_here: bool = False, wished: Decimal | None = None
+    ) -> None:
         self.request = request
+        self.wished = request.size if wished is None else wished  #: base units, as the desk knows it
+        self.begun = now  #: real seconds
         self.is_made_here = is_made_here
         self.phase = Phase.INTENDED
         self.since = now  #: real seconds, from when on the phase is so
@@ -53,7 +58,6 @@ class Tracked:
         self.is_wanted_back = False
         self.is_closed = False  #: its end was told, or needs no telling
         self.others: set[str] = set()  #: further orders of the same id that the exchange has
-        self._begun = now
         self._seen: set[int] = set()  # trade ids
         self._unbooked = _ZERO  # of fills seen
         self._elsewhere = _ZERO  # of fills that others have booked, who did not know whose they were
@@ -158,7 +162,7 @@ class Tracked:
 
     def pass_time(self, now: float) -> None:
         """Let one go that could not be sent in time."""
-        if self.phase is Phase.INTENDED and now - self._begun >= DEADLINE_S:
+        if self.phase is Phase.INTENDED and now - self.begun >= DEADLINE_S:
             self.refuse(REFUSED if self._has_failed else LATE, now)
 
     def refuse(self, why: str, now: float) -> None:

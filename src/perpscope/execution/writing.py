@@ -107,7 +107,7 @@ class Writing:
         """Tell the desk that nothing more will be filled of it, if it does not know."""
         order.closed()
         request, now_ns = order.request, self._now_ns()
-        if order.is_made_here or order.filled >= request.size:
+        if order.is_made_here or order.filled >= order.wished:
             return
         why = order.why or EXPIRED
         self._tell(
@@ -147,4 +147,5 @@ def _fill(order: Tracked, trade: TradeReport, now_ns: int) -> Fill:
         fee=trade.fee,
         is_maker=trade.is_maker,
         role=request.role,
+        is_fee_known=trade.is_fee_known,
     )

@@ -48,6 +48,15 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     why: str = ""  #: of one that was rejected, or expired: the exchange's words
 
 
+class OtherFee(msgspec.Struct, frozen=True, kw_only=True):
+    """A fee that was paid in another coin than the quote: in Binance's own, where an account has chosen so."""
+
+    asset: str
+    amount: Decimal  #: of that coin; below 0 = a rebate
+    rate: Decimal | None = None  #: quote units of one, as it was reckoned; None = not known
+    ts_rate: int = 0  #: when it was so, ns UTC; 0 = not known
+
+
 class TradeReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One fill of ours."""
 
@@ -58,10 +67,16 @@ class TradeReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     side: Side
     price: Decimal
     size: Decimal
-    fee: Decimal  #: quote units; below 0 = a rebate
+    fee: Decimal  #: quote units; below 0 = a rebate; 0 where it was paid in a coin whose worth is not known
     realised: Decimal  #: gross profit of what it closed
     is_maker: bool
     ts_event: int
+    other: OtherFee | None = None  #: how the fee was paid, where not in the quote
+
+    @property
+    def is_fee_known(self) -> bool:
+        """Whether `fee` is what was paid."""
+        return self.other is None or self.other.rate is not None
 
 
 class PositionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -117,6 +117,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee: Decimal  #: quote units; below 0 = a rebate
     is_maker: bool
     role: Role
+    is_fee_known: bool = True  #: False: paid in a coin whose worth is not known, and left out of `fee`
 
 
 class OrderClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -50,6 +50,8 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     realised: float
     fees: float
     funding: float  #: paid; below 0 = received
+    fees_elsewhere: float = 0.0  #: of the fees, what was paid in other coins: the exchange's wallet of the quote has it
+    fees_unknown: int = 0  #: fills whose fee was paid in a coin of unknown worth, and is in no figure
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

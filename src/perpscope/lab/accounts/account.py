@@ -40,6 +40,9 @@ class Account:
         self.rights = KeyRights()
         self.wallet = balance  #: quote units, without unrealised profit; isolated wallets are part of it
         self.deposited = balance
+        self.fee_coin = ""  #: fees are paid in it as long as there is some of it; empty = in the quote
+        self.fee_price: Decimal | None = None  #: quote units of one; None = the mark of its contract
+        self.coins: dict[str, Decimal] = {}  #: wallets beside the quote's
         self.is_hedged = False
         self.is_multi_asset = False
         self.called_at = ZERO  #: the margin ratio its last margin call was for; 0 if there is none
@@ -93,9 +96,12 @@ class Account:
         return self.wallet - sum((found.wallet for found in self._positions.values()), ZERO)
 
     def book(self, income: Income) -> None:
-        """Change the wallet; the journal says why."""
-        self.wallet += income.amount
+        """Change a wallet; the journal says why."""
         self.incomes.append(income)
+        if income.coin:
+            self.coins[income.coin] = self.coins.get(income.coin, ZERO) + income.amount
+            return
+        self.wallet += income.amount
         if income.kind == "TRANSFER":
             self.deposited += income.amount
         elif income.kind == "REALIZED_PNL":

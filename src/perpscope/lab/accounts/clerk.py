@@ -17,6 +17,7 @@ from perpscope.lab.accounts.prices import Prices
 from perpscope.lab.accounts.told import AlgoTold, Listener, OrderTold, Told, WalletTold
 
 _SMALLEST = Decimal("1e-8")
+_QUOTE = "USDT"
 _FIRST_ORDER, _FIRST_FILL, _FIRST_INCOME, _FIRST_ALGO = 8_000_000_001, 400_000_001, 900_000_001, 3_000_000_001
 
 
@@ -25,6 +26,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
 
     taker_fee: Decimal = Decimal("0.0005")  #: fraction of value
     maker_fee: Decimal = Decimal("0.0002")
+    coin_share: Decimal = Decimal("0.9")  #: of a fee, where it is paid in the exchange's own coin ("10 % off")
     price_band: Decimal = Decimal("0.05")  #: how far from the mark a limit price may lie, fraction (PERCENT_PRICE)
     take_bound: Decimal = Decimal("0.05")  #: how far from the mark a market order goes, fraction (marketTakeBound)
     trigger_protect: Decimal = Decimal("0.05")  #: mark and last trade may differ so much, fraction (triggerProtect)
@@ -67,7 +69,9 @@ class Clerk:
 
     # money ---------------------------------------------------------------------------------------------------------
 
-    def pay(self, account: Account, symbol: str, kind: str, amount: Decimal, fill_id: int = 0) -> None:
+    def pay(
+        self, account: Account, symbol: str, kind: str, amount: Decimal, fill_id: int = 0, *, coin: str = ""
+    ) -> None:
         """Change a wallet by what is not 0."""
         if amount:
             account.book(
@@ -78,6 +82,7 @@ class Clerk:
                     amount=amount,
                     ts_ms=self._prices.now_ms,
                     fill_id=fill_id,
+                    coin=coin,
                 )
             )
 
@@ -113,7 +118,7 @@ class Clerk:
         order.status = Status.PARTIALLY_FILLED if order.left else Status.FILLED
         if not order.left:
             account.open.pop(order.id, None)
-        rate = self.house.maker_fee if is_maker else self.house.taker_fee
+        fee, coin = self._fee(account, price * size, is_maker=is_maker)
         fill = Fill(
             id=next(self._fill_ids),
             order_id=order.id,
@@ -122,17 +127,33 @@ class Clerk:
             held=ask.held,
             price=price,
             size=size,
-            fee=(price * size * rate).quantize(_SMALLEST),
+            fee=fee,
+            fee_coin=coin,
             realised=realised,
             is_maker=is_maker,
             ts_ms=now_ms,
         )
-        account.fills.append(fill)
-        self.pay(account, ask.symbol, "REALIZED_PNL", realised, fill.id)
-        self.pay(account, ask.symbol, "COMMISSION", -fill.fee, fill.id)
+        self._settle(account, fill)
         self.tell(account, WalletTold("ORDER", (position,), ZERO))
         self.tell(account, OrderTold(order, turn, fill))
         return fill
+
+    def _settle(self, account: Account, fill: Fill) -> None:
+        """Enter a fill, with what it brings and costs."""
+        account.fills.append(fill)
+        self.pay(account, fill.symbol, "REALIZED_PNL", fill.realised, fill.id)
+        self.pay(account, fill.symbol, "COMMISSION", -fill.fee, fill.id, coin=fill.fee_coin)
+
+    def _fee(self, account: Account, value: Decimal, *, is_maker: bool) -> tuple[Decimal, str]:
+        """What is paid, and in which coin: in the account's own choice, cheaper, as long as there is enough of it."""
+        fee = value * (self.house.maker_fee if is_maker else self.house.taker_fee)
+        coin = account.fee_coin
+        if coin:
+            price = account.fee_price or self._prices.mark(f"{coin}{_QUOTE}")
+            burnt = (fee * self.house.coin_share / price).quantize(_SMALLEST)
+            if account.coins.get(coin, ZERO) >= burnt:
+                return burnt, coin
+        return fee.quantize(_SMALLEST), ""
 
     # ends ----------------------------------------------------------------------------------------------------------
 

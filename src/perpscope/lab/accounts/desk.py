@@ -81,6 +81,26 @@ class Accounts:
         """Pay into an account, or out of it where the amount is below 0."""
         self.clerk.pay_and_tell(account, "TRANSFER", amount, (), "DEPOSIT" if amount >= 0 else "WITHDRAW")
 
+    def pay_fees_in(
+        self, account: Account, coin: str, balance: Decimal | float | str, price: Decimal | None = None
+    ) -> None:
+        """Let an account pay its fees in another coin from now on, as long as it has enough of it.
+
+        Args:
+            account: whose.
+            coin: such as "BNB"; empty = in the quote again.
+            balance: of the coin, that it has.
+            price: quote units of one; None = the mark of its contract, which has to be listed.
+
+        Raises:
+            Refused: its contract is not listed, and no price is given.
+        """
+        if coin and price is None:
+            self.prices.rules(f"{coin}USDT")
+        account.fee_coin, account.fee_price = coin, price
+        if coin:
+            account.coins[coin] = Decimal(str(balance))
+
     def deleverage(self, account: Account, symbol: str, held: Held = Held.BOTH) -> None:
         """Close a position at the mark, as if somebody else's bankruptcy had come to it."""
         self.closing.force(account, account.position(symbol, held), DELEVERAGED)

@@ -176,10 +176,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     held: Held
     price: Decimal  #: quote per base
     size: Decimal  #: base units
-    fee: Decimal  #: quote units, paid
+    fee: Decimal  #: paid; quote units, or of the coin it was paid in
     realised: Decimal  #: quote units, without the fee
     is_maker: bool
     ts_ms: int
+    fee_coin: str = ""  #: that the fee was paid in; empty = the quote
 
 
 class Income(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +189,7 @@ class Income(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     symbol: str  #: empty for a transfer
     kind: str  #: TRANSFER, REALIZED_PNL, COMMISSION, FUNDING_FEE or INSURANCE_CLEAR
-    amount: Decimal  #: quote units; below 0 what was paid
+    amount: Decimal  #: quote units, or of a coin; below 0 what was paid
     ts_ms: int
     fill_id: int = 0
+    coin: str = ""  #: whose wallet it changed; empty = the quote's

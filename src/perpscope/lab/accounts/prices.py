@@ -13,7 +13,7 @@ from perpscope.analytics.margin_tiers import TierTable
 from perpscope.lab.accounts.orders import ZERO
 from perpscope.lab.accounts.refusals import Reason, Refused
 from perpscope.lab.book import TextLevel
-from perpscope.lab.listing import Listing
+from perpscope.lab.listing import Listing, decimals
 from perpscope.lab.quotations import Quotations
 from perpscope.model.market import Side
 
@@ -73,7 +73,13 @@ class Prices:
             raise Refused(Reason.UNKNOWN_SYMBOL) from None
 
     def refilter(
-        self, symbol: str, *, tick: Decimal | None = None, step: Decimal | None = None, is_trading: bool | None = None
+        self,
+        symbol: str,
+        *,
+        tick: Decimal | None = None,
+        step: Decimal | None = None,
+        min_notional: Decimal | None = None,
+        is_trading: bool | None = None,
     ) -> None:
         """Change what orders in a contract have to keep to, from now on, and what the catalogue says of it.
 
@@ -86,10 +92,17 @@ class Prices:
             instrument,
             tick_size=tick or instrument.tick_size,
             step_size=step or instrument.step_size,
+            min_notional=min_notional or instrument.min_notional,
             is_trading=instrument.is_trading if is_trading is None else is_trading,
         )
         self._rules[symbol] = msgspec.structs.replace(
-            rules, tick=tick or rules.tick, step=step or rules.step, is_trading=listing.instrument.is_trading
+            rules,
+            tick=tick or rules.tick,
+            step=step or rules.step,
+            min_notional=min_notional or rules.min_notional,
+            price_decimals=max(rules.price_decimals, decimals(tick or rules.tick)),
+            size_decimals=max(rules.size_decimals, decimals(step or rules.step)),
+            is_trading=listing.instrument.is_trading,
         )
 
     def mark(self, symbol: str) -> Decimal:

@@ -7,6 +7,7 @@ streams, are recognised and passed over: their sizes are contracts, not base uni
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from perpscope.errors import FrameError
 from perpscope.model.instrument import Instrument, MarginTier
@@ -17,7 +18,15 @@ from perpscope.venues.binance import history, limits, plan, polls, rest, symbols
 from perpscope.venues.binance.plan import TradeStream
 from perpscope.venues.binance.stream import Decoder
 
-__all__ = ["VENUE", "Binance", "Decoder", "TradeStream"]
+__all__ = ["TESTNETS", "VENUE", "Binance", "Decoder", "TradeStream"]
+
+#: Hosts of its two exchanges with play money, testnet and demo, by REST and by stream.
+TESTNETS: Final = frozenset(
+    {
+        *("testnet.binancefuture.com", "stream.binancefuture.com", "fstream.binancefuture.com"),
+        *("demo-fapi.binance.com", "demo-fstream.binance.com"),
+    }
+)
 
 _TRADES = Series(Channel.TRADES)
 

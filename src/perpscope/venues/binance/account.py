@@ -23,6 +23,7 @@ from perpscope.venues.binance.wire import MS, Millis, MillisOrNever
 
 POSITIONS, BALANCES, INCOME = "/fapi/v3/positionRisk", "/fapi/v3/balance", "/fapi/v1/income"
 PERMISSIONS, WALLET_SITE = "/sapi/v1/account/apiRestrictions", "https://api.binance.com"
+MARK = "/fapi/v1/premiumIndex"
 CONFIG, MODE, COMMISSION = "/fapi/v1/symbolConfig", "/fapi/v1/positionSide/dual", "/fapi/v1/commissionRate"
 LEVERAGE, MARGIN_TYPE = "/fapi/v1/leverage", "/fapi/v1/marginType"
 MOST_INCOMES = 1000
@@ -51,6 +52,12 @@ class _Income(msgspec.Struct):
     symbol: str
     incomeType: str
     income: Amount
+    time: Millis
+
+
+class _Mark(msgspec.Struct):
+    symbol: str
+    markPrice: NotBelow0
     time: Millis
 
 
@@ -83,6 +90,7 @@ class _Commission(msgspec.Struct):
 _positions = msgspec.json.Decoder(list[_Position])
 _balances = msgspec.json.Decoder(list[_Balance])
 _incomes = msgspec.json.Decoder(list[_Income])
+_mark = msgspec.json.Decoder(_Mark)
 _permissions = msgspec.json.Decoder(_Permissions)
 _configs = msgspec.json.Decoder(list[_Config])
 _mode = msgspec.json.Decoder(_Mode)
@@ -153,6 +161,24 @@ def balances(answer: HttpAnswer) -> list[BalanceReport]:
         BalanceReport(asset=row.asset, wallet=Decimal(row.balance), ts_event=row.updateTime * MS)
         for row in told(_balances, answer)
     ]
+
+
+# what a coin is worth ------------------------------------------------------------------------------------------------
+
+
+def worth_request(asset: str, instrument: Instrument) -> HttpRequest:
+    """Ask for the mark price of a coin, in the quote of an instrument."""
+    params = (("symbol", f"{asset}{instrument.quote}"),)
+    return HttpRequest(path=MARK, params=params, weight=1, urgency=Urgency.ORDER)
+
+
+def worth(answer: HttpAnswer) -> tuple[Decimal, int]:
+    """Decode it: quote units of one coin, and when that was so, ns UTC."""
+    row = told(_mark, answer)
+    price = Decimal(row.markPrice)
+    if not price:
+        raise FrameError(f"binance tells no mark price of {row.symbol}", venue=VENUE)
+    return price, row.time * MS
 
 
 # funding -------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ is held and on what terms, `user_events` what the user stream tells, `signing` h
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -42,11 +43,14 @@ _rows = msgspec.json.Decoder(list[_Row])
 _open = msgspec.json.Decoder(list[orders.WireOrder])
 _waiting = msgspec.json.Decoder(list[orders.WireAlgo])
 _trades = msgspec.json.Decoder(list[orders.WireTrade])
+_anything = msgspec.json.Decoder(msgspec.Raw)
 _listen_key = msgspec.json.Decoder(_ListenKey)
 
 
 class BinanceBroker:
     """Orders and accounts of Binance USD-M futures; see `ports.broker`."""
+
+    fee_coin = "BNB"
 
     # orders ----------------------------------------------------------------------------------------------------------
 
@@ -81,6 +85,18 @@ class BinanceBroker:
     def is_met(self, reply: Reply) -> bool:
         """-2021."""
         return order_replies.is_met(reply)
+
+    def is_off_rules(self, reply: Reply) -> bool:
+        """-1111, -4014, -4164 and their like."""
+        return order_replies.is_off_rules(reply)
+
+    def rules_request(self) -> HttpRequest:
+        """Ask for the catalogue: it has the filters of all contracts, and of no single one."""
+        return msgspec.structs.replace(rest.catalogue_request(), urgency=Urgency.ORDER)
+
+    def ruled(self, answer: HttpAnswer, instrument: Instrument) -> Instrument:
+        """Decode it; raises FrameError."""
+        return rest.ruled(bytes(account.told(_anything, answer)), instrument)
 
     def working(self, instrument: Instrument) -> tuple[HttpRequest, ...]:
         """Ask for the orders of both books."""
@@ -122,6 +138,14 @@ class BinanceBroker:
     def balances(self, answer: HttpAnswer) -> list[BalanceReport]:
         """Decode an answer to `money`; raises FrameError."""
         return account.balances(answer)
+
+    def worth_request(self, asset: str, instrument: Instrument) -> HttpRequest:
+        """Ask for the mark of the coin's own contract."""
+        return account.worth_request(asset, instrument)
+
+    def worth(self, answer: HttpAnswer) -> tuple[Decimal, int]:
+        """Decode it; raises FrameError."""
+        return account.worth(answer)
 
     def fundings(self, instrument: Instrument, ts_from: int) -> HttpRequest:
         """Ask what funding was paid."""

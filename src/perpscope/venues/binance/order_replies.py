@@ -29,6 +29,14 @@ _ABSENT = frozenset({-2011, -2013})
 _DUPLICATE = frozenset({-4115, -4116})
 #: What was asked for is so already: margin type, position mode, a cancel of everything that found nothing.
 _SO_ALREADY = frozenset({-4046, -4059})
+#: What the filters of a contract refuse (D14): precision, step, tick, least and most of price, size and value, how far
+#: from the mark; -1013 is any filter, -4140 a contract that may only be closed.
+_OFF_RULES = frozenset(
+    {
+        *(-1013, -1111, -4002, -4003, -4004, -4005, -4013, -4014, -4016, -4023, -4024),
+        *(-4131, -4140, -4164, -4183, -4184),
+    }
+)
 _SERVICE_FAILED = ("Service Unavailable", "Internal error")
 
 
@@ -76,6 +84,11 @@ def is_duplicate(told: Reply) -> bool:
 def is_met(told: Reply) -> bool:
     """Whether a condition would be met at once."""
     return told.ending is Ending.REFUSED and told.code == _WOULD_TRIGGER
+
+
+def is_off_rules(told: Reply) -> bool:
+    """Whether an order does not keep to the contract's filters, as they are now."""
+    return told.ending is Ending.REFUSED and told.code in _OFF_RULES
 
 
 def is_mistimed(answer: HttpAnswer) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from perpscope.model.exchange import OrderReport, OrderState, TradeReport
+from perpscope.model.exchange import OrderReport, OrderState, OtherFee, TradeReport
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Side
 from perpscope.model.order import OrderKind, OrderRequest
@@ -163,6 +163,7 @@ class WireTrade(msgspec.Struct):
 
     def report(self) -> TradeReport:
         """The fill as everybody else knows it."""
+        paid, other = fee(self.commission, self.commissionAsset, self.symbol)
         return TradeReport(
             trade_id=self.id,
             venue_id=str(self.orderId),
@@ -171,10 +172,11 @@ class WireTrade(msgspec.Struct):
             side=SIDES[self.side],
             price=Decimal(self.price),
             size=Decimal(self.qty),
-            fee=fee(self.commission, self.commissionAsset, self.symbol),
+            fee=paid,
             realised=Decimal(self.realizedPnl),
             is_maker=self.maker,
             ts_event=self.time * MS,
+            other=other,
         )
 
 
@@ -196,13 +198,15 @@ def whose(client_id: str) -> tuple[str, str]:
     return ("", forced) if forced else (client_id, "")
 
 
-def fee(commission: str, asset: str, symbol: str) -> Decimal:
-    """A commission in quote units.
+def fee(commission: str, asset: str, symbol: str) -> tuple[Decimal, OtherFee | None]:
+    """A commission in quote units; and, where it was paid in another coin (BNB, if an account chose so), in that.
 
-    One that was paid in another coin (BNB, where an account has chosen so) cannot be reckoned here and counts as 0:
-    the balance of the quote asset is right all the same, since nothing was taken from it.
+    What that coin was worth is not told with it.
     """
-    return Decimal(commission) if symbol.partition("_")[0].endswith(asset) else Decimal(0)
+    amount = Decimal(commission)
+    if not amount or symbol.partition("_")[0].endswith(asset):
+        return amount, None
+    return Decimal(0), OtherFee(asset=asset, amount=amount)
 
 
 def place(order: OrderRequest, instrument: Instrument) -> HttpRequest:

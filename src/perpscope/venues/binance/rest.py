@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from perpscope.errors import FrameError
 from perpscope.model.instrument import Instrument, InstrumentId, instrument_id
 from perpscope.model.market import BookSnapshot
 from perpscope.model.stream import HttpRequest
@@ -140,6 +141,24 @@ def _instrument(row: _Symbol) -> Instrument:
         multiplier=multiplier,
         is_trading=row.status == TRADING,
         is_crypto=row.contractType != "TRADIFI_PERPETUAL" and row.underlyingType != "INDEX",
+    )
+
+
+def ruled(raw: bytes, instrument: Instrument) -> Instrument:
+    """An instrument with the filters that an exchangeInfo reply tells.
+
+    Raises:
+        FrameError: a refusal, not the documented shape, or the contract is not in it with tick and step.
+    """
+    found = next((one for one in instruments(raw) if one.symbol == instrument.symbol), None)
+    if found is None or found.tick_size is None or found.step_size is None:
+        raise FrameError(f"binance lists no {instrument.symbol} with a tick and a step", venue=VENUE)
+    return msgspec.structs.replace(
+        instrument,
+        tick_size=found.tick_size,
+        step_size=found.step_size,
+        min_notional=found.min_notional,
+        is_trading=found.is_trading,
     )
 
 

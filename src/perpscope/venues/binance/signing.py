@@ -17,6 +17,8 @@ RECV_WINDOW_MS = 5000
 KEY_HEADER = "X-MBX-APIKEY"
 #: What wants the key, and no signature.
 _BY_KEY_ALONE = frozenset({"/fapi/v1/listenKey"})
+#: What is told to everybody: asked without either, and with nothing that it has not asked for (-1104).
+_PUBLIC = frozenset({"/fapi/v1/exchangeInfo", "/fapi/v1/premiumIndex"})
 
 
 def signature(secret: str, text: str) -> str:
@@ -37,6 +39,8 @@ def signed(request: HttpRequest, key: str, secret: str, now_ms: int) -> HttpRequ
         secret: never kept, told or shown.
         now_ms: the venue's time, epoch ms.
     """
+    if request.path in _PUBLIC:
+        return request
     headers = (*request.headers, (KEY_HEADER, key))
     if request.path in _BY_KEY_ALONE:
         return msgspec.structs.replace(request, headers=headers)

@@ -208,6 +208,7 @@ def _order(order: _Order) -> list[UserEvent]:
     size = Decimal(order.l)
     if not size or not order.t:
         return [report]
+    paid, other = fee(order.n, order.N or "", order.s)
     fill = TradeReport(
         trade_id=order.t,
         venue_id=report.venue_id,
@@ -216,10 +217,11 @@ def _order(order: _Order) -> list[UserEvent]:
         side=report.side,
         price=Decimal(order.L),
         size=size,
-        fee=fee(order.n, order.N or "", order.s),
+        fee=paid,
         realised=Decimal(order.rp),
         is_maker=order.m,
         ts_event=report.ts_event,
+        other=other,
     )
     return [fill, report]
 

@@ -91,7 +91,7 @@ def traded(fill: Fill, rules: ContractRules) -> Json:
         "marginAsset": rules.quote,
         "quoteQty": money(fill.price * fill.size),
         "commission": money(fill.fee),
-        "commissionAsset": rules.quote,
+        "commissionAsset": fill.fee_coin or rules.quote,
         "time": fill.ts_ms,
         "positionSide": fill.held.value,
         "buyer": fill.side is Side.BUY,

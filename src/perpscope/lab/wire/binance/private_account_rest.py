@@ -50,7 +50,13 @@ class AccountRoutes:
             "marginAvailable": True,
             "updateTime": self._prices.now_ms,
         }
-        return [row]
+        return [row, *(self._coin(coin, has) for coin, has in account.coins.items())]
+
+    def _coin(self, coin: str, has: Decimal) -> Json:
+        """A balance that is no margin: what fees are paid from."""
+        none = dict.fromkeys(("crossUnPnl", "availableBalance", "maxWithdrawAmount"), money(ZERO))
+        row: Json = {"accountAlias": "SgsR", "asset": coin, "balance": money(has), "crossWalletBalance": money(has)}
+        return row | none | {"marginAvailable": False, "updateTime": self._prices.now_ms}
 
     def status(self, account: Account, _: Params) -> Json:
         """GET v3/account: positions that are held or asked for."""
@@ -276,9 +282,9 @@ def trading_status(_: Account, __: Params) -> Json:
     return {"indicators": {}, "updateTime": 0}
 
 
-def fee_burn(_: Account, __: Params) -> Json:
-    """GET feeBurn: there is nothing to burn."""
-    return {"feeBurn": False}
+def fee_burn(account: Account, _: Params) -> Json:
+    """GET feeBurn: whether fees are paid in the exchange's own coin."""
+    return {"feeBurn": bool(account.fee_coin)}
 
 
 def restrictions(account: Account, _: Params) -> Json:
@@ -336,7 +342,7 @@ def _earned(row: Income) -> Json:
         "symbol": row.symbol,
         "incomeType": row.kind,
         "income": money(row.amount),
-        "asset": _ASSET,
+        "asset": row.coin or _ASSET,
         "info": row.kind,
         "time": row.ts_ms,
         "tranId": row.id,

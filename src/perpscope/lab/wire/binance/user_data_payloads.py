@@ -37,7 +37,7 @@ def order_update(account: Account, told: OrderTold, prices: Prices) -> bytes:
         "z": size(order.filled, rules),
         "L": price(fill.price if fill else None, rules),
         "n": money(fill.fee if fill else ZERO),
-        "N": rules.quote,
+        "N": (fill.fee_coin if fill else "") or rules.quote,
         "T": order.updated_ms,
         "t": fill.id if fill else 0,
         "b": money(bids),
@@ -90,7 +90,9 @@ def account_update(account: Account, told: WalletTold, prices: Prices) -> bytes:
         "cw": money(account.cross_wallet),
         "bc": money(told.change),
     }
-    body: Json = {"m": told.reason, "B": [balance], "P": [_position(account, one, prices) for one in positions]}
+    held = account.coins.items() if told.reason == "ORDER" else ()
+    coins: list[Json] = [{"a": coin, "wb": money(has), "cw": money(has), "bc": "0"} for coin, has in held]
+    body: Json = {"m": told.reason, "B": [balance, *coins], "P": [_position(account, one, prices) for one in positions]}
     return _event("ACCOUNT_UPDATE", prices.now_ms, prices.now_ms, a=body)
 
 
