@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from perpscope.app import trading_mode
@@ -115,3 +116,17 @@ async def test_nobody_is_asked_before_live_is_allowed(
     asked = Asked(strategy="burst", typed="BTCUSDT", is_live=False, who="kim")
     assert await refused(lab, database, asked) == "live-not-armed"
     assert await refused(lab, database) == "trade-keys"
+
+
+@pytest.mark.usefixtures("keys")
+async def test_a_testnet_is_asked_neither_for_the_keys_rights_nor_for_evidence(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no page that tells what a key may do, and no money to lose; the symbol is typed all the same."""
+    monkeypatch.setattr("perpscope.venues.binance.TESTNETS", frozenset({"127.0.0.1"}))
+    lab.accounts.by_key[LAB_KEY].rights = KeyRights(can_withdraw=True)
+    asked = msgspec.structs.replace(ASKED, override="")
+    found = await armed(tmp_path / "m.db", tree(lab), "binance", "BTCUSDT", asked)
+    assert (found.state.mode, found.is_testnet) == (trading_mode.Mode.LIVE, True)
+    mistyped = msgspec.structs.replace(asked, typed="BTC")
+    assert await refused(lab, tmp_path / "other.db", mistyped) == "live-not-armed"

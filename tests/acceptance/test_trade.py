@@ -56,6 +56,10 @@ async def test_a_run_that_is_left_is_taken_up_from_the_exchange(tmp_path: Path) 
         first = await until(run_of(LIVE, tree, tmp_path, held=600), _is_protected)
         left, stops = held_at(lab), [one.client_id for one in account_of(lab).waits("BTCUSDT")]
         assert (float(left), len(stops), first.is_over) == (first.position, 1, False)
+        with JournalReader(place(tmp_path / "market.db", LIVE)) as journal:
+            page = journal.statuses()[0]
+        assert page.held.stop is not None  # it stands at the exchange, and people are told so
+        assert [one.id for one in page.working] == stops
         second = await until(run_of(LIVE, tree, tmp_path, held=600), _is_protected)
         assert (second.run, held_at(lab)) == (first.run, left)
         assert [one.client_id for one in account_of(lab).waits("BTCUSDT")] == stops

@@ -287,6 +287,46 @@ async def test_what_becomes_of_trading_is_told_once(store: Path, said_of: list[s
     assert said_of == []
 
 
+@pytest.mark.parametrize("has_heart", [True, False], ids=["alerts off", "nothing collected"])
+async def test_own_orders_are_told_without_alerts_and_without_a_heart(
+    tmp_path: Path, store: Path, has_heart: bool
+) -> None:
+    """What becomes of own money hangs neither on market alerts nor on a collector: a trader alone is told of."""
+    market, ears = Market(), Ears()
+    database = store if has_heart else tmp_path / "traded.db"
+    tree = settings(enabled=False) if has_heart else settings()
+    with held_journal(database) as journal:
+        async with watching(market, database, tree, ears):
+            for _ in range(400):
+                if database.with_name(f"{database.name}.alerts").exists() and is_kept(database, trades.NAME):
+                    break
+                await asyncio.sleep(0.05)
+            journal.filled("7f3a", "", trade(2))
+            for _ in range(400):
+                if ears.sayings:
+                    break
+                if has_heart:
+                    market.tell()
+                    market.liquidate(2e6)
+                await asyncio.sleep(0.05)
+    assert [saying.id for saying in ears.sayings] == ["fill:7f3a:1"]
+    assert ears.alerts == []
+    assert read_alerts(database, tree).is_enabled is not has_heart
+
+
+async def test_own_orders_may_be_left_untold(store: Path) -> None:
+    """`alerts.trades` off: the market's alerts are told, and nothing of a journal."""
+    market, ears = Market(), Ears()
+    with held_journal(store) as journal:
+        async with watching(market, store, settings(trades=False), ears):
+            await until(watched(store, "quiet"), market)
+            journal.filled("7f3a", "", trade(2))
+            market.liquidate(2e6)
+            await until(lambda: len(ears.alerts) == 1, market)
+    assert ears.sayings == []
+    assert not is_kept(store, trades.NAME)
+
+
 async def test_a_journal_that_cannot_be_read_is_logged_once(store: Path, said_of: list[str]) -> None:
     """And the watch over everything else goes on."""
     market, ears = Market(), Ears()

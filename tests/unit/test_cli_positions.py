@@ -82,7 +82,8 @@ def test_a_position_is_told_with_what_protects_it(database: Path, capsys: pytest
         )
     _, told = shown(capsys, "positions", "--db", str(database))
     for words in (
-        "DEMO 7f3a burst on BTC-USDT-PERP.BINANCE, running, mode live",
+        "mode paper: no order goes to a real exchange",
+        "DEMO 7f3a burst on BTC-USDT-PERP.BINANCE, running: orders to a made-up exchange, no money moves",
         "LONG 0.01 from 100000, mark 100500, +5.00; stop 99000, liquidated at 90500",
         "HALTED: storm",
         "MISMATCH: 0.01 against 0.02",
@@ -124,6 +125,8 @@ def test_a_journal_that_cannot_be_read_is_told(database: Path, capsys: pytest.Ca
     code, told = shown(capsys, "positions", "--db", str(database))
     assert code == 0
     assert "! market.db.live: the journal" in told
+    assert "what is held is not known" in told
+    assert "nothing is held" not in told
 
 
 def test_halting_works_without_a_trader(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,16 +155,19 @@ def test_halting_works_without_a_trader(database: Path, capsys: pytest.CaptureFi
 
 
 def test_what_nobody_closes_is_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A position left by a trader that is gone: not flat, exit code 1, and what to do. What paper left is none."""
+    """A position left by a trader that is gone: not flat, exit code 1, and what to do. No money was left on a lab."""
     for kind in (RunKind.LIVE, RunKind.PAPER):
         with held_journal(database, kind=kind) as journal:
             journal.report(status(kind=kind, at_ms=now_ms() - 60_000))
+    assert shown(capsys, "halt", "--db", str(database))[0] == 0
+    with held_journal(database) as journal:
+        journal.report(status(at_ms=now_ms() - 60_000, data="observed"))
     code, told = shown(capsys, "halt", "--db", str(database))
     assert code == 1
     assert "NOT FLAT" in told
-    assert "DEMO 7f3a BTC-USDT-PERP.BINANCE: LONG 0.01, stop at 99000" in told
+    assert "LIVE 7f3a BTC-USDT-PERP.BINANCE: LONG 0.01, stop at 99000" in told
     assert "perpscope trade burst takes it up and closes it" in told
-    assert "PAPER" not in told
+    assert "PAPER run 7f3a was left holding LONG 0.01: no money" in told
 
 
 class Trader:

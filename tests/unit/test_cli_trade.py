@@ -1,12 +1,15 @@
 """What `paper` and `trade` say while they run, and how the end is told."""
 
 import io
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from perpscope.app.answers.trade import label_of, label_words, money_words
 from perpscope.app.trade.run import Answer
-from perpscope.cli.trade import _label, _line, print_answer
+from perpscope.cli.main import run
+from perpscope.cli.trade import _line, print_answer
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.run import RunKind
 from perpscope.model.trade_status import Held, Money, Spread, TradeStatus
@@ -37,6 +40,7 @@ LONG = msgspec.structs.replace(FLAT, side="LONG", size=0.5, entry_price=100.0, m
 ANSWER = Answer(
     run="7f3a",
     kind=RunKind.LIVE,
+    label="DEMO",
     strategy="burst",
     instrument="BTC-USDT-PERP.BINANCE",
     data="demo",
@@ -74,7 +78,8 @@ ANSWER = Answer(
 )
 def test_the_label_says_whose_money_it_is(kind: RunKind, data: str, label: str) -> None:
     """Live is said of real money alone."""
-    assert _label(kind, data) == label
+    assert label_words(kind, data) == label
+    assert money_words(label_of(kind, data)).endswith("YOUR MONEY") is (label == "LIVE")
 
 
 def test_a_line_says_what_is_held_and_what_protects_it() -> None:
@@ -90,12 +95,43 @@ def test_a_line_says_what_is_held_and_what_protects_it() -> None:
 
 
 def test_the_end_is_told_with_what_does_not_agree() -> None:
-    """A replay that differs, and a position that is not the exchange's, are said aloud."""
+    """A replay that differs, a position and a wallet that are not the exchange's, are said aloud."""
     out = io.StringIO()
     print_answer(ANSWER, "DEMO", out=out)
     assert "the replay decides the same" in out.getvalue()
     assert "(agrees)" in out.getvalue()
+    assert "wallet" not in out.getvalue()
     out = io.StringIO()
-    print_answer(msgspec.structs.replace(ANSWER, replay_hash="b", position_matches=False, verdict=""), "DEMO", out=out)
+    off = msgspec.structs.replace(ANSWER, replay_hash="b", position_matches=False, verdict="", wallet_off=-3.25)
+    print_answer(off, "DEMO", out=out)
     assert "THE REPLAY DIFFERS" in out.getvalue()
     assert "DOES NOT AGREE" in out.getvalue()
+    assert "the exchange's wallet has -3.25 beyond these books" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("trade", "hold", "--live", "--config"), "trade-keys"),
+        (("paper", "hold", "--lab", "--symbol", "NOSUCH", "--config"), "symbol-unknown"),
+        (("paper", "hold", "--lab", "--venue", "moon", "--config"), "venue-unknown"),
+        (("paper", "nosuch", "--lab", "--config"), "strategy-unknown"),
+    ],
+    ids=["no keys", "no such symbol", "no such venue", "no such strategy"],
+)
+def test_what_is_wrong_is_told_before_anything_is_compiled(
+    words: tuple[str, ...],
+    code: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Compiling may take minutes; nobody waits for it to read that a key is missing."""
+    for name in ("PERPSCOPE_TRADE_KEY", "PERPSCOPE_TRADE_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "c.toml"
+    config.write_text("[trade]\nlive_enabled = true\n")
+    assert run([*words, str(config), "--db", str(tmp_path / "m.db")]) == 2
+    told = capsys.readouterr().err
+    assert f"error {code}" in told
+    assert "compiling" not in told

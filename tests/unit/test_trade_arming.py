@@ -112,6 +112,21 @@ def test_the_gate_opens_by_an_override_that_stays_on_record(database: Path) -> N
     assert acts(database)[0][1].endswith("incidents: 100,000 won to learn with")
 
 
+def test_a_testnet_asks_for_no_evidence_and_for_everything_else(database: Path) -> None:
+    """No money can be lost there; the setting, --live and the typed symbol are asked for all the same (DESIGN 7)."""
+    found = arm(database, LIVE, BITCOIN, ASKED, None, now_ms=NOW)
+    assert (found.state.mode, found.is_testnet, found.conditions, found.overridden) == (Mode.LIVE, True, [], [])
+    assert "testnet" in found.warnings[0]
+    assert [what for what, _ in acts(database)] == ["arm"]
+    for trade, asked in (
+        (Trade(), ASKED),
+        (LIVE, msgspec.structs.replace(ASKED, is_live=False)),
+        (LIVE, msgspec.structs.replace(ASKED, typed="BTC")),
+    ):
+        with pytest.raises(ConfigError):
+            arm(database, trade, BITCOIN, asked, None, now_ms=NOW)
+
+
 def test_nothing_is_armed_while_halted(database: Path) -> None:
     """Nor is it said in the journal that it was."""
     proven(database)

@@ -18,6 +18,10 @@ from perpscope.model.run import RunKind
 from perpscope.settings import Collect, Inference, Risk, Settings
 from perpscope.trading.strategy import Needs
 
+DEMO: dict[str, object] = {
+    "rest_url": "https://demo-fapi.binance.com",
+    "websocket_url": "wss://demo-fstream.binance.com",
+}
 LAB = {"binance": dict.fromkeys(("rest_url", "websocket_url", "clock_url"), "http://127.0.0.1:1")}
 
 
@@ -71,6 +75,27 @@ def test_a_heart_does_what_its_strategy_needs_and_no_more() -> None:
 def test_a_lab_is_a_lab_only_on_loopback(change: dict[str, object], *, is_lab: bool) -> None:
     """Nothing that could be the real exchange is exempt of being armed."""
     assert asking.is_lab(Settings(venue={"binance": {**LAB["binance"], **change}}), "binance") is is_lab
+
+
+@pytest.mark.parametrize(
+    ("venue", "table", "data"),
+    [
+        ("binance", {}, "observed"),
+        ("binance", DEMO, "demo"),
+        ("binance", {"rest_url": DEMO["rest_url"]}, "observed"),
+        ("binance", {"websocket_url": DEMO["websocket_url"]}, "observed"),
+        ("okx", DEMO, "observed"),
+        ("binance", LAB["binance"], "demo"),
+    ],
+    ids=["the exchange", "its demo", "orders alone", "market alone", "another's", "a lab"],
+)
+def test_money_is_made_up_where_orders_and_market_are(
+    venue: str, table: dict[str, object], data: str, tmp_path: Path
+) -> None:
+    """A testnet is called DEMO, and never counts as evidence; whatever could be the real exchange is the real one."""
+    tree = Settings(venue={venue: table})
+    found = asking.wanted(RunKind.PAPER, "burst", tree, tmp_path / "m.db", venue=venue, symbol="BTC", given={})
+    assert found.data == data
 
 
 def test_orders_go_where_a_dialect_for_them_is() -> None:

@@ -10,7 +10,8 @@ from tests.unit.run_recorded import START, Market, begun, live, paper, setup_of,
 from tests.unit.test_trade_divergence import refused
 
 from perpscope.app.risk_report import report
-from perpscope.app.trade.outcome import Ended, kept, of_run, outcome
+from perpscope.app.trade.outcome import Ended, kept, outcome
+from perpscope.app.trade.recordings import of_run
 from perpscope.app.trade.replaying import replayed
 from perpscope.errors import DataError
 from perpscope.model.order import Fill, OwnEvent, Resumed, Standing

@@ -8,6 +8,7 @@ import {
   outcomeOf,
   type SignalRow,
   type Strategy,
+  seenMs,
   thresholdOf,
   toldNow,
   toldThen,
@@ -50,6 +51,16 @@ describe("a lamp", () => {
     expect(litNow(burst, "book-imbalance", null, row({}), 600_000, 690_000)).toBe("met");
     expect(toldThen("pull", row({ values: { pull: 0.2 } }))).toBe(0.2);
     expect(toldThen("pull", undefined)).toBeNull();
+  });
+});
+
+describe("the moment of a lamp", () => {
+  it("is the close of the newest candle where candles tell it, else the decision's, else none", () => {
+    const rows = [candle(3, 100, 10), candle(4, 100, 10)];
+    expect(seenMs(1, row({ at_ms: 9_000 }), rows)).toBe(300_000);
+    expect(seenMs(null, row({ at_ms: 9_000 }), rows)).toBe(9_000);
+    expect(seenMs(null, undefined, rows)).toBeNull();
+    expect(seenMs(1, undefined, [])).toBeNull();
   });
 });
 

@@ -20,7 +20,7 @@ const flat: Held = {
   stop: null,
 };
 const long: Held = { ...flat, side: "LONG", size: 1, entry_price: 98, liquidation_price: 90, stop: 95 };
-const money = { deposit: 1_000, equity: 990, realised: -8, fees: 2, funding: 0 };
+const money = { deposit: 1_000, equity: 990, realised: -8, fees: 2, funding: 0, fees_elsewhere: 0, fees_unknown: 0 };
 const run = (id: string, own: Partial<Status> = {}, isRunning = true): RunNow => ({
   ...{ label: "PAPER", is_running: isRunning, age_ms: 0 },
   status: { run: id, held: flat, money, at_ms: 0, is_over: !isRunning, refused: {}, latency_ms: {}, ...own } as Status,

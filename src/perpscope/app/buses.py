@@ -77,6 +77,11 @@ def subscriber(
     return LocalSubscriber(socket_path(database), topics, group=group, member=member)
 
 
+def local(database: Path, topics: Collection[str]) -> Subscriber:
+    """A face's end of the local socket of a store's heart."""
+    return LocalSubscriber(socket_path(database), topics)
+
+
 def cache(settings: Settings, database: Path | None) -> Cache:
     """Where answers are kept: shared by Redis under the heart's name, or in this process alone.
 

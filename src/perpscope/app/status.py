@@ -165,12 +165,13 @@ def _polled_state(channel: Channel, pollers: Collection[Poller], ts_last: int, n
     return FeedState.STALE if now_ns - ts_last > bound_s * 1e9 else FeedState.LIVE
 
 
-def read_status(path: Path, settings: Settings | None = None) -> Status:
+def read_status(path: Path, settings: Settings | None = None, home: Path | None = None) -> Status:
     """The status of a store, read beside whoever writes it.
 
     Args:
         path: the store.
         settings: by which way its venues are asked, and where the budget is kept; None = who refuses is not looked up.
+        home: the database beside which runs on paper and live are; None = the store.
 
     Raises:
         ConfigError: a venue's settings are wrong.
@@ -191,7 +192,7 @@ def read_status(path: Path, settings: Settings | None = None) -> Status:
             availability=availability([(feed.venue, feed.channel) for feed in feeds]),
             refused=[] if settings is None else _refused(dict.fromkeys(feed.venue for feed in feeds), settings),
             heart=None if heart is None else heart_line(heart, is_running=running),
-            trading=[] if settings is None else _trading(path, settings),
+            trading=[] if settings is None else _trading(home or path, settings),
         )
 
 

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -51,6 +52,17 @@ def find(name: str) -> Venue:
         hint = f"did you mean {like!r}?" if like else f"known: {', '.join(known)}"
         raise ConfigError("venue-unknown", f"unknown venue {name!r}", hint=hint)
     return venue_of(importlib.import_module(f"perpscope.venues.{name}"))
+
+
+def is_testnet(name: str, own: VenueSettings) -> bool:
+    """Whether a venue is reached at its testnet, by REST and by stream: its own words, and play money.
+
+    Args:
+        name: of the venue.
+        own: where it is reached.
+    """
+    hosts: frozenset[str] = getattr(importlib.import_module(f"perpscope.venues.{name}"), "TESTNETS", frozenset())
+    return all(urlsplit(url).hostname in hosts for url in (own.rest_url, own.websocket_url))
 
 
 def configured(name: str, own: VenueSettings) -> Venue:

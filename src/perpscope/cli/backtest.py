@@ -96,12 +96,17 @@ def _make(told: dict[str, Any], report: Path | None, *, json: bool) -> None:
 
 def print_run(run: "Run", swept: "Swept | None", walked: "Walked | None", *, out: TextIO) -> None:
     """Print what a run came to, its verdict first."""
+    from perpscope.app.answers.trade import label_words
     from perpscope.reports.numerals import window
 
     told = run.summary
     print(f"{told.verdict.value}: {told.why}", file=out)
     span = window(told.from_ms, told.to_ms)
-    print(f"{told.strategy} on {told.instrument} · {span} · {told.coverage:.1%} of it seen · {told.path}", file=out)
+    label = label_words(told.kind, told.data)
+    print(
+        f"{label} · {told.strategy} on {told.instrument} · {span} · {told.coverage:.1%} of it seen · {told.path}",
+        file=out,
+    )
     if swept is not None:
         print(
             f"the best of {len(swept.points):,} points of the grid, {run.trials:,} tried on these data in all", file=out

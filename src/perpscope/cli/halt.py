@@ -51,7 +51,7 @@ def _print(found: "Halt") -> None:
         print(f"! {words}", file=sys.stderr)
     if found.is_flat:
         told = f"{', '.join(found.told)} told so" if found.told else "no trader runs"
-        print(f"flat: nothing is held and no order works ({told}, {found.seconds:.1f} s)")
+        print(f"flat: no money is held and no order works ({told}, {found.seconds:.1f} s)")
         return
     print(f"NOT FLAT after {found.seconds:.1f} s:")
     for run in found.still_open:

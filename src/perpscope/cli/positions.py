@@ -34,20 +34,41 @@ def positions(
 
 
 def _print(found: "Positions") -> None:
-    halted = f", HALTED: {found.mode.halted}" if found.mode.halted else ""
-    print(f"mode {found.mode.mode}{halted}")
+    print(f"mode {found.mode.mode}: {_mode(found)}")
+    if found.mode.halted:
+        _red(f"HALTED: {found.mode.halted}; perpscope risk reset lifts it")
     for run in found.runs:
         _print_run(run)
-    if not found.runs:
+    if not found.runs and found.faults:
+        print("what is held is not known: a journal cannot be read")
+    elif not found.runs:
         print("nothing is held and nobody trades; perpscope paper STRATEGY begins, --all shows runs that are over")
     for words in found.faults:
         print(f"! {words}", file=sys.stderr)
 
 
+def _mode(found: "Positions") -> str:
+    """How far decisions may go, for real money; a lab asks nobody."""
+    match found.mode.mode:
+        case "observe":
+            return "nothing is ordered"
+        case "paper":
+            return "no order goes to a real exchange"
+    armed = found.mode.armed
+    if armed is None:
+        return "nothing is armed: no order goes to a real exchange"
+    return f"armed for {armed.strategy} on {armed.instrument} until {_moment(armed.until_ms, '%Y-%m-%d %H:%M UTC')}"
+
+
 def _print_run(run: "RunHolds") -> None:
+    from perpscope.app.answers.trade import label_words, money_words
+
     told = run.now.status
     state = "running" if run.now.is_running else "over" if told.is_over else f"silent for {run.now.age_ms / 1e3:,.0f} s"
-    print(f"{run.now.label} {told.run} {told.strategy} on {told.instrument}, {state}, mode {told.mode}")
+    name = f"{told.run} {told.strategy} on {told.instrument}"
+    print(f"{label_words(told.kind, told.data)} {name}, {state}: {money_words(run.now.label)}")
+    if told.mode == "observe" and not told.is_over:
+        _red("  mode observe: nothing new is ordered; stops that stand stay")
     print(f"  {_held(told)}")
     if told.halted:
         _red(f"  HALTED: {told.halted}")
@@ -63,7 +84,8 @@ def _print_run(run: "RunHolds") -> None:
     for order in told.working:
         print(f"  order {_working(order)}")
     for fill in run.fills_today[:_MOST_FILLS]:
-        print(f"  fill  {_moment(fill.at_ms)} {fill.side} {fill.size} at {fill.price}, fee {fill.fee}")
+        paid = "" if fill.paid_in is None else f" (paid {fill.paid_in})"
+        print(f"  fill  {_moment(fill.at_ms)} {fill.side} {fill.size} at {fill.price}, fee {fill.fee}{paid}")
     more = len(run.fills_today) - _MOST_FILLS
     if more > 0:
         print(f"  and {more} fills more today")
@@ -87,10 +109,10 @@ def _working(order: "WorkingNow") -> str:
     return f"{order.id} {order.role} {order.kind} {order.side} {order.size or 'all'}{price}: {order.state}"
 
 
-def _moment(at_ms: int) -> str:
+def _moment(at_ms: int, form: str = "%H:%M:%S") -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(at_ms / 1e3, UTC).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(at_ms / 1e3, UTC).strftime(form)
 
 
 def _red(words: str) -> None:

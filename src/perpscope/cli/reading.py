@@ -18,15 +18,18 @@ def status(
 ) -> None:
     """Feeds, counts and the database."""
     from perpscope.app import places
+    from perpscope.app.shown_market import ShownMarket
     from perpscope.app.status import read_status
     from perpscope.cli.screen import print_status, watch_status
 
     loaded = settings(config=config, db=db)
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
+    store = ShownMarket(path).look().store
     if watch and not json:
-        watch_status(path, loaded.settings)
-    found = read_status(path, loaded.settings)
-    print(f"database {path} ({why})", file=sys.stderr)
+        watch_status(store, loaded.settings, path)
+    found = read_status(store, loaded.settings, path)
+    told = "" if store == path else f"; nothing was collected into it: the market is a trader's own, {store}"
+    print(f"database {path} ({why}){told}", file=sys.stderr)
     print_status(found, json=json, out=sys.stdout)
 
 

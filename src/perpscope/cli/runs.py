@@ -1,4 +1,4 @@
-"""`runs`: what was kept of backtests, and later of paper and live trading."""
+"""`runs`: what was kept of backtests, and of paper and live trading."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Runs of strategies that were kept.", no_args_is_help=True, rich_markup_mode=None)
 
-Which = Annotated[str, typer.Argument(help="Id of a run, or as much of it as no other begins with.")]
+#: Runs among which one is looked for by its name.
+_ALL = 1_000_000
+
+Which = Annotated[
+    str, typer.Argument(help="Id of a run, as much of it as no other begins with, or latest.", metavar="RUN")
+]
 
 
 @app.command("list")
@@ -31,8 +36,9 @@ def list_(
     if json:
         print(msgspec.json.encode(found).decode())
         return
+    words = _recordings(db, config) if any(told.kind.value != "backtest" for told in found) else {}
     for told in found:
-        print(_line(told))
+        print(_line(told, words.get(told.id, "")))
     if not found:
         _say("no run is kept here: perpscope backtest makes some")
 
@@ -83,7 +89,7 @@ def rm(which: Which, db: Db = None, config: Config = None, json: Json = False) -
 
 @app.command()
 def divergence(
-    run: Annotated[str, typer.Argument(help="Id of a run on paper or live.")],
+    run: Which,
     recordings: Annotated[
         Path | None, typer.Option("--recordings", help="Folder its recordings are in, if they were moved.")
     ] = None,
@@ -95,10 +101,12 @@ def divergence(
     from perpscope.app.kept_code import keep_compiled
 
     keep_compiled()
-    from perpscope.app.trade.divergence import lines, of_journal
+    from perpscope.app.run_names import meant
+    from perpscope.app.trade.divergence import known, lines, of_journal
 
     loaded = settings(config=config, db=db)
-    found = of_journal(database(loaded), run, recordings)
+    path = database(loaded)
+    found = of_journal(path, meant(run, known(path), unknown="trade-run-unknown"), recordings)
     if json:
         print(msgspec.json.Encoder(decimal_format="number").encode(found).decode())
     else:
@@ -108,13 +116,27 @@ def divergence(
 
 
 def _found(which: str, db: Path | None, config: Path | None) -> "Run":
+    from perpscope.app.run_names import Known, meant
     from perpscope.errors import DataError
 
     with _runs(db, config) as runs:
-        run = runs.get(which)
+        told = [Known(id=one.id, at_ms=one.made_ms, words=_what(one)) for one in runs.list(_ALL)]
+        run = runs.get(meant(which, told))
     if run is None:
-        raise DataError("run-unknown", f"no one run is called {which!r}", hint="perpscope runs list shows the ids")
+        raise DataError("run-unknown", f"run {which!r} is gone meanwhile", hint="perpscope runs list shows the ids")
     return run
+
+
+def _recordings(db: Path | None, config: Path | None) -> dict[str, str]:
+    """What has become of recordings that are not where they were; nothing where no journal tells."""
+    from perpscope.app.trade.recordings import gone
+    from perpscope.errors import PerpscopeError
+
+    try:
+        return gone(database(settings(config=config, db=db)))
+    except PerpscopeError as error:
+        _say(f"! {error.message}")
+        return {}
 
 
 def _runs(db: Path | None, config: Path | None) -> "Runs":
@@ -127,11 +149,20 @@ def _runs(db: Path | None, config: Path | None) -> "Runs":
     return Runs(path)
 
 
-def _line(told: "RunSummary") -> str:
+def _what(told: "RunSummary") -> str:
+    from perpscope.app.answers.trade import label_words
+
+    return f"{label_words(told.kind, told.data)} {told.strategy} on {told.instrument}"
+
+
+def _line(told: "RunSummary", more: str) -> str:
+    from perpscope.app.answers.trade import label_words
+
     rate = "   –" if told.win_rate is None else f"{told.win_rate:4.0%}"
     return (
-        f"{told.id}  {_moment(told.made_ms)}  {told.strategy:<10} {told.instrument:<26} {told.trades:>6,} trades "
-        f"{rate} won  net {told.net:>+12,.2f}  {told.verdict.value}"
+        f"{told.id}  {_moment(told.made_ms)}  {label_words(told.kind, told.data):<19} {told.strategy:<10} "
+        f"{told.instrument:<26} {told.trades:>6,} trades "
+        f"{rate} won  net {told.net:>+12,.2f}  {told.verdict.value}{f' · {more}' if more else ''}"
     )
 
 

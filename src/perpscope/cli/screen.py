@@ -91,12 +91,12 @@ def _trading(run: TradingLine) -> Text:
     return Text(f"{run.label}  {run.run} {run.strategy} on {run.instrument}{state}{took}")
 
 
-def watch_status(path: Path, settings: Settings) -> NoReturn:
+def watch_status(path: Path, settings: Settings, home: Path) -> NoReturn:
     """Draw the status of a store each second until Ctrl-C."""
-    with Live(render(read_status(path, settings)), console=_console(sys.stdout), auto_refresh=False) as screen:
+    with Live(render(read_status(path, settings, home)), console=_console(sys.stdout), auto_refresh=False) as screen:
         while True:
             time.sleep(1.0)
-            screen.update(render(read_status(path, settings)), refresh=True)
+            screen.update(render(read_status(path, settings, home)), refresh=True)
 
 
 class Screen:

@@ -15,6 +15,7 @@ from perpscope.cli.options import Config, Db, Duration, Json, database, settings
 from perpscope.errors import ConfigError
 
 if TYPE_CHECKING:
+    from perpscope.app.trade.lab import LabMarket
     from perpscope.app.trade.run import Answer, TradeRun
     from perpscope.config import Loaded
     from perpscope.feeds.private_calls import Keys
@@ -119,7 +120,8 @@ def _arm(
         _say(f"overridden, on record: {name}")
     until = 0 if found.state.armed is None else found.state.armed.until_ms
     at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until / 1e3))
-    print(f"LIVE is armed: {strategy} on {typed} until {at}")
+    label = "DEMO" if found.is_testnet else "LIVE"
+    print(f"{label} is armed: {strategy} on {typed} until {at}")
     print(f"  perpscope trade {strategy} --symbol {typed} --live begins; perpscope halt ends everything")
 
 
@@ -165,20 +167,26 @@ def _start(asked: _Asked, loaded: "Loaded") -> NoReturn:
     import uvloop
 
     from perpscope.app import doctor_machine
+    from perpscope.app.demo import rate_of
     from perpscope.app.trade import warming
+    from perpscope.app.trade.credentials import keys_of
+    from perpscope.app.trade.lab import LabMarket
 
     doctor_machine.refuse_too_few_open_files()
+    market: LabMarket | None = None
+    if asked.is_lab:
+        market = LabMarket(asked.venue, asked.symbol, seed=asked.seed, speed=rate_of(asked.speed), database=asked.db)
+    elif asked.kind.value == "live":
+        keys_of(loaded.settings.trade)  # what is missing is told before anything is compiled
     warming.compiled(asked.strategy, loaded.settings, _say)
-    raise typer.Exit(uvloop.run(_traded(asked, loaded)))
+    raise typer.Exit(uvloop.run(_traded(asked, loaded, market)))
 
 
-async def _traded(asked: _Asked, loaded: "Loaded") -> int:
-    from perpscope.app.demo import rate_of
-    from perpscope.app.trade.lab import KEYS, LabMarket
+async def _traded(asked: _Asked, loaded: "Loaded", market: "LabMarket | None") -> int:
+    from perpscope.app.trade.lab import KEYS
 
-    if not asked.is_lab:
+    if market is None:
         return await _run(asked, loaded.settings, database(loaded), None)
-    market = LabMarket(asked.venue, asked.symbol, seed=asked.seed, speed=rate_of(asked.speed), database=asked.db)
     async with market:
         return await _run(asked, market.settings(loaded.settings), market.database, KEYS)
 
@@ -186,6 +194,7 @@ async def _traded(asked: _Asked, loaded: "Loaded") -> int:
 async def _run(asked: _Asked, tree: "Settings", path: Path, keys: "Keys | None") -> int:
     """Trade until it is over; Ctrl-C ends it in order, a second one at once."""
     from perpscope.app import strategies
+    from perpscope.app.answers.trade import label_words
     from perpscope.app.trade import asking
 
     wanted = asking.wanted(
@@ -208,7 +217,7 @@ async def _run(asked: _Asked, tree: "Settings", path: Path, keys: "Keys | None")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    lines = _Lines(_label(wanted.kind, wanted.data), is_shown=not asked.is_json)
+    lines = _Lines(label_words(wanted.kind, wanted.data), is_shown=not asked.is_json)
     answer = await run.run(asked.duration, on_tick=lines.look)
     if asked.is_json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
@@ -234,13 +243,6 @@ class _Lines:
         told = run.status
         if told is not None:
             _say(_line(self.label, told))
-
-
-def _label(kind: "RunKind", data: str) -> str:
-    """Whose money it is: nobody's, a made-up exchange's, or yours."""
-    if kind.value == "paper":
-        return "PAPER" if data == "observed" else "PAPER, DEMO DATA"
-    return "LIVE" if data == "observed" else "DEMO"
 
 
 def _line(label: str, told: "TradeStatus") -> str:

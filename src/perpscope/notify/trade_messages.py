@@ -6,6 +6,7 @@ In: values. Out: lines of HTML with everything escaped that was not written here
 from typing import Final
 
 from perpscope.analytics.alerts.saying import Traded
+from perpscope.app.answers.trade import label_words
 from perpscope.app.trade.positions import RunHolds
 from perpscope.model.run import RunSummary
 from perpscope.notify.figures import in_words, price, safe
@@ -48,7 +49,7 @@ def held_lines(run: RunHolds, language: Language) -> list[str]:
     """What a run holds and what protects it."""
     told, held = run.now.status, run.now.status.held
     lines = [
-        f"<b>{run.now.label}</b> "
+        f"<b>{label_words(told.kind, told.data)}</b> "
         + phrase(
             language, "trade run", strategy=safe(told.strategy), instrument=safe(told.instrument), run=safe(told.run)
         )
@@ -92,14 +93,15 @@ def money_lines(run: RunHolds, language: Language) -> list[str]:
         fees=money(account.fees),
         funding=money(account.funding, signed=True),
     )
-    return [f"<b>{run.now.label}</b> {head}", figures]
+    return [f"<b>{label_words(told.kind, told.data)}</b> {head}", figures]
 
 
 def run_lines(told: RunSummary, language: Language) -> list[str]:
     """A run that was kept."""
     verdict = word(language, told.verdict.value) or safe(told.verdict.value.replace("-", " "))
     come = phrase(language, "run line", trades=f"{told.trades:,}", net=money(told.net, signed=True), verdict=verdict)
-    return [f"<b>{safe(told.id)}</b> {safe(told.kind.value)} {safe(told.strategy)} {safe(told.instrument)} · {come}"]
+    label = label_words(told.kind, told.data)
+    return [f"<b>{safe(told.id)}</b> {label} {safe(told.strategy)} {safe(told.instrument)} · {come}"]
 
 
 def amount(size: float | None) -> str:

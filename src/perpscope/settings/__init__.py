@@ -187,6 +187,9 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     """What is worth telling; the rules themselves are `[alert.NAME]`."""
 
     enabled: Annotated[bool, Meta(description="watch the rules while a face is served")] = True
+    trades: Annotated[
+        bool, Meta(description="tell of own fills, stops, halts and positions without a stop, alerts watched or not")
+    ] = True
     defaults: Annotated[
         bool, Meta(description="the rules that come with perpscope, beside those of `[alert.NAME]`")
     ] = True

@@ -69,9 +69,14 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     keys: Annotated[
         str, Meta(description="file with the account's key and secret, readable by its owner alone; empty = none")
     ] = ""
+    recordings_gb: Annotated[
+        float,
+        Meta(ge=0, description="gigabytes of recordings of paper and live runs; oldest go first; 0 = no limit"),
+    ] = 20.0
     armed_h: Annotated[float, Meta(gt=0, le=168, description="hours until live has to be armed again")] = 12.0
     lease_s: Annotated[
-        float, Meta(ge=1, le=300, description="seconds after which an account is free whose trader is gone")
+        float,  # longer than an exchange takes an order that was signed before (5 s): a lost account orders nothing
+        Meta(ge=6, le=300, description="seconds after which an account is free whose trader is gone"),
     ] = 10.0
 
 

@@ -176,8 +176,12 @@ class Journal:
         """
         body, crc = packed(order)
         with self._holding() as connection:
-            row = connection.execute("SELECT body FROM orders WHERE id = ?", (order.id,)).fetchone()
-            if row is not None:
+            added = connection.execute(
+                "INSERT INTO orders (id, run, body, crc) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                (order.id, run, body, crc),
+            )
+            if not added.rowcount:
+                row = connection.execute("SELECT body FROM orders WHERE id = ?", (order.id,)).fetchone()
                 if row[0] == body:
                     return
                 raise StoreError(
@@ -185,9 +189,6 @@ class Journal:
                     f"order {order.id} is in the journal with another content",
                     hint="an id is of one order for ever; this is a bug, please report it",
                 )
-            connection.execute(
-                "INSERT INTO orders (id, run, body, crc) VALUES (?, ?, ?, ?)", (order.id, run, body, crc)
-            )
             journal_acts.add(connection, run, "order", body.decode(), order.ts_recv // _MS)
 
     def note(self, order: str, state: str, ts: int, *, venue_id: str = "", why: str = "") -> None:

@@ -6,7 +6,7 @@ before. It works inside a transaction of the journal, so that an act stands if a
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -22,10 +22,10 @@ def add(connection: sqlite3.Connection, who: str, what: str, why: str, at_ms: in
     """Write a line after the last, within the transaction that is open."""
     last = connection.execute("SELECT seq, hash FROM acts ORDER BY seq DESC LIMIT 1").fetchone()
     seq, before = (0, GENESIS) if last is None else last
-    act = JournalAct(seq=seq + 1, at_ms=at_ms, who=who, what=what, why=why, before=before, hash="")
+    act = (seq + 1, at_ms, who, what, why, before)
     connection.execute(
         f"INSERT INTO acts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- ours
-        (*msgspec.structs.astuple(act)[:6], digest(act)),
+        (*act, digest(act)),
     )
 
 
@@ -35,26 +35,22 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[JournalAct]:
     return [_act(row) for row in rows]
 
 
-def all_of(connection: sqlite3.Connection) -> Iterable[JournalAct]:
-    """Every line, oldest first."""
-    return (_act(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM acts ORDER BY seq"))  # noqa: S608 -- ours
-
-
-def fault(acts: Iterable[JournalAct]) -> str | None:
-    """What is wrong with a whole chain; None if every line stands as it was written."""
+def fault(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the whole chain; None if every line stands as it was written."""
     before = GENESIS
-    for place, act in enumerate(acts, start=1):
-        if act.seq != place:
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM acts ORDER BY seq")  # noqa: S608 -- ours
+    for place, (*told, found) in enumerate(rows, start=1):
+        if told[0] != place:
             return f"act {place} is missing"
-        if act.before != before or act.hash != digest(act):
+        if told[5] != before or found != digest(told):
             return f"act {place} is not what was written"
-        before = act.hash
+        before = found
     return None
 
 
-def digest(act: JournalAct) -> str:
+def digest(told: Sequence[object]) -> str:
     """sha256 of a line without its own hash."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.astuple(act)[:6])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
 
 
 def _act(row: tuple[int, int, str, str, str, str, str]) -> JournalAct:

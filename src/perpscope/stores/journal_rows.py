@@ -7,7 +7,7 @@ bit in one is seen when it is read, which SQLite's own check of a file would mis
 import zlib
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -22,7 +22,8 @@ from perpscope.model.trade_status import TradeStatus
 INTENDED: Final = "intended"
 
 _encode = msgspec.json.Encoder(order="sorted").encode
-R = TypeVar("R", OrderRequest, TradeReport, FundingReport, TradeStatus)
+Body: TypeAlias = OrderRequest | TradeReport | FundingReport | TradeStatus
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class JournalRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +117,8 @@ def packed(body: OrderRequest | TradeReport | FundingReport | TradeStatus) -> tu
     return raw, zlib.crc32(raw)
 
 
-def unpacked(raw: bytes | str, crc: int, kind: type[R]) -> R:
-    """A body read back.
+def check(raw: bytes | str, crc: int, kind: type[msgspec.Struct]) -> None:
+    """See that a body is what was written.
 
     Raises:
         StoreError: "journal-damaged".
@@ -128,6 +129,15 @@ def unpacked(raw: bytes | str, crc: int, kind: type[R]) -> R:
             f"a {kind.__name__} of the journal is not what was written: {raw[:60]!r}",
             hint="move the file aside: what stands on the exchange is taken over from there",
         )
+
+
+def unpacked(raw: bytes | str, crc: int, kind: type[R]) -> R:
+    """A body read back.
+
+    Raises:
+        StoreError: "journal-damaged".
+    """
+    check(raw, crc, kind)
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.MsgspecError as error:

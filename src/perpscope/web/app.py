@@ -24,6 +24,8 @@ from perpscope.app import api_keys, buses, places
 from perpscope.app.alerts.service import AlertService
 from perpscope.app.alerts.sink import SinkMaker
 from perpscope.app.face import TOPICS, Live
+from perpscope.app.shown_market import Following, ShownMarket
+from perpscope.ports import Subscriber
 from perpscope.settings import Settings
 from perpscope.web import dashboard, openapi, pages, routes, tickets
 from perpscope.web.answers import Answers, ready
@@ -66,8 +68,9 @@ def create_app(
     Raises:
         ConfigError: a setting is wrong.
     """
-    heard = Live(buses.subscriber(settings, database, TOPICS)) if live is None else live
-    sources = Sources(settings, database, heard, buses.cache(settings, database))
+    shown = None if database is None else ShownMarket(database)
+    heard = Live(_subscriber(settings, database, shown)) if live is None else live
+    sources = Sources(settings, database, heard, buses.cache(settings, database), shown=shown)
     answers = Answers(sources)
     served = found() if endpoints is None else tuple(endpoints)
     hub = Hub(settings.web, heard, answers, served)
@@ -88,6 +91,13 @@ def create_app(
         *_pages(settings, served),
     ]
     return Requests(_guarded(app, settings, given, served), traffic)
+
+
+def _subscriber(settings: Settings, database: Path | None, shown: ShownMarket | None) -> Subscriber | None:
+    """What is listened to: Redis where it is set, else the heart of whichever market is shown."""
+    if shown is None or settings.redis.bus:
+        return buses.subscriber(settings, database, TOPICS)
+    return Following(shown, lambda store: buses.local(store, TOPICS))
 
 
 def _framework(lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:

@@ -38,6 +38,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "mode-file": 503,
     "trade-run-unknown": 404,
     "run-recordings": 404,
+    "recording-removed": 410,
 }
 
 

@@ -4,12 +4,13 @@ What the heart told goes before what its store says; a store is looked at no oft
 """
 
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from perpscope.app.face import Heart
+from perpscope.app.shown_market import Shown
 from perpscope.app.status import FeedLine, HeartLine, is_at_work, market_now
 from perpscope.errors import PerpscopeError
 from perpscope.feeds.clock import wall_ns
@@ -38,12 +39,12 @@ class Standing:
     """Looks, and remembers for half a second while the heart does as it did. From any thread.
 
     Args:
-        database: the store; None = a replica.
+        market: whose market is shown; None = a replica's.
         live: what the heart told.
     """
 
-    def __init__(self, database: Path | None, live: "Live") -> None:
-        self._database = database
+    def __init__(self, market: Callable[[], Shown | None], live: "Live") -> None:
+        self._market = market
         self._live = live
         self._lately: tuple[float, Stand, Heart] | None = None
 
@@ -59,16 +60,17 @@ class Standing:
 
     def _stored(self) -> Stand:
         """As the store says: no heart was heard yet."""
-        if self._database is None:
+        market = self._market()
+        if market is None:
             return _nothing("no heart was heard yet")
         try:
-            with SqliteReader.open(self._database) as reader:
+            with SqliteReader.open(market.store) as reader:
                 heart, feeds, kind = reader.heart(), reader.feeds(), reader.kind
         except PerpscopeError as error:
             return _nothing(error.message)
         now_ns, runs = market_now(heart, kind), is_at_work(heart)
         lines = [_line(feed, now_ns, runs=runs) for feed in feeds]
-        notes = [] if runs else [_over(kind)]
+        notes = [] if runs else [_over(kind), *([market.note] if market.note else [])]
         return Stand(data=kind, now_ms=now_ns // _MS_NS, feeds=lines, is_fed=runs, notes=notes)
 
     def _told(self, told: "Status") -> Stand:

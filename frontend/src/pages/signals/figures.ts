@@ -59,6 +59,14 @@ export function toldNow(rule: string, row: SignalRow | undefined, atMs: number, 
   return row === undefined || atMs - row.at_ms > freshMs ? null : toldThen(rule, row);
 }
 
+const CANDLE_MS = 60_000;
+
+/** The moment a lamp is as of: the close of the newest candle where candles tell the figure, else a decision's. */
+export function seenMs(now: number | null, row: SignalRow | undefined, candles: readonly Candle[]): number | null {
+  if (now === null) return row?.at_ms ?? null;
+  return candles.length === 0 ? null : Math.max(...candles.map((one) => one.open_ms)) + CANDLE_MS;
+}
+
 /** A rule's figure at a decision, however long ago. */
 export const toldThen = (rule: string, row: SignalRow | undefined): number | null =>
   row?.values[GAUGES[rule]?.value ?? ""] ?? null;

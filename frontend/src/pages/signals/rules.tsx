@@ -4,7 +4,7 @@ import type { Answer } from "../../live/answers";
 import type { Body } from "../../live/api";
 import { ageMs, marketNow, marketRate, second } from "../../live/clock";
 import type { Sheet } from "../../ui/export";
-import { age, iso, number, UNKNOWN } from "../../ui/format";
+import { age, clockZoned, iso, number, UNKNOWN } from "../../ui/format";
 import { Panel } from "../../ui/panel";
 import { plain, verdictGlyph, verdictOf, verdictTone, verdictWord } from "../../words/verdicts";
 import {
@@ -18,6 +18,7 @@ import {
   type SignalRow,
   type SignalsBody,
   type Strategy,
+  seenMs,
   thresholdOf,
   toldNow,
   toldThen,
@@ -124,7 +125,7 @@ function Card({ strategy, row, candles }: { strategy: Strategy; row: SignalRow |
       </p>
       <ul class="rule-lamps">
         {strategy.entry_rules.map((rule) => (
-          <Rule key={rule} strategy={strategy} rule={rule} row={row} now={figureNow(strategy, rule, candles)} />
+          <Rule key={rule} strategy={strategy} rule={rule} row={row} candles={candles} />
         ))}
       </ul>
       <Newest row={row} />
@@ -136,11 +137,13 @@ interface RuleProps {
   strategy: Strategy;
   rule: string;
   row: SignalRow | undefined;
-  now: number | null;
+  candles: Candle[];
 }
 
-function Rule({ strategy, rule, row, now }: RuleProps) {
+function Rule({ strategy, rule, row, candles }: RuleProps) {
   second.value;
+  const now = figureNow(strategy, rule, candles);
+  const seen = seenMs(now, row, candles);
   const atMs = marketNow();
   const lit = litNow(strategy, rule, now, row, atMs, freshMs());
   const known = GAUGES[rule];
@@ -170,6 +173,7 @@ function Rule({ strategy, rule, row, now }: RuleProps) {
             <span class="dim">{known === undefined ? "" : says(known.unit)}</span>
           </span>
         )}
+        {seen === null ? null : <span class="dim nowrap">{says("as_of", { at: clockZoned(seen) })}</span>}
       </span>
     </li>
   );

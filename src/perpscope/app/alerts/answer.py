@@ -206,7 +206,8 @@ def _alert(row: LoggedAlert) -> AlertTold | None:
 def _notes(settings: Settings, watcher: Watcher | None) -> list[str]:
     notes = ["a hit rate says what followed an alert, beside what follows any minute; it is no forecast"]
     if not settings.alerts.enabled:
-        notes.append("alerts are off: alerts.enabled")
+        own = "; own orders are told of all the same: alerts.trades" if settings.alerts.trades else ""
+        notes.append(f"alerts are off: alerts.enabled{own}")
     elif watcher is None or not watcher.is_running:
         notes.append("nobody watches now: a face that runs beside a collector does")
     elif watcher.note is not None:

@@ -1,7 +1,7 @@
 """One life of the watch over a store's alerts: begun with the past, looked at each second, written down as it goes.
 
-In: the heart's messages, mutes that anybody may set, and what an earlier life left. Out: rows of the log, and messages
-in the outbox of each sink; an alert is in the log before it goes out, so that no restart tells it twice.
+In: the heart's messages, mutes that anybody may set, and what an earlier life left. Out: what is to be written down and
+told, to the `Post`; an alert is in the log before it goes out, so that no restart tells it twice.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -22,13 +22,11 @@ from perpscope.analytics.alerts.watch import Kept, Watch
 from perpscope.app.alerts import hours, past
 from perpscope.app.alerts.answer import MuteTold, muted
 from perpscope.app.alerts.beside import Beside
-from perpscope.app.alerts.controls import LogControls
 from perpscope.app.alerts.digesting import digest
-from perpscope.app.alerts.ledger import Ledger
-from perpscope.app.alerts.outbox import Message, Outbox
+from perpscope.app.alerts.outbox import Message
+from perpscope.app.alerts.post import Post
 from perpscope.app.alerts.replaying import WARM_MS
 from perpscope.app.alerts.silence import Silences
-from perpscope.app.alerts.sink import Delivery, SinkMaker
 from perpscope.app.alerts.standing import Standing, rule_standings
 from perpscope.app.alerts.watcher import Due, Watcher
 from perpscope.app.face import Live
@@ -45,7 +43,6 @@ _DAY_MS: Final = 86_400_000
 #: What a store is behind its market at most, real seconds (chosen by hand).
 _BEHIND_S: Final = 10.0
 _log = structlog.get_logger()
-T = TypeVar("T")
 
 
 class Life:
@@ -56,20 +53,16 @@ class Life:
         store: its database.
         live: what the heart tells; it is live.
         rules: to be watched.
-        ledger: written by `writing` alone.
-        writing: the thread that writes.
+        post: writes down and sends.
     """
 
-    def __init__(
-        self, settings: Settings, store: Path, live: Live, rules: Sequence[Rule], ledger: Ledger, writing: Beside
-    ) -> None:
+    def __init__(self, settings: Settings, store: Path, live: Live, rules: Sequence[Rule], post: Post) -> None:
         self._settings = settings
         self._store = store
         self._live = live
         self._rules = list(rules)
-        self._ledger = ledger
-        self._writing = writing
-        self._todo: asyncio.Queue[tuple[Callable[[], None], Sequence[Message]]] = asyncio.Queue()
+        self._post = post
+        self._ledger = post.ledger
         self._mutes: dict[str, MuteTold] = {}
         self._by_score: set[str] = set()
         self._digest = ""
@@ -79,7 +72,6 @@ class Life:
         self.began_ms = 0  #: market time
         self.watcher: Watcher
         self.silences: Silences
-        self.outboxes: list[Outbox] = []
 
     @property
     def rate(self) -> float:
@@ -87,18 +79,22 @@ class Life:
         status = self._live.told_status
         return 1.0 if status is None or status.heart is None else max(1.0, status.heart.rate)
 
-    async def begin(self, reading: Beside, maker: SinkMaker | None) -> None:
+    async def begin(self, reading: Beside) -> None:
         """Take up what an earlier life left, fill the measures from the store, and follow the heart.
 
         Raises:
-            PerpscopeError: the store or the log cannot be read, or a sink cannot be made.
+            PerpscopeError: the store or the log cannot be read.
         """
         self._reading = reading
         waiting: deque[tuple[Any, ...]] = deque(maxlen=_BUFFERED)
         self._unfollow = self._live.follow(lambda *message: waiting.append(message))
-        left = await self._writing.run(self._ledger.remembered)
-        await self._read_mutes()
-        watch = await reading.run(self._seeded, left.kept)
+        try:
+            left = await self._post.written(self._ledger.remembered)
+            await self._read_mutes()
+            watch = await reading.run(self._seeded, left.kept)
+        except BaseException:
+            self._unfollow()
+            raise
         self.is_fresh = not left.kept.scores
         self.watcher = Watcher(self._settings.alerts, watch, self._live, left.told)
         self.silences = Silences(self._settings.alerts.dead_after_s, left.silences)
@@ -107,22 +103,11 @@ class Life:
         for message in waiting:
             self.watcher.follow(*message)
         self._unfollow = self._live.follow(self.watcher.follow)
-        if maker is not None:
-            controls = LogControls(self._store, self._rules)
-            self.outboxes = [
-                Outbox(sink, self._delivered) for sink in maker(self._settings, self._store, self._live, controls)
-            ]
-        for outbox in self.outboxes:
-            outbox.recall(left.deliveries, left.critical)
 
-    async def aclose(self) -> None:
-        """Write everything down, and let go."""
+    def close(self) -> None:
+        """Follow nobody any more, and have everything written down."""
         self._unfollow()
-        for outbox in self.outboxes:
-            await outbox.aclose()
-        while not self._todo.empty():
-            await self._write(*self._todo.get_nowait())
-        await self._write(self._keeping())
+        self._do(self._keeping())
 
     async def looks(self) -> None:
         """Look at the rules, at the feeds and at the mutes each real second."""
@@ -143,11 +128,6 @@ class Life:
             turn += 1
             await asyncio.sleep(LOOK_S)
 
-    async def writes(self) -> None:
-        """Write what is to be written, in order."""
-        while True:
-            await self._write(*await self._todo.get())
-
     async def digests(self) -> None:
         """Tell the digest of a day when it is due."""
         while True:
@@ -160,18 +140,6 @@ class Life:
                     _log.warning("no digest", code=error.code, why=error.message)
                 self._do(self._keeping())
             await asyncio.sleep(_DIGEST_S)
-
-    async def written(self, work: Callable[[], T]) -> T:
-        """What some work on the log gives, after everything before it.
-
-        Raises:
-            StoreError: the log cannot be read.
-        """
-        return await self._writing.run(work)
-
-    def say(self, sayings: Sequence[Saying], work: Callable[[], None]) -> None:
-        """Let others be told, once what they are told is written down."""
-        self._do(work, sayings)
 
     def _seeded(self, kept: Kept) -> Watch:
         """In a thread: rules over coins, with the measures of the last hour."""
@@ -215,20 +183,7 @@ class Life:
         self._do(self._keeping(), [saying])
 
     def _do(self, work: Callable[[], None], then: Sequence[Message] = ()) -> None:
-        self._todo.put_nowait((work, then))
-
-    async def _write(self, work: Callable[[], None], then: Sequence[Message] = ()) -> None:
-        """Write one thing; what is to go out goes out, whatever the disk does."""
-        try:
-            await self._writing.run(work)
-        except PerpscopeError as error:
-            _log.warning("the log of alerts was not written", code=error.code, why=error.message)
-        for message in then:
-            for outbox in self.outboxes:
-                outbox.put(message)
-
-    def _delivered(self, delivery: Delivery) -> None:
-        self._do(partial(self._ledger.delivered, delivery))
+        self._post.do(work, then)
 
     def _keeping(self) -> Callable[[], None]:
         """Writes down everything a restart takes up, as it is now."""
@@ -245,7 +200,7 @@ class Life:
             data=watcher.watch.data,
             coins=coins,
             rules=rule_standings(watcher.watch, coins),
-            sinks=[outbox.line() for outbox in self.outboxes],
+            sinks=[outbox.line() for outbox in self._post.outboxes],
             is_quiet=watcher.is_quiet,
             note=self.note,
         )
@@ -253,7 +208,7 @@ class Life:
 
     async def _read_mutes(self) -> None:
         try:
-            found = await self._writing.run(self._ledger.mutes)
+            found = await self._post.written(self._ledger.mutes)
         except PerpscopeError as error:
             _log.warning("mutes cannot be read", code=error.code, why=error.message)
             return
@@ -269,8 +224,8 @@ class Life:
         records = {
             rule.name: record(watch.scores[rule.name], rule.expects) for rule in watch.rules if rule.expects is not None
         }
-        counts = await self._writing.run(self._ledger.counts, market_ms - _DAY_MS)
-        await self._writing.run(self._ledger.drop, self._settings.alerts.keep_days, market_ms)
+        counts = await self._post.written(partial(self._ledger.counts, market_ms - _DAY_MS))
+        await self._post.written(partial(self._ledger.drop, self._settings.alerts.keep_days, market_ms))
         told = await reading.run(
             digest,
             self._store,

@@ -1,6 +1,6 @@
-"""The look at the journals of traders beside a watch over alerts: each second, in a thread of its own.
+"""The look at the journals of traders: each second, in a thread of its own, whether or not alerts are watched.
 
-In: the journals beside a store. Out: sayings in the outboxes of a life, with what was told written down first.
+In: the journals beside a store. Out: sayings, to the `Post`, with what was told written down first.
 """
 
 import asyncio
@@ -13,8 +13,7 @@ import structlog
 from perpscope.app.alerts import life as lives
 from perpscope.app.alerts import trades
 from perpscope.app.alerts.beside import Beside
-from perpscope.app.alerts.ledger import Ledger
-from perpscope.app.alerts.life import Life
+from perpscope.app.alerts.post import Post
 from perpscope.app.alerts.trades import Trades
 from perpscope.errors import PerpscopeError
 from perpscope.feeds.clock import wall_ns
@@ -27,21 +26,19 @@ class TradeRounds:
 
     Args:
         store: the database beside which the journals are.
-        life: says what is found.
-        ledger: keeps what was told; written by the life's thread alone.
+        post: writes down what was told, and tells it.
         reading: the thread that reads.
     """
 
-    def __init__(self, store: Path, life: Life, ledger: Ledger, reading: Beside) -> None:
+    def __init__(self, store: Path, post: Post, reading: Beside) -> None:
         self._store = store
-        self._life = life
-        self._ledger = ledger
+        self._post = post
         self._reading = reading
         self._trouble: str | None = None
 
     async def looks(self) -> None:
         """Look each real second, until cancelled."""
-        found = Trades(await self._life.written(self._ledger.trades_told))
+        found = Trades(await self._post.written(self._post.ledger.trades_told))
         while True:
             now_ms = wall_ns() // 1_000_000
             before = found.told.fills
@@ -56,5 +53,5 @@ class TradeRounds:
                 said = found.look(seen, now_ms)
                 if said or found.told.fills != before:
                     body = msgspec.msgpack.encode(found.told)
-                    self._life.say(said, partial(self._ledger.keep_trades, body))
+                    self._post.say(said, partial(self._post.ledger.keep_trades, body))
             await asyncio.sleep(lives.LOOK_S)

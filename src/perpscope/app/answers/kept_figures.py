@@ -82,7 +82,7 @@ class KeptFigures:
     """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
+        self.path = path
         self._monotonic = monotonic
         self._turn = threading.Condition()
         self._found: dict[_Name, Figure | None] = {}
@@ -160,9 +160,9 @@ class KeptFigures:
         why = None
         try:
             if name == _TOTALS:
-                found = {(kind, of): figure for of, figure in _liquidated(self._path).items()}
+                found = {(kind, of): figure for of, figure in _liquidated(self.path).items()}
             else:
-                figure = _sentiment(self._path, coin) if kind == "sentiment" else _pull(self._path, coin)
+                figure = _sentiment(self.path, coin) if kind == "sentiment" else _pull(self.path, coin)
                 found = {name: figure}
                 why = None if figure is not None else f"no map of {coin} is kept current"
         except PerpscopeError as error:

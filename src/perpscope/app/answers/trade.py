@@ -22,6 +22,13 @@ from perpscope.stores.journal import JournalFill, JournalOrder, JournalReader, p
 GONE_AFTER_MS: Final = 5_000
 _KINDS: Final = (RunKind.LIVE, RunKind.PAPER)
 _MS_NS: Final = 1_000_000
+#: What is said beside a label of a market that did not happen now.
+_MARKETS: Final = {"demo": "DEMO DATA", "replay": "REPLAY"}
+_MONEY: Final = {
+    "PAPER": "simulated orders, no money moves",
+    "DEMO": "orders to a made-up exchange, no money moves",
+    "LIVE": "real orders, YOUR MONEY",
+}
 
 
 class RunNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +87,10 @@ class FillTold(msgspec.Struct, frozen=True, kw_only=True):
     side: str  #: "buy" or "sell"
     price: str
     size: str
-    fee: str  #: quote units; below 0 = a rebate
+    fee: str  #: quote units; below 0 = a rebate; "0" where it was paid in a coin whose worth is not known
     realised: str  #: gross profit of what it closed, quote units
     is_maker: bool
+    paid_in: str | None = None  #: what was paid as the fee where that was another coin: "0.00045 BNB"
 
 
 class PartsTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +216,25 @@ def label_of(kind: RunKind, data: str) -> Literal["PAPER", "LIVE", "DEMO"]:
     return "PAPER"
 
 
+def label_words(kind: RunKind, data: str) -> str:
+    """The label of a run where people read it, with what is to be known of the market beside it.
+
+    >>> [label_words(RunKind.PAPER, data) for data in ("observed", "demo")]
+    ['PAPER', 'PAPER, DEMO DATA']
+    >>> [label_words(RunKind.LIVE, data) for data in ("observed", "demo")]
+    ['LIVE', 'DEMO']
+    >>> label_words(RunKind.BACKTEST, "demo")
+    'BACKTEST, DEMO DATA'
+    """
+    label = "BACKTEST" if kind is RunKind.BACKTEST else label_of(kind, data)
+    return label if label == "DEMO" or data not in _MARKETS else f"{label}, {_MARKETS[data]}"
+
+
+def money_words(label: str) -> str:
+    """What orders under a label do to money, in words."""
+    return _MONEY[label]
+
+
 def _rank(run: RunNow) -> tuple[bool, bool, int]:
     return not run.is_running, run.status.kind is not RunKind.LIVE, -run.status.begun_ms
 
@@ -253,6 +280,7 @@ def _fill(fill: JournalFill) -> FillTold:
         price=_text(told.price),
         size=_text(told.size),
         fee=_text(told.fee),
+        paid_in=None if told.other is None else f"{_text(told.other.amount)} {told.other.asset}",
         realised=_text(told.realised),
         is_maker=told.is_maker,
     )

@@ -40,6 +40,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     orders: int  #: of this run, by client id, as the exchange has them
     duplicates: int  #: of these, beyond the first of each id
     unexplained: int  #: of these, that the journal does not know
+    wallet: Decimal  #: of the quote, with the margin of positions
 
 
 class Account:
@@ -63,6 +64,7 @@ class Account:
         self.name = f"{venue}:{hashlib.sha256(keys.key.encode()).hexdigest()[:12]}"  #: without the key
         self._venue = venues.find(venue)
         self._own = venues.settings(venue, settings.venue)
+        self._is_testnet = venues.is_testnet(venue, self._own)
         self._keys = keys
         self._settings = settings
         self._clock = clock
@@ -107,14 +109,17 @@ class Account:
             settings=self._settings.trade,
             leverage=round(leverage),
             stepped=stepped,
+            checks_key=not self._is_testnet,
         )
 
     async def warnings(self) -> list[str]:
-        """What is to be said about the key.
+        """What is to be said about the key; nothing of a testnet's, which moves no money.
 
         Raises:
             VenueError: the venue does not answer.
         """
+        if self._is_testnet:
+            return []
         assert self._calls is not None  # noqa: S101  # after `exchange`
         may = self.broker.permitted(await self._calls(self.broker.permissions()))
         return key_warnings(may, self._venue.name)
@@ -135,6 +140,7 @@ class Account:
         held = self.broker.held(await self._calls(self.broker.holdings(instrument)), instrument)
         answers = [await self._calls(request) for request in self.broker.past_orders(instrument, ts_from)]
         found = [order for answer in answers for order in self.broker.orders(answer) if order.id.startswith(f"{run}-")]
+        money = self.broker.balances(await self._calls(self.broker.money()))
         # what a condition has become stands among plain orders under the condition's own id
         times = Counter((order.is_conditional, order.id) for order in found)
         return Verdict(
@@ -142,6 +148,7 @@ class Account:
             orders=len({order.id for order in found}),
             duplicates=sum(count - 1 for count in times.values()),
             unexplained=len({order.id for order in found}.difference(intents)),
+            wallet=next((one.wallet for one in money if one.asset == instrument.quote), Decimal(0)),
         )
 
     async def aclose(self) -> None:

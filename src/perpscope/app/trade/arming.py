@@ -1,4 +1,4 @@
-"""What live asks for before it trades on the real exchange, and how long that lasts (DESIGN 7).
+"""What live asks for before it sends orders, and how long that lasts (DESIGN 7); of a testnet it asks less.
 
 In: the settings, `--live`, the symbol typed by hand, what the key may do, and what the strategy showed on paper. Out:
 the mode raised to live, armed for one strategy on one instrument until a time, with a line in the journal's audit for
@@ -23,6 +23,7 @@ from perpscope.stores.runs import Runs
 from perpscope.trading.honesty import Condition, gate
 
 _HOUR_MS: Final = 3_600_000
+_NO_MONEY: Final = "this is a testnet: its money is made up; neither the key nor the evidence on paper was looked at"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +43,11 @@ class Arming(msgspec.Struct, frozen=True, kw_only=True):
     conditions: list[Condition]  #: of the gate
     overridden: list[str]  #: conditions that are not met, by name
     warnings: list[str]
+    is_testnet: bool = False  #: the orders go to a testnet: no money moves
 
 
 def arm(
-    database: Path, trade: Trade, instrument: Instrument, asked: Asked, may: Restrictions, *, now_ms: int
+    database: Path, trade: Trade, instrument: Instrument, asked: Asked, may: Restrictions | None, *, now_ms: int
 ) -> Arming:
     """Arm live for a strategy on an instrument, if all is as it has to be.
 
@@ -54,7 +56,8 @@ def arm(
         trade: `[trade]`.
         instrument: what is to be traded.
         asked: what somebody said.
-        may: what the account's key may do.
+        may: what the account's key may do; None = the exchange is a testnet, which does not tell: no money can be lost
+            there, and nothing has to be shown on paper.
         now_ms: real time, epoch ms.
 
     Raises:
@@ -64,8 +67,9 @@ def arm(
     """
     refuse_careless(trade, asked)
     _refuse_mistyped(instrument, asked)
-    refuse_key(may, instrument.venue)
-    conditions = evidence(database, asked.strategy, instrument.id)
+    if may is not None:
+        refuse_key(may, instrument.venue)
+    conditions = [] if may is None else evidence(database, asked.strategy, instrument.id)
     unmet = [one.name for one in conditions if not one.is_met]
     if unmet and not asked.override:
         raise ConfigError(
@@ -79,7 +83,8 @@ def arm(
     armed = Armed(instrument=instrument.id, strategy=asked.strategy, until_ms=now_ms + round(trade.armed_h * _HOUR_MS))
     _write_down(database, asked, armed, unmet, now_ms)
     state = trading_mode.raised(database, Mode.LIVE, who=asked.who, now_ms=now_ms, trade=trade, armed=armed)
-    return Arming(state=state, conditions=conditions, overridden=unmet, warnings=key_warnings(may, instrument.venue))
+    warnings = [_NO_MONEY] if may is None else key_warnings(may, instrument.venue)
+    return Arming(state=state, conditions=conditions, overridden=unmet, warnings=warnings, is_testnet=may is None)
 
 
 def armed_until(state: State, instrument: InstrumentId, strategy: str, now_ms: int) -> int | None:

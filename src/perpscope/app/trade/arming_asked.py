@@ -12,7 +12,10 @@ from perpscope.app.trade.arming import Arming, Asked, arm, refuse_careless
 from perpscope.app.trade.credentials import keys_of
 from perpscope.app.trade.opening import the_one
 from perpscope.feeds.clock import MarketClock, wall_ns
-from perpscope.feeds.private_calls import PrivateCalls
+from perpscope.feeds.private_calls import Keys, PrivateCalls
+from perpscope.feeds.rest import RestClient
+from perpscope.model.exchange import Restrictions
+from perpscope.ports.broker import Broker
 from perpscope.settings import Settings
 
 _MS_NS = 1_000_000
@@ -35,13 +38,19 @@ async def armed(database: Path, tree: Settings, venue: str, symbol: str, asked: 
     """
     refuse_careless(tree.trade, asked)
     broker, there, keys = broker_named(venue), venues.find(venue), keys_of(tree.trade)
-    async with venues.rest_client(there, venues.settings(venue, tree.venue), tree) as http:
+    own = venues.settings(venue, tree.venue)
+    async with venues.rest_client(there, own, tree) as http:
         listed = await catalogue.ask(there, http, turnover=False)
         instrument = the_one(catalogue.choose((symbol,), {venue: listed}).instruments.get(venue, []))
-        clock = MarketClock()
-        calls = PrivateCalls(http, broker, keys, lambda: clock.now_ns() // _MS_NS)
-        try:
-            may = broker.permitted(await calls(broker.permissions()))
-        finally:
-            await calls.aclose()
+        may = None if venues.is_testnet(venue, own) else await _permitted(http, broker, keys)
     return arm(database, tree.trade, instrument, asked, may, now_ms=wall_ns() // _MS_NS)
+
+
+async def _permitted(http: RestClient, broker: Broker, keys: Keys) -> Restrictions:
+    """What the account's key may do."""
+    clock = MarketClock()
+    calls = PrivateCalls(http, broker, keys, lambda: clock.now_ns() // _MS_NS)
+    try:
+        return broker.permitted(await calls(broker.permissions()))
+    finally:
+        await calls.aclose()

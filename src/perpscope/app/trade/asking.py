@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from perpscope.app import strategies
+from perpscope.app import strategies, venues
 from perpscope.app.trade.account import Account
 from perpscope.app.trade.credentials import keys_of
 from perpscope.app.trade.opening import Wanted
@@ -72,7 +72,7 @@ def wanted(
         settings=narrowed(tree, strategy.needs, venue, symbol),
         database=database,
         is_lab=is_on_lab,
-        data="demo" if convert(tree.venue.get(venue, {}), VenueSettings, f"venue.{venue}").clock_url else "observed",
+        data=_data(tree, venue),
         seed=seed,
         adopts=adopts,
     )
@@ -129,6 +129,12 @@ def is_lab(tree: Settings, venue: str) -> bool:
     own = convert(tree.venue.get(venue, {}), VenueSettings, f"venue.{venue}")
     urls = (own.clock_url, own.rest_url, own.websocket_url)
     return all(urlsplit(url).hostname in _LOOPBACK for url in urls)
+
+
+def _data(tree: Settings, venue: str) -> str:
+    """What is traded: "observed", or "demo" where market and money are made up, on a lab or on a testnet."""
+    own = venues.settings(venue, tree.venue)
+    return "demo" if own.clock_url or venues.is_testnet(venue, own) else "observed"
 
 
 def _found_again(named: str, tree: Settings) -> str:

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from perpscope.app.answers.trade import label_of, label_words
+from perpscope.app.run_names import Known
 from perpscope.app.trade.attribution import Parts, Taken, attributed
-from perpscope.app.trade.outcome import of_run
+from perpscope.app.trade.recordings import of_run
 from perpscope.app.trade.rehearing import Followed, Reheard, modelled, reheard, then
 from perpscope.app.trade.witness import decisions_of, difference, encoded
 from perpscope.errors import DataError
@@ -51,6 +53,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     kind: RunKind
+    data: str  #: "observed" or "demo"
+    label: str  #: PAPER, LIVE or DEMO
     strategy: str
     instrument: str
     recordings: list[str]  #: names of the files
@@ -98,6 +102,8 @@ def divergence(
     return Divergence(
         run=setup.run,
         kind=setup.kind,
+        data=setup.data,
+        label=label_of(setup.kind, setup.data),
         strategy=setup.strategy,
         instrument=setup.instrument.id,
         recordings=[path.name for path in recordings],
@@ -153,6 +159,24 @@ def of_journal(database: Path, run: str, folder: Path | None = None) -> Divergen
     raise DataError("trade-run-unknown", f"no journal has a run {run!r}", hint="perpscope positions lists them")
 
 
+def known(database: Path) -> list[Known]:
+    """The runs on paper and live that journals tell of, as they are named.
+
+    Args:
+        database: beside which the journals are.
+
+    Raises:
+        StoreError: a journal cannot be read.
+    """
+    found = []
+    for kind in (RunKind.PAPER, RunKind.LIVE):
+        with JournalReader(place(database, kind)) as reader:
+            for one in reader.statuses():
+                words = f"{label_words(one.kind, one.data)} {one.strategy} on {one.instrument}"
+                found.append(Known(id=one.run, at_ms=one.begun_ms, words=words))
+    return found
+
+
 def _booked(reader: JournalReader, run: str) -> dict[str, Taken]:
     """What a journal has of each order."""
     found: dict[str, Taken] = {}
@@ -172,7 +196,7 @@ def lines(found: Divergence) -> list[str]:
     parts = found.parts
     same = {True: "decided the same again", False: "DECIDED OTHERWISE", None: "its decisions were not kept"}
     told = [
-        f"run {found.run} · {found.kind.value} · {found.strategy} on {found.instrument}"
+        f"{label_words(found.kind, found.data)} · run {found.run} · {found.strategy} on {found.instrument}"
         f" · {len(found.recordings)} recording{'s' if len(found.recordings) > 1 else ''}",
         f"{found.decisions:,} decisions, {found.orders:,} orders: {same[found.is_identical]}",
         *([found.first_difference] if found.first_difference else []),
@@ -264,6 +288,9 @@ def _notes(heard: Sequence[Reheard]) -> list[str]:
     late = sum(order.is_conditional and bool(order.fills) and not order.triggered for order in _orders(heard))
     if late:
         notes.append(f"{late} conditional orders were filled without a mark that reached their trigger")
+    unknown = sum(one.fees_unknown for one in heard)
+    if unknown:
+        notes.append(f"the fees of {unknown} fills are not known in the quote: the part for fees leaves them out")
     return notes
 
 

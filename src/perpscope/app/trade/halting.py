@@ -40,7 +40,7 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it."""
 
     why: str  #: for which it is halted: the first reason stays
-    is_flat: bool  #: nothing is held and no order works; what paper left behind is no money, and does not count
+    is_flat: bool  #: nothing is held and no order works; what was left on paper or on a lab is no money: not counted
     told: list[str]  #: runs that are running and told so after the switch was pulled
     still_open: list[StillOpen]
     seconds: float  #: real
@@ -88,7 +88,13 @@ def halt(  # one sentence a number: how long, by which clocks
 def _come_to(found: TradeNow, pulled_ms: int, why: str, spent_s: float, warnings: list[str]) -> Halt:
     flat = [run.status.run for run in found.runs if run.is_running and _is_flat(run, pulled_ms)]
     left = [
-        _told(run) for run in found.runs if not _is_flat(run, pulled_ms) and (run.is_running or run.label != "PAPER")
+        _told(run) for run in found.runs if not _is_flat(run, pulled_ms) and (run.is_running or run.label == "LIVE")
+    ]
+    harmless = [
+        f"{run.label} run {run.status.run} was left holding {run.status.held.side} {run.status.held.size:g}: no money, "
+        "and nobody closes it"
+        for run in found.runs
+        if run.label != "LIVE" and not run.is_running and run.status.held.side is not None
     ]
     return Halt(
         why=why,
@@ -96,7 +102,7 @@ def _come_to(found: TradeNow, pulled_ms: int, why: str, spent_s: float, warnings
         told=flat,
         still_open=left,
         seconds=round(spent_s, 3),
-        warnings=[*warnings, *found.faults],
+        warnings=[*warnings, *found.faults, *harmless],
     )
 
 

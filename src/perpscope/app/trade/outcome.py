@@ -62,6 +62,7 @@ class _Seen:
         self.modelled = 0.0  # quote units: what the cost model says these fills cost against the mid
         self.wished: dict[str, Decimal] = {}  # sizes of orders to be filled at once, by id
         self.filled: dict[str, Decimal] = {}
+        self.fees_unknown = 0  # fills whose fee was paid in a coin of unknown worth
         self.is_mismatched = False
 
     def hear(self, event: Arrival, trader: Trader) -> None:
@@ -72,6 +73,8 @@ class _Seen:
         self._drain.take()
         if isinstance(event, Standing):
             self.is_mismatched = event.is_mismatched
+        elif isinstance(event, Fill):
+            self.fees_unknown += not event.is_fee_known
         elif isinstance(event, Tick):
             self._tick(event.ts_recv)
 
@@ -151,33 +154,6 @@ def kept(recordings: Sequence[Path], store: Path, *, incidents: int = 0) -> Ende
     return msgspec.structs.replace(found, run=keep(found.run, store, found.run.summary.id))
 
 
-def of_run(folder: Path, run: str) -> list[Path]:
-    """The recordings of a run, in the order its processes wrote them.
-
-    Args:
-        folder: in which runs are recorded.
-        run: its id.
-
-    Raises:
-        DataError: there is none ("run-recordings").
-    """
-    found: list[tuple[int, Path]] = []
-    for recording in sorted(folder.glob("*.perpscope")) if folder.is_dir() else []:
-        try:
-            setup = read(recording)
-        except DataError:
-            continue  # somebody else's recording
-        if setup.run == run:
-            found.append((setup.begun_ms, recording))
-    if not found:
-        raise DataError(
-            "run-recordings",
-            f"{str(folder)!r} holds no recording of run {run!r}",
-            hint="it is where [recording] folder pointed when the run was made; name it with --recordings",
-        )
-    return [recording for _, recording in sorted(found)]
-
-
 def _run(pieces: Sequence[Replayed], seen: Sequence[_Seen], names: list[str], incidents: int) -> Run:
     """The processes of a run joined, and measured as a backtest is."""
     setup, account = pieces[-1].setup, pieces[-1].desk[0]["account"]
@@ -252,4 +228,5 @@ def _own(seen: Sequence[_Seen]) -> dict[str, float | None]:
         "orders": float(len(wished)),
         "fill_rate": whole / len(wished) if wished else None,
         "slippage_modelled": sum(looked.modelled for looked in seen),
+        "fees_unknown": float(sum(looked.fees_unknown for looked in seen)),
     }

@@ -49,7 +49,7 @@ def held(trader: Trader, desk: Desk, exchange: LiveExchange | None) -> Held:
     )
 
 
-def money(desk: Desk) -> Money:
+def money(desk: Desk, exchange: LiveExchange | None = None) -> Money:
     """The account."""
     account = desk.view(np.ndarray)[0]["account"]
     mark = float(desk["watch"]["mark"][0])
@@ -60,6 +60,8 @@ def money(desk: Desk) -> Money:
         realised=int(account["realised"]) / MONEY,
         fees=int(account["fees"]) / MONEY,
         funding=int(account["funding"]) / MONEY,
+        fees_elsewhere=0.0 if exchange is None else float(exchange.fees_elsewhere),
+        fees_unknown=0 if exchange is None else exchange.orders.fees.unknown_fills,
     )
 
 

@@ -31,7 +31,7 @@ from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.live import LiveFeed
 from perpscope.model.market import MarketEvent, MarkPrice, PositionSide, Side, Trade
 from perpscope.model.order import Arrival, Fill, FundingCharged, OrderRequest, Resumed, Signal
-from perpscope.model.trade_status import Contact, TradeStatus
+from perpscope.model.trade_status import Contact, Held, TradeStatus, WorkingNow
 from perpscope.stores.journal import Journal
 from perpscope.trading.resuming import remembered
 from perpscope.trading.strategy import Strategy
@@ -103,6 +103,7 @@ class TradingPart:
         self._adopting: asyncio.Task[None] | None = None
         self._stood = ""
         self._last_contact: Contact | None = None  # once it was let go of
+        self._left: tuple[Held, list[WorkingNow]] | None = None  # likewise: what stands at the exchange from then on
         self.accept: Callable[[MarketEvent], None] = self._hearing.accept
 
     def begin(self, resumed: Resumed) -> None:
@@ -156,6 +157,7 @@ class TradingPart:
         setup = self.setup
         desk_halted = pages.halted(self.desk)
         own = "" if exchange is None else exchange.halted
+        held, working = self._left or self._standing
         return TradeStatus(
             run=setup.run,
             kind=setup.kind,
@@ -177,14 +179,14 @@ class TradingPart:
             duplicate_orders=0 if exchange is None else exchange.duplicates,
             naked_seconds_now=0.0 if exchange is None else exchange.naked_seconds_now,
             naked_seconds_max=0.0 if exchange is None else exchange.naked_seconds_max,
-            held=pages.held(self.trader, self.desk, exchange),
-            money=pages.money(self.desk),
-            working=pages.working(self.trader, exchange),
+            held=held,
+            money=pages.money(self.desk, exchange),
+            working=working,
             latency_ms=self._latency.spreads,
             contact=self._contact,
             decision_hash=self.witness.hash,
             recording=str(self._recording),
-            warnings=self._warnings,
+            warnings=[*self._warnings, *(() if exchange is None else exchange.notices)],
         )
 
     @property
@@ -195,8 +197,13 @@ class TradingPart:
     async def let_go(self) -> None:
         """Send nothing more: what the exchange last said stays as it is."""
         if self.exchange is not None:
-            self._last_contact = self.exchange.contact()
+            self._last_contact, self._left = self.exchange.contact(), self._standing
             await self.exchange.aclose()
+
+    @property
+    def _standing(self) -> tuple[Held, list[WorkingNow]]:
+        """What is held, with its confirmed stop, and the orders that stand."""
+        return pages.held(self.trader, self.desk, self.exchange), pages.working(self.trader, self.exchange)
 
     @property
     def position(self) -> Decimal:

@@ -66,6 +66,7 @@ class Reheard(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Followed]
     paid: Decimal  #: fundings, as charged; below 0 = received
     due: Decimal  #: as rate, mark and position have them
+    fees_unknown: int  #: fills whose fee was paid in a coin of unknown worth
     end: Decimal  #: the last price, quote per base, in whole ticks
 
 
@@ -76,6 +77,7 @@ class _Listener:
         self.orders: dict[str, Followed] = {}
         self.paid = Decimal(0)
         self.due = 0  # money
+        self.fees_unknown = 0
         self.end = 0.0
         self._units = Units.of(instrument)
         self._waiting: list[Followed] = []  # conditional ones that no mark has met
@@ -92,6 +94,8 @@ class _Listener:
                 self._settle(event)
             case Tick():
                 self._look()
+            case Fill():
+                self.fees_unknown += not event.is_fee_known
             case _:
                 return
 
@@ -190,6 +194,7 @@ def reheard(recording: Path) -> Reheard:
         orders=orders,
         paid=listener.paid,
         due=units.amount(listener.due),
+        fees_unknown=listener.fees_unknown,
         end=units.price(round(listener.end / float(units.tick))),
     )
 

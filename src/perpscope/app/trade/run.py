@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from perpscope.app import places
+from perpscope.app.answers.trade import label_of
 from perpscope.app.collect import Collector, Outcome
 from perpscope.app.trade import outcome as outcomes
 from perpscope.app.trade.account import Account, Verdict
 from perpscope.app.trade.opening import Opening, Wanted, holder
 from perpscope.app.trade.part import TradingPart
+from perpscope.app.trade.recordings import SUFFIX, make_room, of_run
 from perpscope.app.trade.replaying import Replayed, replayed
 from perpscope.app.trade.seat import Seat
 from perpscope.errors import DataError, PerpscopeError, StoreError
@@ -27,7 +29,10 @@ from perpscope.model.trade_status import Spread, TradeStatus
 from perpscope.stores.journal import Journal, place
 
 _MS_NS: Final = 1_000_000
+_CENT: Final = 0.01  # quote units; less is rounding
 _RECORDINGS: Final = "runs-recordings"
+#: Real seconds between two looks at how much of the disk recordings take.
+_ROOM_EVERY_S: Final = 600.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     kind: RunKind
+    label: str  #: PAPER, LIVE or DEMO: whose money
     strategy: str
     instrument: str
     data: str
@@ -58,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     recording: str
     verdict: str  #: of `model.run.Verdict`; empty = there was nothing to measure
     why: str  #: the verdict in one sentence
+    wallet_off: float | None = None  #: what the exchange's wallet has beyond equity, quote units; None on paper
     unreachable: list[str] = []
     warnings: list[str] = []
 
@@ -140,9 +147,11 @@ class TradeRun:
             announce=self._announce,
             trading=seat,
         )
+        room = asyncio.create_task(self._keep_room(recording.parent), name="recordings")
         try:
             outcome = await self._collector.run(duration_s, on_tick=lambda _: on_tick(self))
         finally:
+            room.cancel()
             await seat.aclose()
         if self._failure is not None:
             raise self._failure
@@ -158,11 +167,20 @@ class TradeRun:
             await asyncio.to_thread(journal.end, status.run, wall_ns())
         return answer_of(status, part, verdict, again, outcome, kept)
 
+    async def _keep_room(self, folder: Path) -> None:
+        """Let recordings take no more of the disk than they may, while this run goes on."""
+        wanted = self._wanted
+        while True:
+            await asyncio.to_thread(
+                make_room, folder, wanted.database, wanted.settings.trade.recordings_gb, self._announce
+            )
+            await asyncio.sleep(_ROOM_EVERY_S)
+
     def _again(self, recording: Path, status: TradeStatus) -> tuple[Replayed, Run | None]:
         """This process' part replayed; and the whole run measured and kept, where there is anything to measure."""
         database = self._wanted.database
         try:
-            ended = outcomes.kept(outcomes.of_run(recording.parent, status.run), database)
+            ended = outcomes.kept(of_run(recording.parent, status.run), database)
         except DataError as error:
             self._announce(f"not kept as a run: {error.message}")
             return replayed(recording), None
@@ -181,7 +199,7 @@ class TradeRun:
                 hint="choose another folder",
             ) from error
         symbol = wanted.settings.collect.symbols[0]
-        name = f"{wanted.kind.value}-{wanted.strategy.name}-{symbol}-{wall_ns() // _MS_NS}.perpscope"
+        name = f"{wanted.kind.value}-{wanted.strategy.name}-{symbol}-{wall_ns() // _MS_NS}{SUFFIX}"
         return beside / name
 
     def _fail(self, error: Exception) -> None:
@@ -192,6 +210,13 @@ class TradeRun:
                 self._announce(f"error {error.code}: {error.message}")
             self.stop()
             self.stop()
+
+
+#: What a run's last page and its answer tell alike.
+_AS_TOLD: Final = (
+    *("run", "kind", "strategy", "instrument", "data", "decisions", "decision_hash", "orders", "fills"),
+    *("refused", "halted", "recording", "warnings"),
+)
 
 
 def answer_of(
@@ -210,34 +235,30 @@ def answer_of(
     position = part.position
     told = part.booked if verdict is None else verdict.position
     return Answer(
-        run=status.run,
-        kind=status.kind,
-        strategy=status.strategy,
-        instrument=status.instrument,
-        data=status.data,
-        decisions=status.decisions,
-        decision_hash=status.decision_hash,
+        **{name: getattr(status, name) for name in _AS_TOLD},
+        label=label_of(status.kind, status.data),
         replay_hash=again.hash,
-        orders=status.orders,
-        fills=status.fills,
         duplicate_orders=status.duplicate_orders if verdict is None else verdict.duplicates,
         unexplained_orders=0 if verdict is None else verdict.unexplained,
         naked_seconds_max=round(status.naked_seconds_max, 3),
         position=float(position),
         position_matches=told == position,
         equity=status.money.equity,
+        wallet_off=None if verdict is None else _wallet_off(status, verdict),
         net=round(status.money.equity - status.money.deposit, 8),
         latency_ms=status.latency_ms.get("whole", Spread()),
         stages_ms=status.latency_ms,
-        refused=status.refused,
-        halted=status.halted,
         is_over=part.is_flat,
-        recording=status.recording,
         verdict="" if kept is None else kept.summary.verdict.value,
         why="" if kept is None else kept.summary.why,
         unreachable=list(outcome.unreachable),
-        warnings=status.warnings,
     )
+
+
+def _wallet_off(status: TradeStatus, verdict: Verdict) -> float:
+    """What the exchange's wallet has beyond what this run's books say; fees in other coins are none of it."""
+    money = status.money
+    return round(float(verdict.wallet) - (money.equity - status.held.unrealised + money.fees_elsewhere), 6) + 0.0
 
 
 def words(answer: Answer) -> Sequence[str]:
@@ -248,4 +269,9 @@ def words(answer: Answer) -> Sequence[str]:
         f"{answer.decisions:,} decisions, {answer.orders:,} orders, {answer.fills:,} fills · {same}",
         f"net {answer.net:+,.2f} · equity {answer.equity:,.2f} · position {Decimal(repr(answer.position)):f}"
         f" ({'agrees' if answer.position_matches else 'DOES NOT AGREE with the exchange'})",
+        *([f"the exchange's wallet has {answer.wallet_off:+,.2f} beyond these books"] if _is_off(answer) else []),
     ]
+
+
+def _is_off(answer: Answer) -> bool:
+    return answer.wallet_off is not None and abs(answer.wallet_off) >= _CENT

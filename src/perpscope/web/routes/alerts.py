@@ -39,7 +39,7 @@ class AlertsBody(msgspec.Struct, frozen=True, kw_only=True):
 def make(sources: Sources, asked: AlertsQuery) -> AlertsBody:
     """What the log beside the store says."""
     coin = None if asked.coin is None else asked.coin.upper()
-    found = read_alerts(sources.store(), sources.settings, Asked(rule=asked.rule, coin=coin, limit=asked.limit))
+    found = read_alerts(sources.home(), sources.settings, Asked(rule=asked.rule, coin=coin, limit=asked.limit))
     at_ms = None if found.watcher is None else found.watcher.market_ms
     return AlertsBody(
         is_enabled=found.is_enabled,

@@ -101,7 +101,7 @@ def order_of(sources: Sources, asked: BacktestOrder) -> Order:
         Refused: 422, with everything that is wrong.
         PerpscopeError: the symbol is unknown, or this face has no store.
     """
-    path = sources.store()
+    path = sources.home()
     known = sources.backtests().catalogue()
     ids = sorted({str(instrument.id) for instrument in meant(stored(path), sources.settings, asked.symbol)})
     now_ms = sources.stand().now_ms

@@ -98,7 +98,7 @@ class SheetBody(msgspec.Struct, frozen=True, kw_only=True):
 def make_list(sources: Sources, asked: RunsQuery) -> RunsBody:
     """A page of runs."""
     after = None if asked.cursor is None else cursor_decode(asked.cursor, tuple[int, str])
-    with Runs(sources.store()) as runs:
+    with Runs(sources.home()) as runs:
         kept = runs.list(MOST)
     wanted = [run for run in kept if _is_wanted(run, asked) and (after is None or _place(run) > _after(after))]
     page = wanted[: asked.limit]
@@ -121,7 +121,7 @@ def make_sheet(sources: Sources, asked: SheetQuery) -> Raw:
     """A run's tear sheet, as a process beside this face writes it."""
     run = _run(sources, asked.id).summary
     with tempfile.TemporaryDirectory(prefix="perpscope-") as folder:
-        files = sources.backtests().draw(sources.store(), run.id, Path(folder))
+        files = sources.backtests().draw(sources.home(), run.id, Path(folder))
         found = next((file for file in files if file.suffix == f".{asked.format}"), None)
         if found is None:
             raise DataError("tearsheet-form", f"this tear sheet has no {asked.format}", hint="format=html")
@@ -138,7 +138,7 @@ def _run(sources: Sources, run_id: str) -> Run:
     Raises:
         DataError: there is none ("run-unknown").
     """
-    with Runs(sources.store()) as runs:
+    with Runs(sources.home()) as runs:
         found = runs.get(run_id)
     if found is None:
         raise DataError("run-unknown", f"there is no run {run_id!r}", hint="/api/v1/runs lists them")

@@ -54,7 +54,10 @@ class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
 def make(sources: Sources, _: StatusQuery) -> StatusBody:
     """How it stands."""
     live = sources.live
-    found = standing(sources.database, sources.settings, live.heart, live.heard_s, live.told_status)
+    market = sources.market()
+    found = standing(
+        None if market is None else market.store, sources.settings, live.heart, live.heard_s, live.told_status
+    )
     told = found.told
     return StatusBody(
         status=found.state,

@@ -165,7 +165,7 @@ TOLD: Final = (ModeOrder, HaltOrder, ModeBody, RightsBody)
 
 def make(sources: Sources, _: TradeQuery) -> TradeBody:
     """What the journals and the mode file say."""
-    found = read_trade(sources.store(), sources.settings.trade, _now_ms())
+    found = read_trade(sources.home(), sources.settings.trade, _now_ms())
     notes = [] if found.runs else ["nothing is traded from this database: perpscope paper STRATEGY begins"]
     return TradeBody(
         runs=found.runs, mode=found.mode, faults=found.faults, meta=_meta(sources, found.runs, [*notes, *found.faults])
@@ -174,12 +174,12 @@ def make(sources: Sources, _: TradeQuery) -> TradeBody:
 
 def make_orders(sources: Sources, asked: TradeRunQuery) -> TradeOrdersBody:
     """Its newest orders."""
-    return TradeOrdersBody(orders=read_orders(sources.store(), asked.id, asked.limit), meta=_meta(sources, [], []))
+    return TradeOrdersBody(orders=read_orders(sources.home(), asked.id, asked.limit), meta=_meta(sources, [], []))
 
 
 def make_fills(sources: Sources, asked: TradeRunQuery) -> TradeFillsBody:
     """Its newest fills."""
-    return TradeFillsBody(fills=read_fills(sources.store(), asked.id, asked.limit), meta=_meta(sources, [], []))
+    return TradeFillsBody(fills=read_fills(sources.home(), asked.id, asked.limit), meta=_meta(sources, [], []))
 
 
 def make_divergence(sources: Sources, asked: TradeRunOnly) -> DivergenceBody:
@@ -188,7 +188,7 @@ def make_divergence(sources: Sources, asked: TradeRunOnly) -> DivergenceBody:
     Raises:
         DataError: it runs ("trade-run-runs"), or there is none.
     """
-    path = sources.store()
+    path = sources.home()
     runs = read_trade(path, sources.settings.trade, _now_ms()).runs
     if any(run.is_running and run.status.run == asked.id for run in runs):
         raise DataError("trade-run-runs", f"run {asked.id} has not ended", hint="ask again once it has")
@@ -198,7 +198,7 @@ def make_divergence(sources: Sources, asked: TradeRunOnly) -> DivergenceBody:
 
 def make_positions(sources: Sources, _: TradeQuery) -> PositionsBody:
     """What is held by runs that run, and was left by those that do not."""
-    found = read_trade(sources.store(), sources.settings.trade, _now_ms())
+    found = read_trade(sources.home(), sources.settings.trade, _now_ms())
     held = [run for run in found.runs if run.status.held.side is not None]
     return PositionsBody(positions=[_position(run) for run in held], meta=_meta(sources, found.runs, found.faults))
 
@@ -241,14 +241,14 @@ def routes(sources: Sources) -> list[Route]:
 
 def _lowered(sources: Sources, mode: trading_mode.Mode, who: str) -> Response:
     trade = sources.settings.trade
-    state = trading_mode.lowered(sources.store(), mode, who=who, now_ms=_now_ms(), trade=trade)
+    state = trading_mode.lowered(sources.home(), mode, who=who, now_ms=_now_ms(), trade=trade)
     _log.warning("the mode was lowered over http", mode=state.mode.word, who=who)
     return _answer(ModeBody(mode=mode_told(state, trade), meta=_meta(sources, [], [])))
 
 
 def _halted(sources: Sources, why: str, who: str) -> Response:
     trade = sources.settings.trade
-    state = trading_mode.halted(sources.store(), who=who, why=why, now_ms=_now_ms(), trade=trade)
+    state = trading_mode.halted(sources.home(), who=who, why=why, now_ms=_now_ms(), trade=trade)
     _log.warning("trading was halted over http", why=why, who=who)
     return _answer(ModeBody(mode=mode_told(state, trade), meta=_meta(sources, [], [])))
 
