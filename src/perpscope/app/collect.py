@@ -214,17 +214,19 @@ class Collector:
     async def _process(self, parts: "_Parts", on_tick: Callable[["Collector"], None] | None) -> None:
         """Every event through the engine, until the feed is over; and what is due at each Tick.
 
-        Whatever else the loop has to do gets its turn in between: sockets are read, orders are sent and answered.
+        Whatever else the loop has to do gets its turn in between: sockets are read, orders are sent and answered. Not
+        once the feed is to stop: what is left then is judged while its connections stand.
         """
-        process = self._processing(parts.engine)
-        async for batch in parts.feed.batches():
+        process, feed = self._processing(parts.engine), parts.feed
+        async for batch in feed.batches():
             parts.archive.take(batch)
             for number, event in enumerate(batch, start=1):
                 process(event)
                 if type(event) is Tick:
                     for _ in self._due(event.ts_recv, parts, on_tick):
-                        await asyncio.sleep(0)
-                elif not number % _AT_ONCE:
+                        if not feed.is_stopping:
+                            await asyncio.sleep(0)
+                elif not number % _AT_ONCE and not feed.is_stopping:
                     await asyncio.sleep(0)
             parts.telling.batch_over()
 

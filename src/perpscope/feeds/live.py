@@ -87,6 +87,7 @@ class LiveFeed:
         self._recorder = recorder
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not secrets
         self._inbox = Inbox()
+        self.is_stopping = False  #: from `stop()` on
         self._is_over = False  # True once its tasks have been ended: a venue that joins late finds nobody
         self._books: dict[InstrumentId, tuple[Listening, Instrument]] = {}
         self._retry_at: dict[InstrumentId, tuple[float, float]] = {}  # (not before, next wait), real seconds
@@ -182,6 +183,7 @@ class LiveFeed:
 
     def stop(self) -> None:
         """Let the consumer finish what has been received, then end."""
+        self.is_stopping = True
         for task in self._tasks:
             task.cancel()
         now_ns = self._clock.now_ns()

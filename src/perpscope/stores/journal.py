@@ -1,9 +1,9 @@
 """The journal of a trader: what it meant to do, before it did it, and what came of it.
 
 A SQLite file of its own beside the store, `<db>.paper` or `<db>.live`, with one writer. Every write is one transaction
-that shows the lease's token first (`journal_lease`) and is on the disk when the call returns: an order that is not in
-here was never sent, and whoever was overtaken sends nothing. Rows are only added, but for what is remembered between
-runs and the page that faces show (`report`). Other processes read it through `JournalReader`.
+that shows the lease's token first (`journal_lease`), so that whoever was overtaken sends nothing. An order, a fill and
+a funding are on the disk when the call returns: an order that is not in here was never sent. Rows are only added, but
+for what is remembered between runs and the page that faces show (`report`). Others read it through `JournalReader`.
 """
 
 import contextlib
@@ -24,15 +24,7 @@ from perpscope.stores import journal_acts, journal_lease, journal_query
 from perpscope.stores.journal_file import damaged, opened, telling
 from perpscope.stores.journal_lease import HolderLock
 from perpscope.stores.journal_reader import JournalReader
-from perpscope.stores.journal_rows import (
-    JournalAct,
-    JournalFill,
-    JournalOrder,
-    JournalRun,
-    number_of,
-    packed,
-    place,
-)
+from perpscope.stores.journal_rows import JournalAct, JournalFill, JournalOrder, JournalRun, packed, place
 
 __all__ = ["Journal", "JournalAct", "JournalFill", "JournalOrder", "JournalReader", "JournalRun", "place"]
 
@@ -121,7 +113,7 @@ class Journal:
         Raises:
             StoreError: "trader-fenced".
         """
-        with self._holding() as connection:
+        with self._noting() as connection:
             is_locked = self._lock is not None and self._lock.take()
             journal_lease.renew(connection, str(self._account), now_s, is_locked=is_locked)
 
@@ -204,7 +196,7 @@ class Journal:
         Raises:
             StoreError: "intent-unknown": no such order was written down; "trader-fenced"; "journal-unwritten".
         """
-        with self._holding() as connection:
+        with self._noting() as connection:
             if connection.execute("SELECT 1 FROM orders WHERE id = ?", (order,)).fetchone() is None:
                 raise StoreError("intent-unknown", f"order {order} is not in the journal", hint="please report it")
             last = connection.execute(
@@ -281,14 +273,12 @@ class Journal:
             prefix: "x" for orders that the gateway made by itself.
         """
         with self._reading() as connection:
-            ids = connection.execute("SELECT id FROM orders WHERE run = ?", (run,))
-            return max((number_of(order, prefix) for (order,) in ids), default=0)
+            return journal_query.last_number(connection, run, prefix)
 
     def last_trade_id(self, run: str) -> int | None:
         """The highest trade id among a run's fills; None without any."""
         with self._reading() as connection:
-            (found,) = connection.execute("SELECT max(trade_id) FROM fills WHERE run = ?", (run,)).fetchone()
-            return None if found is None else int(found)
+            return journal_query.last_trade_id(connection, run)
 
     def remember(self, run: str, risk: Mapping[str, float]) -> None:
         """Keep what risk has to know when the run is taken up again, in place of what was kept before.
@@ -296,15 +286,14 @@ class Journal:
         Raises:
             StoreError: "trader-fenced"; "journal-unwritten".
         """
-        with self._holding() as connection:
+        with self._noting() as connection:
             body = msgspec.json.encode(dict(risk), order="sorted").decode()
             connection.execute("INSERT OR REPLACE INTO memory (run, body) VALUES (?, ?)", (run, body))
 
     def remembered(self, run: str) -> dict[str, float]:
         """What was last remembered of a run."""
         with self._reading() as connection:
-            row = connection.execute("SELECT body FROM memory WHERE run = ?", (run,)).fetchone()
-            return {} if row is None else msgspec.json.decode(row[0], type=dict[str, float])
+            return journal_query.remembered(connection, run)
 
     def end(self, run: str, ts: int) -> None:
         """End a run: it is not taken up again.
@@ -317,25 +306,21 @@ class Journal:
             journal_acts.add(connection, self.holder, "end", run, ts // _MS)
 
     def report(self, status: TradeStatus) -> None:
-        """Show faces how the run is doing. It is no fact of the account, and nobody waits for the disk.
+        """Show faces how the run is doing.
 
         Raises:
             StoreError: "trader-fenced"; "journal-unwritten".
         """
         body, crc = packed(status)
-        with self._guard, telling(self.path):
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with self._holding() as connection:
-                    connection.execute(
-                        "INSERT OR REPLACE INTO statuses (run, at_ms, body, crc) VALUES (?, ?, ?, ?)",
-                        (status.run, status.at_ms, body, crc),
-                    )
-            finally:
-                self._connection.execute("PRAGMA synchronous = FULL")
-            self._reports += 1
-            if self._reports % _REPORTS_A_CHECKPOINT == 0:
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with self._noting() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO statuses (run, at_ms, body, crc) VALUES (?, ?, ?, ?)",
+                (status.run, status.at_ms, body, crc),
+            )
+        self._reports += 1
+        if self._reports % _REPORTS_A_CHECKPOINT == 0:
+            with self._reading() as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def act(self, who: str, what: str, why: str, at_ms: int) -> None:
         """Write a line of the audit; it takes no lease, but whoever had one must have it still.
@@ -379,6 +364,20 @@ class Journal:
                 )
             journal_lease.refuse_fenced(connection, self._account, self._token)
             yield connection
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[sqlite3.Connection]:
+        """As `_holding`, for what the exchange can be asked again or nobody has to know: no wait for the disk.
+
+        A killed process leaves it behind; after a power failure it may be missing, as the newest of its kind.
+        """
+        with self._guard, telling(self.path):
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self._holding() as connection:
+                    yield connection
+            finally:
+                self._connection.execute("PRAGMA synchronous = FULL")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -1,7 +1,7 @@
 """The file of a trading journal: its tables by version, its opening, and one clear error for each way it can fail.
 
 A path comes in; a connection to a journal that is whole, ours and not newer than this program goes out. It writes with
-`synchronous=FULL`: what was committed is on the disk before anybody acts on it.
+`synchronous=FULL`, unless it is told otherwise: what was committed is on the disk before anybody acts on it.
 """
 
 import contextlib

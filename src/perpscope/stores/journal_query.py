@@ -23,6 +23,7 @@ from perpscope.stores.journal_rows import (
     NumberedFill,
     check,
     is_own,
+    number_of,
     unpacked,
 )
 
@@ -110,6 +111,24 @@ def fundings(connection: sqlite3.Connection, run_id: str, limit: int = ALL) -> l
         "SELECT body, crc FROM fundings WHERE run = ? ORDER BY number DESC LIMIT ?", (run_id, limit)
     ).fetchall()
     return [unpacked(body, crc, FundingReport) for body, crc in reversed(rows)]
+
+
+def last_number(connection: sqlite3.Connection, run_id: str, prefix: str) -> int:
+    """The highest number that an order's id of a run has used up, see `number_of`; 0 = none."""
+    ids = connection.execute("SELECT id FROM orders WHERE run = ?", (run_id,))
+    return max((number_of(order, prefix) for (order,) in ids), default=0)
+
+
+def last_trade_id(connection: sqlite3.Connection, run_id: str) -> int | None:
+    """The highest trade id among a run's fills; None without any."""
+    (found,) = connection.execute("SELECT max(trade_id) FROM fills WHERE run = ?", (run_id,)).fetchone()
+    return None if found is None else int(found)
+
+
+def remembered(connection: sqlite3.Connection, run_id: str) -> dict[str, float]:
+    """What was last remembered of a run."""
+    row = connection.execute("SELECT body FROM memory WHERE run = ?", (run_id,)).fetchone()
+    return {} if row is None else msgspec.json.decode(row[0], type=dict[str, float])
 
 
 def statuses(connection: sqlite3.Connection, limit: int = ALL) -> list[TradeStatus]:
