@@ -18,6 +18,9 @@ export interface MapSource {
   model: ReadonlySignal<MapModel | null>;
 }
 
+/** A channel that is not told yet is without members. */
+const whole = (told: MapBody | null) => (told?.venues ? told : null);
+
 /** The map of a symbol: pushed where the collector keeps it, else asked for. */
 export function useMap(symbol: string): MapSource {
   const custom = isCustom.value;
@@ -28,7 +31,7 @@ export function useMap(symbol: string): MapSource {
   const made = useAnswer("/api/v1/liquidation-map/custom", custom ? customQuery(symbol) : null, { everyMs: CUSTOM_MS });
   const answer = custom ? made : asked;
   const body = useComputed<MapBody | null>(() =>
-    isCustom.value ? made.value.body : isPushed ? channel.value.data : asked.value.body,
+    isCustom.value ? made.value.body : isPushed ? whole(channel.value.data) : asked.value.body,
   );
   return { source: isPushed ? channel : answer, body, model: useComputed(() => modelOf(body.value)) };
 }
