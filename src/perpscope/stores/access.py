@@ -15,6 +15,7 @@ from urllib.parse import quote
 from perpscope.errors import DataError, StoreError
 from perpscope.stores.legacy import is_legacy
 from perpscope.stores.schema import APPLICATION_ID, MIGRATIONS, version_of
+from perpscope.stores.wal import write_ahead
 
 BUSY_TIMEOUT_MS = 5000  #: wait as long for another connection's lock before it counts as trouble
 QUICK_CHECK_BYTES = 256 * 1024 * 1024  #: larger files are not checked at opening: about 2 s per GiB
@@ -111,7 +112,7 @@ def open_for_writing(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
             connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
             _check_whole(connection, path)
             check_ours(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -212,9 +213,9 @@ def check_ours(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         StoreError: it is somebody else's, or newer than this program.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     version = version_of(connection)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()  # last: another may be making it just now
     if application != APPLICATION_ID and (version or (tables and not is_legacy(connection))):
         raise StoreError(
             "store-foreign", f"{path} is another program's database", hint=f"leave it be and {_HINT_OTHER}"

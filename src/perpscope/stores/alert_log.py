@@ -15,6 +15,7 @@ from typing import Final, Literal, Self, TypeVar
 import msgspec
 
 from perpscope.errors import StoreError
+from perpscope.stores.wal import write_ahead
 
 _BUSY_MS: Final = 3000
 #: Tables of this file, by version.
@@ -148,7 +149,7 @@ class AlertLog:
                 version = int(connection.execute("PRAGMA user_version").fetchone()[0])
                 if version > _VERSION:
                     raise StoreError("alert-log", f"{path} is of a newer perpscope", hint="use that one")
-                connection.execute("PRAGMA journal_mode = WAL")
+                write_ahead(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 if version < _VERSION:
                     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")

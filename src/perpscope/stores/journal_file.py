@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from perpscope.errors import StoreError
+from perpscope.stores.wal import write_ahead
 
 #: `PRAGMA application_id` of journals: "pscj" in ASCII.
 APPLICATION_ID: Final = 0x7073636A
@@ -91,7 +92,7 @@ def opened(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1e3)
         try:
             _check(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -173,9 +174,9 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()  # last: another may be making it just now
     if tables and application != APPLICATION_ID:
         raise StoreError("journal-foreign", f"{path} is no journal of ours", hint="leave it be, name another --db")
     if version > len(MIGRATIONS):

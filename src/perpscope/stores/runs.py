@@ -15,6 +15,7 @@ import zstandard
 
 from perpscope.errors import StoreError
 from perpscope.model.run import Run, RunSummary
+from perpscope.stores.wal import write_ahead
 
 _BUSY_MS: Final = 5000
 #: Tables of this file, by version.
@@ -162,7 +163,7 @@ def opened(path: Path) -> sqlite3.Connection:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > _VERSION:
             raise StoreError("runs-file", f"{path} is of a newer perpscope", hint="use that one")
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection)
         if version < _VERSION:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
     except BaseException:
