@@ -269,9 +269,11 @@ async def test_what_the_store_dropped_is_handed_in_again(tmp_path: Path) -> None
     truth = Truth(series=(MINUTES,))
     rows = truth.rows(MINUTES, BTC, NOW - DAY, NOW)
     whole = Covered("truth", "backfill", MINUTES_OF_BTC, NOW - DAY, NOW, False, NOW, Source.BACKFILL)
-    for event in truth.rows(MINUTES, ETH, NOW - DAY, NOW):
-        store.sink().accept(event)
-    assert store.dropped > 0, "the store was to be behind already"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the store's own writer waits, however quick it is
+        for event in truth.rows(MINUTES, ETH, NOW - DAY, NOW):
+            store.sink().accept(event)
+        assert store.dropped > 0, "the store is behind already"
     beating = asyncio.create_task(beat())
     try:
         await Pantry(store, [Ear()]).keep(rows, [whole])
