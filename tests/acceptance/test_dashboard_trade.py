@@ -20,7 +20,7 @@ from tests.browsing import PHONE, Look, browser, built, look
 from tests.unit.journals_made import CONTACT, FLAT, LONG, kept, status
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -137,6 +137,20 @@ def test_a_position_without_a_stop_is_shouted(seen: Look) -> None:
     silent = seen.page.locator(f'section[data-run="{LAB}"]')
     assert silent.get_attribute("data-life") == "silent"
     assert "Its trader has told nothing for" in silent.inner_text()
+
+
+def test_fills_that_have_not_come_yet_are_not_told_to_be_none(seen: Look) -> None:
+    """While the journal is being asked, its panels load; they say what it holds once it has answered."""
+
+    def hold(one: "Route") -> None:
+        """It goes on when nobody holds it any more."""
+
+    seen.page.route(f"**/api/v1/trade/{PAPER}/fills*", hold)
+    seen.open("/trade").panel(f"trade-orders-{PAPER}")
+    fills = seen.panel(f"trade-fills-{PAPER}", "loading")
+    assert fills.locator("tbody tr").count() == 0
+    seen.page.unroute(f"**/api/v1/trade/{PAPER}/fills*")
+    assert seen.panel(f"trade-fills-{PAPER}").locator("tbody tr").count() == 2
 
 
 def test_money_orders_latency_and_the_exchange_are_told(seen: Look) -> None:

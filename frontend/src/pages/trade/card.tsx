@@ -29,8 +29,8 @@ const LATE_MS = 2_500;
 export const steady = (answer: ReadonlySignal<Answer<unknown>>) =>
   answer.value.body === null || isLost(connection.value) ? {} : ({ state: { name: "ready" } } as const);
 
-/** What panels of a run have in common. */
-export const ofRun = ({ run, answer }: OfRun) => ({
+/** What panels of a run have in common, whichever answer their figures are from. */
+export const ofRun = ({ run, answer }: { run: RunNow; answer: ReadonlySignal<Answer<unknown>> }) => ({
   kind: null,
   answer,
   asOfMs: null,

@@ -4,7 +4,7 @@ import { datetime, iso } from "../../ui/format";
 import { Panel } from "../../ui/panel";
 import { type Column, Table } from "../../ui/table";
 import { plain } from "../../words/verdicts";
-import { type OfRun, ofRun, steady } from "./card";
+import { type OfRun, ofRun } from "./card";
 import type { FillRow, OrderRow, Working } from "./figures";
 import { says } from "./words";
 
@@ -76,7 +76,7 @@ function fillsSheet(run: string, label: string, rows: readonly FillRow[]): Sheet
 }
 
 /** The newest fills, as its journal has them. */
-export function FillsPanel({ run, answer: told }: OfRun) {
+export function FillsPanel({ run }: Pick<OfRun, "run">) {
   const { run: id } = run.status;
   const answer = useAnswer("/api/v1/trade/{id}/fills", { id, limit: LIMIT }, often(run.is_running));
   const rows = answer.value.body?.fills ?? [];
@@ -85,9 +85,7 @@ export function FillsPanel({ run, answer: told }: OfRun) {
       id={`trade-fills-${id}`}
       class="trade-fills"
       title={says("fills")}
-      {...ofRun({ run, answer: told })}
-      answer={answer}
-      {...steady(answer)}
+      {...ofRun({ run, answer })}
       csv={() => fillsSheet(id, run.label, rows)}
     >
       {rows.length === 0 ? (
@@ -137,7 +135,7 @@ function ordersSheet(run: string, label: string, rows: readonly OrderRow[]): She
 }
 
 /** Every order that was written down, what it was for and what became of it. */
-export function OrdersPanel({ run, answer: told }: OfRun) {
+export function OrdersPanel({ run }: Pick<OfRun, "run">) {
   const { run: id } = run.status;
   const answer = useAnswer("/api/v1/trade/{id}/orders", { id, limit: LIMIT }, often(run.is_running));
   const rows = answer.value.body?.orders ?? [];
@@ -146,9 +144,7 @@ export function OrdersPanel({ run, answer: told }: OfRun) {
       id={`trade-orders-${id}`}
       class="trade-orders"
       title={says("orders")}
-      {...ofRun({ run, answer: told })}
-      answer={answer}
-      {...steady(answer)}
+      {...ofRun({ run, answer })}
       csv={() => ordersSheet(id, run.label, rows)}
     >
       {rows.length === 0 ? (
