@@ -99,7 +99,9 @@ async def test_five_venues_are_collected_and_replayed_alike(tmp_path: Path) -> N
     with SqliteReader.open(database) as reader:
         liquidations = reader.liquidations(limit=100_000)
         counts = reader.counts(2**62)
-        assert not [row for row in reader.coverage() if row.kind == "gap"]
+        gaps = [row for row in reader.coverage() if row.kind == "gap"]
+    # A machine that stands still for a moment leaves many market seconds of silence: that is told, and is no fault.
+    assert not [row for row in gaps if row.cause != "silent"]
     labels = {
         event.instrument.rpartition(".")[2].lower(): (event.completeness, event.sampling) for event in liquidations
     }

@@ -78,7 +78,9 @@ def test_the_demo_collects_a_market_over_the_wire(demo: tuple[Ran, Path]) -> Non
     assert "down" not in {feed["state"] for feed in status["feeds"]}
     assert {feed["gaps"] for feed in status["feeds"]} == {0}
     of_binance = [feed for feed in status["feeds"] if feed["venue"] == "binance"]
-    assert {feed["state"] for feed in of_binance} == {"live"}
+    states = {feed["state"] for feed in of_binance}
+    assert "live" in states  # a machine that stands still for a moment leaves twenty market seconds of silence
+    assert states <= {"live", "silent"}
     spoken = {feed["channel"] for feed in of_binance if feed["events"] > 0}
     everything = {channel.value for channel in VENUE.channels | VENUE.polled}
     assert everything - {"contracts"} <= spoken <= everything  # a listing may change, or not
