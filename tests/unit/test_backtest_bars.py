@@ -1,11 +1,14 @@
 """Candles in columns: nothing is invented, and all that was done to them is said."""
 
+from math import isnan, nan
+
+import msgspec
 import numpy as np
 import pytest
 
 from perpscope.app.backtest.bars import Bars, interval_of, joined, ordered
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.market import Interval
+from perpscope.model.market import Candle, Interval
 
 MINUTE = 60_000_000_000
 NAME = InstrumentId("BTC-USDT-PERP.BINANCE")
@@ -106,3 +109,44 @@ def test_takers_are_told_where_the_file_tells_them() -> None:
     """The taker's share goes through to the event."""
     found, _ = ordered(np.array([0], np.int64), {**columns(1), "taker_buy": np.array([0.25])}, "f")
     assert next(iter(found.candles(NAME))).taker_buy_volume == 0.25
+    some, _ = ordered(
+        np.arange(3, dtype=np.int64) * MINUTE, {**columns(3), "taker_buy": np.array([0.25, nan, 0.0])}, "f"
+    )
+    assert [candle.taker_buy_volume for candle in some.candles(NAME)] == [0.25, None, 0.0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 512, 1_025], ids=str)
+def test_a_candle_says_what_its_row_says(count: int) -> None:
+    """Each once, in order, in Python's own numbers; times in ns UTC, received when it closed. Keeps B23."""
+    rng = np.random.default_rng(count)
+    table = {name: rng.uniform(100.0, 110.0, count) for name in ("open", "close", "volume")}
+    bars = Bars(
+        ts_open=np.cumsum(rng.integers(1, 3, count)) * MINUTE,
+        high=np.maximum(table["open"], table["close"]),
+        low=np.minimum(table["open"], table["close"]),
+        taker_buy=np.where(rng.random(count) < 0.5, nan, 1.0),
+        interval_ns=MINUTE,
+        **table,
+    )
+    told = list(bars.candles(NAME))
+    assert len(told) == count
+    for at, candle in enumerate(told):
+        opened, bought = int(bars.ts_open[at]), float(bars.taker_buy[at])
+        assert candle == Candle(
+            NAME,
+            opened + MINUTE,
+            opened + MINUTE,
+            Interval.M1,
+            opened,
+            float(bars.open[at]),
+            float(bars.high[at]),
+            float(bars.low[at]),
+            float(bars.close[at]),
+            float(bars.volume[at]),
+            None,
+            None,
+            None if isnan(bought) else bought,
+            None,
+            is_closed=True,
+        )
+        assert [type(value) for value in msgspec.structs.astuple(candle)[4:10]] == [int, *[float] * 5]

@@ -6,6 +6,7 @@ signals, then orders. With the desk's own exchange fills are made here; without 
 what becomes of them comes back as events.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -105,10 +106,7 @@ class Trader:
 
     def process(self, event: MarketEvent | DerivedEvent | OwnEvent) -> int:
         """Take one event: exchange, account, watch, decision; then tell what came of it; bits of `layout`."""
-        take = self._takes.get(type(event))
-        if take is None:
-            return 0
-        bits = take(event)
+        bits = self._takes[type(event)](event)
         if bits & self._heeded:
             ts_recv = event.ts_recv
             self._telling.after(bits, getattr(event, "ts_event", ts_recv), ts_recv)
@@ -125,8 +123,8 @@ class Trader:
         return self._telling.points
 
     def _by_kind(self) -> Mapping[type, Callable[[Any], int]]:
-        """What takes an event of each kind."""
-        return {
+        """What takes an event of each kind; the others are passed over."""
+        found: Mapping[type, Callable[[Any], int]] = {
             Candle: self._candle,
             Trade: self._trade,
             BookDelta: self._delta,
@@ -148,25 +146,13 @@ class Trader:
             Standing: self._stood,
             Resumed: self._resumed,
         }
+        return defaultdict(lambda: _passed_over, found)
 
     def _candle(self, event: Candle) -> int:
         if event.instrument != self._instrument or not event.is_closed or event.interval is not self._candles:
             return 0
         bits = 0 if self._unread is None else self._read()
-        bought = event.taker_buy_volume
-        return bits | entries.candle(
-            self._rule,
-            self._desk,
-            event.ts_event,
-            event.ts_recv,
-            event.ts_open,
-            event.open,
-            event.high,
-            event.low,
-            event.close,
-            event.volume,
-            _NAN if bought is None else bought,
-        )
+        return bits | entries.candle(self._rule, self._desk, event)
 
     def _trade(self, event: Trade) -> int:
         if event.instrument != self._instrument:
@@ -338,3 +324,8 @@ class Trader:
         """What `DeskView.order_id` made an id of; 0 for an id that is not ours."""
         number = order.rpartition("-")[2]
         return int(number) if number.isdecimal() and order == self.view.order_id(int(number)) else 0
+
+
+def _passed_over(_event: object) -> int:
+    """An event of a kind that no strategy is told."""
+    return 0

@@ -1,30 +1,35 @@
 """The steps as the event path calls them, one event at a time: by address and number, see `entering`.
 
-Each hands on to the step of its name what `asking` made of the rule and of the desk, and the numbers of the event.
+Each hands on to the step of its name what `asking` made of the rule and of the desk, and the numbers of the event; of
+a candle, which is all that a backtest of candles has, it reads them itself.
 Call them by this module, `entries.trade(…)`: what stands here is replaced once it was called.
 """
 
+from math import nan
+
+from perpscope.model.market import Candle
 from perpscope.trading import steps
 from perpscope.trading.asking import Asked, Place
 from perpscope.trading.entering import entered
 
 
 @entered
-def candle(
-    rule: Asked,
-    desk: Place,
-    ts_event: int,
-    ts_recv: int,
-    ts_open: int,
-    open_: float,
-    high: float,
-    low: float,
-    close: float,
-    volume: float,
-    taker_buy: float,
-) -> int:
+def candle(rule: Asked, desk: Place, event: Candle) -> int:
     """A closed candle."""
-    return steps.candle(rule, desk, ts_event, ts_recv, ts_open, open_, high, low, close, volume, taker_buy)
+    bought = event.taker_buy_volume
+    return steps.candle(
+        rule,
+        desk,
+        event.ts_event,
+        event.ts_recv,
+        event.ts_open,
+        event.open,
+        event.high,
+        event.low,
+        event.close,
+        event.volume,
+        nan if bought is None else bought,
+    )
 
 
 @entered

@@ -4,7 +4,8 @@ Duplicates and rows that contradict themselves are dropped and counted, rows out
 is filled in. A candle's `ts_event` is its close, and it is taken as received then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
 from typing import Final
 
 import msgspec
@@ -67,29 +68,35 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
     def candles(self, instrument: InstrumentId) -> Iterator[Candle]:
         """As events. `interval` is the longest the model knows that is not longer: the two times tell the truth."""
         kind = next(i for i in (Interval.H1, Interval.M15, Interval.M1) if i.ns <= self.interval_ns or i is Interval.M1)
-        for begin in range(0, len(self), _AT_ONCE):
-            some = slice(begin, begin + _AT_ONCE)
-            opens = self.ts_open[some]
-            columns = [getattr(self, name)[some].tolist() for name in _COLUMNS]
-            rows = zip(opens.tolist(), (opens + self.interval_ns).tolist(), *columns, strict=True)
-            for opened, closed, first, high, low, last, volume, bought in rows:
-                yield Candle(
-                    instrument,
-                    closed,
-                    closed,
-                    kind,
-                    opened,
-                    first,
-                    high,
-                    low,
-                    last,
-                    volume,
-                    None,
-                    None,
-                    bought if bought == bought else None,  # noqa: PLR0124 -- nan where not told
-                    None,
-                    is_closed=True,
-                )
+        begins = range(0, len(self), _AT_ONCE)
+        return chain.from_iterable(
+            self.taken(slice(begin, begin + _AT_ONCE))._candles(instrument, kind) for begin in begins
+        )
+
+    def _candles(self, instrument: InstrumentId, kind: Interval) -> Iterator[Candle]:
+        """As `candles`, of all of them together."""
+        opens, closes = self.ts_open.tolist(), (self.ts_open + self.interval_ns).tolist()
+        prices = [getattr(self, name).tolist() for name in _COLUMNS[:5]]
+        nothing, unknown = repeat(None), np.isnan(self.taker_buy)
+        bought: Iterable[float | None] = nothing
+        if not unknown.all():
+            told = self.taker_buy.astype(object)
+            told[unknown] = None
+            bought = told.tolist()
+        return map(
+            Candle,
+            repeat(instrument),
+            closes,
+            closes,
+            repeat(kind),
+            opens,
+            *prices,
+            nothing,
+            nothing,
+            bought,
+            nothing,
+            repeat(True),
+        )
 
 
 def ordered(ts: Times, columns: dict[str, Floats], name: str) -> tuple[Bars, list[str]]:
