@@ -333,7 +333,7 @@ from perpscope.trading.compiling import loops
 def asking(rule, desk):
     d = at(desk)
     d.watch.now += 1
-    return ask(rule, d.watch, d.account, d.parameters, d.notes)
+    return ask(rule, d)
 
 @loops
 def broken(w, a, p, n):

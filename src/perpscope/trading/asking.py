@@ -6,6 +6,7 @@ In plain Python both are handed on as they are.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias, cast
 
 import numba  # type: ignore[import-untyped,unused-ignore]  # it ships no types
@@ -14,8 +15,8 @@ from numba.core import types  # type: ignore[import-untyped,unused-ignore]  # no
 from numba.extending import intrinsic, overload  # type: ignore[import-untyped,unused-ignore]  # nor here
 from numpy.typing import NDArray
 
-from perpscope.trading.compiling import IS_COMPILED
-from perpscope.trading.layout import ACCOUNT, DESK, WATCH
+from perpscope.trading.compiling import IS_COMPILED, whole_of
+from perpscope.trading.layout import DESK
 from perpscope.trading.strategy import Record, Rule
 
 #: What `ask` wants of a rule: the address of compiled code, or the rule itself.
@@ -26,13 +27,12 @@ Place: TypeAlias = "NDArray[np.void] | int"
 #: Of numba and of the values it handles: it ships no types.
 _Any: TypeAlias = Any
 
-_NUMBERS = types.Array(types.float64, 1, "C")
-_SIGNATURE = (numba.from_dtype(WATCH), numba.from_dtype(ACCOUNT), _NUMBERS, _NUMBERS)
 _DESK = numba.from_dtype(DESK)
+_TOLD = (_DESK,)
 
 
 def asked(rule: Rule) -> Asked:
-    """What `ask` wants for a rule, which must outlive its use: its code goes with it.
+    """What `ask` wants for a rule.
 
     Raises:
         TypeError: it is not decorated with `loops`.
@@ -41,9 +41,19 @@ def asked(rule: Rule) -> Asked:
         return rule
     if not hasattr(rule, "overloads"):
         raise TypeError(f"rule {rule!r} must be compiled: decorate it with perpscope.trading.compiling.loops")
-    rule.compile(_SIGNATURE)  # type: ignore[attr-defined]  # numba's dispatcher
-    made = rule.overloads[_SIGNATURE]
-    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+    made = _of_desk(rule)
+    made.compile(_TOLD)
+    found = made.overloads[_TOLD]
+    return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+
+
+@cache
+def _of_desk(rule: _Any) -> _Any:
+    """The rule as the loops call it, with the one address of a desk, where all stands that it is told.
+
+    Two arrays are fourteen numbers to be written down for every bar.
+    """
+    return whole_of(lambda d: rule(d.watch, d.account, d.parameters, d.notes), rule)
 
 
 def placed(desk: NDArray[np.void]) -> Place:
@@ -56,13 +66,13 @@ def _at(desk: _Any) -> Record:
     return desk[0]
 
 
-def _ask(rule: Rule, watch: Record, account: Record, parameters: _Any, notes: _Any) -> int:
+def _ask(rule: Rule, d: Record) -> int:
     """Ask a rule; what it raises is raised here."""
-    return rule(watch, account, parameters, notes)
+    return rule(d.watch, d.account, d.parameters, d.notes)
 
 
 @intrinsic
-def _ask_by_address(_typing: _Any, address: _Any, watch: _Any, account: _Any, parameters: _Any, notes: _Any) -> _Any:
+def _ask_by_address(_typing: _Any, address: _Any, desk: _Any) -> _Any:
     """Numba's own way of calling, to an address that is known only when it runs."""
 
     def code(context: _Any, builder: _Any, signature: _Any, values: _Any) -> _Any:
@@ -74,7 +84,7 @@ def _ask_by_address(_typing: _Any, address: _Any, watch: _Any, account: _Any, pa
             context.call_conv.return_status_propagate(builder, status)
         return answer
 
-    return types.int64(address, watch, account, parameters, notes), code
+    return types.int64(address, desk), code
 
 
 @intrinsic
@@ -98,5 +108,5 @@ def _at_either(desk: _Any) -> _Any:
 
 #: `at(desk)`: the record of what `placed` gave, or of the array itself.
 at: Callable[[Place], Record] = _at
-#: `ask(asked, watch, account, parameters, notes)`: what the rule answers.
-ask: Callable[[Asked, Record, Record, Any, Any], int] = cast("Any", _ask_by_address if IS_COMPILED else _ask)
+#: `ask(asked, desk)`: what the rule answers to a desk's record.
+ask: Callable[[Asked, Record], int] = cast("Any", _ask_by_address if IS_COMPILED else _ask)

@@ -14,7 +14,7 @@ from numba.core import types  # type: ignore[import-untyped,unused-ignore]  # no
 from numba.core.registry import CPUDispatcher  # type: ignore[import-untyped,unused-ignore]  # nor here
 from numpy.typing import NDArray
 
-from perpscope.trading.linking import KeptPart, Parts, Wholes
+from perpscope.trading.linking import KeptBeside, Parts, Wholes
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -58,6 +58,17 @@ class _Inner(CPUDispatcher):  # type: ignore[misc,unused-ignore]  # numba ships 
         raise TypeError(f"{self.__name__} is called by compiled code alone: decorate it with compiling.loops")
 
 
+def whole_of(function: Callable[..., Any], rule: Any) -> Any:  # noqa: ANN401 -- numba's dispatchers
+    """A function that calls a rule, and is called by its address; kept beside the rule, with none of `_OWN`.
+
+    What numba is told of a caller it does to whatever that calls: a rule may make arrays, and divide by 0.
+    """
+    compiled = numba.njit(nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=Wholes)  # type: ignore[call-overload,unused-ignore]  # as below
+    made = compiled(function)
+    made._cache = KeptBeside(rule.py_func, "whole")
+    return made
+
+
 def _made(function: Callable[..., Any], how: type[Parts | Wholes], **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
     own = _OWN if function.__module__.startswith(_TRADING) else {}
     compiled = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, pipeline_class=how, **own, **options)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
@@ -68,7 +79,7 @@ def _part(function: Callable[..., Any], **options: bool) -> Any:  # noqa: ANN401
     made = _made(function, Parts, no_cpython_wrapper=True, **options)
     if IS_COMPILED:
         made.get_call_template = partial(as_numbers, made.get_call_template)
-        made.__class__, made._cache = _Inner, KeptPart(function)
+        made.__class__, made._cache = _Inner, KeptBeside(function, "part")
     return made
 
 

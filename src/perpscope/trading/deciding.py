@@ -57,7 +57,7 @@ def decide(rule: Asked, d: Record, is_bar: int, worth: int) -> int:
     for note in range(NOTE_OWN):
         notes[note] = 0.0
     notes[NOTE_EDGE] = nan
-    answer = ask(rule, d.watch, d.account, d.parameters, notes)
+    answer = ask(rule, d)
     if answer == STAY:
         return _nearly(d) if notes[NOTE_FAILED] > 0.0 else 0
     if answer == EXIT or answer * d.account.size < 0:

@@ -72,11 +72,12 @@ class Parts(_Putting):
     library = _Part
 
 
-class KeptPart(FunctionCache):  # type: ignore[misc,unused-ignore]
-    """Where a part is kept for the next process: beside the whole of the same function, and not in its place."""
+class KeptBeside(FunctionCache):  # type: ignore[misc,unused-ignore]
+    """Where a part, or what is made of a function, is kept for the next process: beside the function itself."""
 
-    def __init__(self: _Any, function: Callable[..., _Any]) -> None:
+    def __init__(self: _Any, function: Callable[..., _Any], what: str) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call,unused-ignore]
+        self._what = what
 
     def _index_key(self: _Any, *told: _Any) -> tuple[_Any, ...]:
-        return (*super()._index_key(*told), "part")  # type: ignore[no-untyped-call,unused-ignore]
+        return (*super()._index_key(*told), self._what)  # type: ignore[no-untyped-call,unused-ignore]

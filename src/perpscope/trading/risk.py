@@ -330,8 +330,8 @@ def _reckon(d: Record, worth: int) -> None:
     r.worth = worth
     if worth >= r.peak:
         r.peak = worth
-    elif r.peak - worth > r.deepest * r.peak:
-        r.deepest = (r.peak - worth) / r.peak
+    else:  # a loser is as often below its lowest as not: to ask takes longer than to divide
+        r.deepest = max(r.deepest, (r.peak - worth) / r.peak)
     if r.is_strict == 1 and r.halted == 0 and r.peak > 0 and r.peak - worth >= r.drawdown * r.peak:
         halt(d, why.DRAWDOWN)
     if r.day_equity > 0 and r.day_equity - worth >= r.daily_loss * r.day_equity:

@@ -53,9 +53,11 @@ Rows: TypeAlias = tuple[NDArray[np.uint8], Times, Times]
 #: Fills, decisions and points, as far as there is room.
 Logged: TypeAlias = tuple[Log, Log, Log]
 
-#: Rows of a log to begin with; of the equity curve one a minute more, up to so many.
+#: Rows of a log to begin with; of the equity curve one a minute more, up to so many, of the others one in eight
+#: minutes. What is not written to is not there: to make a log longer takes as long as a rule's answers to all its bars.
 ROOM: Final = 1 << 14
 MOST: Final = 1 << 22
+SELDOM: Final = 8
 
 # Fields of the cursor after the rows taken of each kind.
 ROW: Final = KINDS
@@ -77,7 +79,8 @@ def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
     cursor[SEEN_FILLS], cursor[SEEN_DECISIONS], cursor[SEEN_POINTS] = d["fills"], d["decisions"], d["points"]
     minutes = int(tape.ts_recv[-1] - tape.ts_recv[0]) // MINUTE if len(tape) else 0
     points = ROOM + min(max(minutes, tape.tables.opens.size), MOST)
-    logs = _room(FILL, ROOM), _room(DECISION, ROOM), _room(POINT, points)
+    others = ROOM + (points - ROOM) // SELDOM
+    logs = _room(FILL, others), _room(DECISION, others), _room(POINT, points)
     is_over, has_candles_alone = False, bool((tape.kind == CANDLE).all())
     while not is_over:
         if has_candles_alone:
