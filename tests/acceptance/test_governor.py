@@ -22,7 +22,7 @@ from perpscope.feeds.connection import full_jitter
 from perpscope.feeds.governor import Governor
 from perpscope.feeds.limits import closed_until, open_governor
 from perpscope.feeds.rest import RestClient
-from perpscope.lab.dialect import Answer, Call
+from perpscope.lab.dialect import Answer, Call, RestSide
 from perpscope.lab.run import serve_market
 from perpscope.lab.running import Lab
 from perpscope.model.stream import Channel, Urgency
@@ -210,6 +210,35 @@ async def test_nobody_is_refused_at_the_start(name: str) -> None:
             await asyncio.gather(*(http.get(request) for request in requests))
             took_s = time.monotonic() - started
     print(f"\n{name}: {len(requests)} calls of {len(some)} instruments at once took {took_s:.1f} s, none refused")
+
+
+class SlowWay:
+    """A `Disturbance`: some calls take up to a second to the venue, as when a network or a machine stands still."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self.refused = 0
+
+    async def answer(self, side: RestSide, call: Call, _before: Answer | None) -> Answer:
+        """What the venue says when the call comes at last."""
+        await asyncio.sleep(self._random.choice((0.0, 0.0, 0.3, 1.0)))
+        answer = side.answer(msgspec.structs.replace(call, now_s=time.monotonic()))
+        self.refused += answer.status != _OK
+        return answer
+
+
+@pytest.mark.parametrize("name", ["bitget", "okx"])
+async def test_calls_that_arrive_together_are_not_too_many(name: str) -> None:
+    """Sent well apart and held up on the way: a path's own limit is kept where the venue counts. Keeps B14."""
+    venue, way = venues.find(name), SlowWay(3)
+    async with await serve_market(5, venue=name) as lab:
+        lab.rest.disturb(way)
+        governor = Governor(name, 1e6, metered=venue)
+        async with RestClient(name, lab.rest_url, governor) as http:
+            request = venue.turnover_request()
+            await asyncio.gather(*(http.get(request) for _ in range(60)))
+    print(f"\n{name}: 60 calls of one path, up to a second on the way: {way.refused} refused")
+    assert way.refused == 0
 
 
 async def test_who_collects_says_once_until_when_a_venue_refuses(tmp_path: Path) -> None:

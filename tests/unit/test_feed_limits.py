@@ -210,6 +210,29 @@ async def test_a_path_with_a_count_of_its_own_is_paced_by_it(hand: HandTime) -> 
     assert len(hand.naps) == 3
 
 
+async def test_a_call_counts_until_a_second_after_its_answer(hand: HandTime) -> None:
+    """It may have come to the venue just before: spaced calls on a slow way arrive together. Keeps B14."""
+    limiter = Governor("bitget", 4800.0, metered=BITGET)
+    ratio = asking(1, Urgency.DATA, "/api/v3/market/futures-long-short")
+    async with limiter.leave(ratio):
+        hand.pass_s(3.0)
+    await limiter.take(ratio)
+    assert hand.naps == [1.0]
+
+
+async def test_nothing_goes_while_all_that_may_are_on_their_way(hand: HandTime) -> None:
+    """Who waits for an answer looks again soon, and then waits out the second after it. Keeps B14."""
+    limiter = Governor("bitget", 4800.0, metered=BITGET)
+    ratio = asking(1, Urgency.DATA, "/api/v3/market/futures-long-short")
+    charges = limiter._charges(ratio)
+    await limiter.take(ratio)
+    limiter._under_way.begin(charges)
+    hand.pass_s(5.0)
+    hand.meanwhile = lambda: limiter._under_way.end(charges, hand.now_s)
+    await limiter.take(ratio)
+    assert hand.naps == [budget.JITTER_S, 1.0]
+
+
 async def test_a_path_of_okx_is_counted_for_each_instrument(hand: HandTime) -> None:
     """Five calls in two seconds, per instrument: another one's do not wait."""
     limiter = Governor("okx", 240.0, metered=OKX)

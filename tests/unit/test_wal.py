@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from perpscope.errors import PerpscopeError
 from perpscope.stores import access, journal_file, runs
 from perpscope.stores.alert_log import AlertLog
+from perpscope.stores.archive.manifest import Manifest
+from perpscope.stores.sqlite import StoreKind, open_reader, open_writer
 from perpscope.stores.wal import write_ahead
 
 _WRITERS = 3
@@ -50,6 +53,46 @@ def test_a_new_file_may_be_begun_by_several_at_once(tmp_path: Path, opened: Call
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         connection.close()
     assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("begin", "look", "absent"),
+    [
+        pytest.param(
+            lambda path: open_writer(str(path), kind=StoreKind.OBSERVED),
+            lambda path: open_reader(str(path)),
+            "store-missing",
+            id="store",
+        ),
+        pytest.param(
+            lambda path: Manifest.writing(path, StoreKind.OBSERVED), Manifest.reading, "archive-missing", id="archive"
+        ),
+    ],
+)
+def test_who_reads_what_is_being_begun_finds_none_or_all_of_it(
+    tmp_path: Path, begin: Callable[[Path], Any], look: Callable[[Path], Any], absent: str
+) -> None:
+    """Never a file that is too old, or nobody's: it is there as soon as its tables are."""
+    said: set[str] = set()
+
+    def reads(path: Path, start: threading.Barrier) -> None:
+        start.wait()
+        while True:
+            try:
+                look(path).close()
+            except PerpscopeError as error:
+                said.add(error.code)
+            else:
+                return
+
+    for number in range(20):
+        start, path = threading.Barrier(2), tmp_path / f"{number}.db"
+        reader = threading.Thread(target=reads, args=(path, start))
+        reader.start()
+        start.wait()
+        begin(path).close()
+        reader.join()
+    assert said <= {absent}
 
 
 def test_a_file_that_stays_held_is_given_up(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Charge(msgspec.Struct, frozen=True):
     weight: float
     rate: float  #: weight that refills in a second
     burst: float  #: weight that may be spent at once
+    most: int = 0  #: calls that may arrive within any `per_s`, however late they are on the way; 0 = not looked at
+    per_s: float = 0.0
 
 
 def wait_s_of(charge: Charge, slot: Slot, lane: int, who: float, now: float) -> float:

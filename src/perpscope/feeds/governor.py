@@ -3,7 +3,9 @@
 In: requests with their weight and urgency, and what the venue's replies say of its limits. Out: leave to send, in an
 order that puts orders before data and data before the past, or `RateLimited` while the venue's door is shut.
 A budget refills evenly; a quarter may be spent at once. What is spent in any minute stays within the venue's
-`weight_per_minute`, whenever that minute begins. Where the page cannot be shared, the budget is this process's alone.
+`weight_per_minute`, whenever that minute begins. A path's own seconds are so short that its calls are counted until
+their answers, too: on a slow way they would arrive together. Where the page cannot be shared, the budget is this
+process's alone.
 """
 
 import asyncio
@@ -14,7 +16,8 @@ import random
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -35,6 +38,7 @@ from perpscope.feeds.budget import (
 )
 from perpscope.feeds.budget_page import SLOTS, Busy, Door, OwnCells, Page
 from perpscope.feeds.clock import SECOND_NS, wall_ns
+from perpscope.feeds.under_way import UnderWay
 from perpscope.model.stream import HttpRequest, Urgency
 from perpscope.ports import Metered
 
@@ -98,11 +102,22 @@ class Governor:
         self._own_share = max(1.0, per_minute / (getattr(metered, "weight_per_minute", 0.0) or per_minute))
         self._note = note
         self._connects = None if connects is None else _own_charge("connects", *connects)
+        self._under_way = UnderWay()
         self._turns: dict[tuple[int, Urgency], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._door = Door()  # as last seen, in case the page is lost
         self._remember_ban()
 
     # asking --------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def leave(self, request: HttpRequest) -> AsyncIterator[float | None]:
+        """Leave to make a call, which is over with the block: `take`, and what has not arrived yet counts."""
+        granted, charges = await self.take(request), self._charges(request)
+        self._under_way.begin(charges)
+        try:
+            yield granted
+        finally:
+            self._under_way.end(charges, time.monotonic())
 
     async def take(self, request: HttpRequest) -> float | None:
         """Wait until this request may be sent; whoever is more urgent goes first, else in the order asked.
@@ -128,7 +143,9 @@ class Governor:
             try:
                 while True:
                     try:
-                        wait_s, granted = self._try(charges, lane, who, is_request=is_request)
+                        wait_s, granted = self._under_way.wait_s(charges, time.monotonic()), None
+                        if wait_s <= 0.0:
+                            wait_s, granted = self._try(charges, lane, who, is_request=is_request)
                     except Busy:
                         wait_s, granted, busy = JITTER_S, None, busy + 1
                         if busy > _BUSY_TRIES:
@@ -341,9 +358,13 @@ def retry_after_s(headers: Mapping[str, str], otherwise: float) -> float:
 
 
 def _own_charge(name: str, calls: float, per_s: float) -> Charge:
-    """One of so many calls in so many seconds; in any such stretch nine tenths are used at most."""
+    """One of so many calls in so many seconds; in any such stretch nine tenths are used at most.
+
+    The last tenth is all that a slow way may cost: in less than a minute that is soon too little.
+    """
     slot = 1 + zlib.crc32(name.encode()) % (SLOTS - 1)
-    return Charge(slot, 1.0, _OWN_SHARE * calls / per_s, max(1.0, _OWN_BURST_SHARE * calls))
+    most = int(calls) if per_s < _MINUTE_S else 0
+    return Charge(slot, 1.0, _OWN_SHARE * calls / per_s, max(1.0, _OWN_BURST_SHARE * calls), most, per_s)
 
 
 def _words(body: bytes) -> str:

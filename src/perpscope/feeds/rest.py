@@ -78,22 +78,22 @@ class RestClient:
             RateLimited: the venue asked us to wait; nothing more is sent until then.
             FrameError: any other status.
         """
-        granted = await self.governor.take(request)
-        try:
-            async with self._session.request(
-                request.method,
-                self.base_url + request.path,
-                params=dict(request.params),
-                data=request.body,
-                headers=_headers(request),
-                proxy=self._proxy,
-                allow_redirects=False,
-            ) as response:
-                body = await _whole(response)
-                self._judge(response, body, granted)
-                return body
-        except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
-            raise self._unanswered(error, maybe_sent=_maybe_sent(request, error)) from error
+        async with self.governor.leave(request) as granted:
+            try:
+                async with self._session.request(
+                    request.method,
+                    self.base_url + request.path,
+                    params=dict(request.params),
+                    data=request.body,
+                    headers=_headers(request),
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                ) as response:
+                    body = await _whole(response)
+            except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
+                raise self._unanswered(error, maybe_sent=_maybe_sent(request, error)) from error
+        self._judge(response, body, granted)
+        return body
 
     async def answer(
         self,
@@ -115,22 +115,22 @@ class RestClient:
             VenueUnreachable: no answer; `maybe_sent` says whether the call may have reached the venue.
             RateLimited: it was not sent: the venue wants to be left alone.
         """
-        granted = await self.governor.take(request)
-        sent = request if finish is None else finish(request)
-        try:
-            async with self._session.request(
-                sent.method,
-                URL(self._base_of(sent) + sent.path + (f"?{sent.query}" if sent.params else ""), encoded=True),
-                data=sent.body,
-                headers=_headers(sent),
-                proxy=self._proxy,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-                trace_request_ctx=on_sent,
-            ) as response:
-                body = await _whole(response)
-        except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
-            raise self._unanswered(error, maybe_sent=_maybe_sent(sent, error)) from None  # its cause knows the URL
+        async with self.governor.leave(request) as granted:
+            sent = request if finish is None else finish(request)
+            try:
+                async with self._session.request(
+                    sent.method,
+                    URL(self._base_of(sent) + sent.path + (f"?{sent.query}" if sent.params else ""), encoded=True),
+                    data=sent.body,
+                    headers=_headers(sent),
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=timeout_s),
+                    trace_request_ctx=on_sent,
+                ) as response:
+                    body = await _whole(response)
+            except (aiohttp.ClientError, *way_out.FAILURES, OSError, TimeoutError) as error:
+                raise self._unanswered(error, maybe_sent=_maybe_sent(sent, error)) from None  # its cause knows the URL
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.governor.hear(response.status, headers, body, granted)
         return HttpAnswer(response.status, headers, body)

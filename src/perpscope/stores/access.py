@@ -142,6 +142,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             check_ours(connection, path)
+            if (
+                not version_of(connection)
+                and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            ):
+                raise missing(path)  # it is being made at this moment
             refuse_older(connection, path)
     except BaseException:
         connection.close()

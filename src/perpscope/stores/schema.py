@@ -235,15 +235,21 @@ def version_of(connection: sqlite3.Connection) -> int:
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a file up to date, each migration in a transaction of its own.
 
+    A new file is made in one: whoever reads it meanwhile finds nothing, or all of it.
+
     Raises:
         StoreError: the file holds what cannot be taken over; it is as it was.
     """
-    for version in range(version_of(connection), len(MIGRATIONS)):
+    version = version_of(connection)
+    while version < len(MIGRATIONS):
+        reached = version + 1 if version else len(MIGRATIONS)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            MIGRATIONS[version](connection)
-            connection.execute(f"PRAGMA user_version = {version + 1}")
+            for migration in MIGRATIONS[version:reached]:
+                migration(connection)
+            connection.execute(f"PRAGMA user_version = {reached}")
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+        version = reached

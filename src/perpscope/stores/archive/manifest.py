@@ -131,6 +131,10 @@ class Manifest:
             uri = f"file:{quote(str(path.absolute()))}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            is_blank = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            if is_blank and not any(one.is_dir() for one in root.iterdir()):
+                connection.close()
+                raise missing(root)  # it is being made at this moment
             _check(connection)
             return cls(root, connection, None)
 
