@@ -12,8 +12,6 @@ from perpscope.app.trade.divergence import of_journal
 from perpscope.app.trade.outcome import outcome
 from perpscope.app.trade.recordings import of_run
 from perpscope.lab.accounts.desk import LAB_BALANCE
-from perpscope.model.market import Side
-from perpscope.model.order import OrderKind, Role
 from perpscope.model.run import RunKind
 from tests.acceptance import whole_runs
 from tests.acceptance.trader import LOT, Live, lab_of, seeded, trader
@@ -24,9 +22,14 @@ BOTH = ("BTCUSDT", "BNBUSDT")
 ZERO = Decimal(0)
 
 
-def leave(live: Live, size: Decimal = LOT) -> None:
-    """Out at the market."""
-    live.exchange.submit(live.desk.order(OrderKind.MARKET, Side.SELL, Role.LEAVE, size=size))
+async def there_and_back(live: Live, eventually: Eventually) -> None:
+    """A long of one lot with its stop, and out of it at the market."""
+    live.buy()
+    live.stop()
+    await eventually(lambda: live.is_protected and live.exchange.position == LOT)
+    live.leave()
+    await eventually(lambda: live.held == ZERO == live.desk.position)
+    await settled(live, eventually)
 
 
 def costs(live: Live) -> Decimal:
@@ -45,12 +48,7 @@ async def test_fees_in_bnb_are_costs_at_its_price_and_the_wallet_is_told_apart(
         async with trader(lab, tmp_path) as live:
             assert live.resumed is not None
             assert live.resumed.wallet == LAB_BALANCE
-            live.buy()
-            live.stop()
-            await eventually(lambda: live.is_protected and live.exchange.position == LOT)
-            leave(live)
-            await eventually(lambda: live.held == ZERO == live.desk.position)
-            await settled(live, eventually)
+            await there_and_back(live, eventually)
             fills = [one.trade for one in live.journal.fills("r1")]
             for mine, theirs in zip(fills, account.fills, strict=True):
                 assert mine.other is not None
@@ -80,12 +78,7 @@ async def test_a_fee_of_unknown_worth_is_said_and_not_guessed(
         account = account_of(lab)
         lab.accounts.pay_fees_in(account, "XYZ", "100", price=Decimal(10))
         async with trader(lab, tmp_path) as live:
-            live.buy()
-            live.stop()
-            await eventually(lambda: live.is_protected and live.exchange.position == LOT)
-            leave(live)
-            await eventually(lambda: live.held == ZERO == live.desk.position)
-            await settled(live, eventually)
+            await there_and_back(live, eventually)
             assert [(one.fee, one.is_fee_known) for one in live.desk.fills] == [(ZERO, False)] * len(account.fills)
             (notice,) = live.exchange.notices
             paid = (100 - account.coins["XYZ"]).normalize()
@@ -106,12 +99,7 @@ async def test_a_coin_that_runs_out_is_followed_by_the_quote(tmp_path: Path, eve
             mark = lab.accounts.prices.mark
             enough = LOT * mark("BTCUSDT") * Decimal("0.0005") / mark("BNBUSDT")
             lab.accounts.pay_fees_in(account, "BNB", enough)
-            live.buy()
-            live.stop()
-            await eventually(lambda: live.is_protected and live.exchange.position == LOT)
-            leave(live)
-            await eventually(lambda: live.held == ZERO == live.desk.position)
-            await settled(live, eventually)
+            await there_and_back(live, eventually)
             coins = {one.trade.other.asset if one.trade.other else "USDT" for one in live.journal.fills("r1")}
             assert coins == {"BNB", "USDT"}
             realised = sum((one.realised for one in account.fills), ZERO)

@@ -40,7 +40,9 @@ def strike(lab: Lab, kind: Mishap, of: str = "POST /fapi/v1/order", times: float
 
 def make_unwritable(journal: Journal, *, is_it: bool) -> None:
     """Let the journal's file not be written, as where its disk is full or read only; or let it again."""
-    journal._connection.execute(f"PRAGMA query_only = {int(is_it)}")
+    assert journal.at_once is not None
+    for connection in (journal._connection, journal.at_once._connection):
+        connection.execute(f"PRAGMA query_only = {int(is_it)}")
 
 
 def cover(desk: Gateway) -> tuple[str, Cover]:
@@ -250,29 +252,49 @@ async def test_no_entry_is_larger_than_the_operator_allows(tmp_path: Path, event
 
 
 class HeldBack:
-    """A journal whose disk takes its time: it writes when it is let."""
+    """A journal whose disk takes its time: it writes when it is let.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        journal: written into.
+        is_busy: somebody else writes whenever an order comes, so that none can be written at once.
+    """
+
+    def __init__(self, journal: Journal, *, is_busy: bool) -> None:
         self.let = threading.Event()
         self.asked = threading.Event()
+        self.at_once = None if is_busy else self
         self._journal = journal
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._journal, name)
 
-    def intend(self, run: str, order: OrderRequest) -> None:
-        """Write an order down, at last."""
+    def intend(self, run: str, order: OrderRequest) -> bool:
+        """Write an order down: at once, or else at last."""
+        if self.at_once is None:
+            self.sync()
+            self._journal.intend(run, order)
+            return True
+        assert self._journal.at_once is not None
+        return self._journal.at_once.intend(run, order)
+
+    def filled(self, run: str, order: str, trade: TradeReport) -> bool | None:
+        """Write a fill down."""
+        assert self._journal.at_once is not None
+        return self._journal.at_once.filled(run, order, trade)
+
+    def sync(self) -> None:
+        """Wait for the disk."""
         self.asked.set()
         assert self.let.wait(30.0)
-        self._journal.intend(run, order)
 
 
+@pytest.mark.parametrize("is_busy", [False, True], ids=["at-once", "behind-another"])
 async def test_nothing_is_sent_before_it_is_written_and_nobody_waits_for_the_disk(
-    tmp_path: Path, eventually: Eventually
+    tmp_path: Path, eventually: Eventually, is_busy: bool
 ) -> None:
     """RELIABILITY F10: the loop goes on while the disk does not; the order leaves when it is on it. Keeps S2-59."""
     async with lab_of() as lab, gateway(lab, tmp_path) as desk:
-        slow = HeldBack(desk.journal)
+        slow = HeldBack(desk.journal, is_busy=is_busy)
         desk.orders.scribe._journal = slow  # type: ignore[assignment]  # the same, slower
         desk.send()
         await eventually(slow.asked.is_set)

@@ -59,20 +59,6 @@ def strike(lab: Lab, kind: Mishap, of: str = PLACE, times: float = 1, code: int 
     lab.accounts.suffer(Misfortune(kind, of=of, times=times, code=code, for_ms=for_ms))
 
 
-def rest(live: Live, share: float = -0.01, size: Decimal = LOT) -> OrderRequest:
-    """An entry that waits below the market."""
-    request = live.desk.order(OrderKind.LIMIT, Side.BUY, Role.ENTRY, live.price(share), size)
-    live.exchange.submit(request)
-    return request
-
-
-def leave(live: Live, size: Decimal = LOT) -> OrderRequest:
-    """Out at the market."""
-    request = live.desk.order(OrderKind.MARKET, Side.SELL, Role.LEAVE, size=size)
-    live.exchange.submit(request)
-    return request
-
-
 async def working(live: Live, eventually: Eventually, order: OrderRequest) -> None:
     """Wait until an order stands, as far as the run knows."""
 
@@ -106,7 +92,7 @@ async def test_d1_replies_lost_orders_live(tmp_path: Path, eventually: Eventuall
         await eventually(lambda: live.exchange.position == len(bought) * LOT, within_s=10.0)
         await eventually(lambda: not live.exchange.contact().is_mismatched)  # until then nothing may be opened
         strike(lab, DONE_UNTOLD[seed % len(DONE_UNTOLD)])
-        await working(live, eventually, rest(live))
+        await working(live, eventually, live.rest())
         await settled(live, eventually)
         assert {one.order for one in live.desk.fills} == {one.id for one in bought}
         assert len(lab.accounts.misfortunes.struck) == len(DONE_UNTOLD) + 1
@@ -139,7 +125,7 @@ async def test_d3_order_that_is_not_seen_for_a_while_is_not_given_up(
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
         strike(lab, Mishap.UNSEEN, for_ms=3000)
         strike(lab, Mishap.LOST_REPLY)
-        seen, order = rest(live), rest(live, -0.011)
+        seen, order = live.rest(), live.rest(-0.011)
         await suffering(lab, Fault(FaultKind.DROP, 0.0, 1e6, target="topic:*@ORDER_TRADE_UPDATE"))
         for one in (seen, order):
             await working(live, eventually, one)
@@ -178,7 +164,7 @@ async def test_d5_a_network_that_fails_loses_no_order(tmp_path: Path, eventually
     """Nothing is answered for seconds while orders stand and fill: they stay tracked, and all is found afterwards."""
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live, watched(live.account) as eye:
         await held(live, eventually)
-        order = rest(live)
+        order = live.rest()
         await working(live, eventually, order)
         strike(lab, Mishap.LOST_REQUEST, "*", math.inf)
         await suffering(lab, Fault(FaultKind.REFUSE, 0.0, 4.0, target="path:private"))
@@ -204,7 +190,7 @@ async def test_d7_parts_are_filled_while_the_rest_is_cancelled(
 ) -> None:
     """Filled in parts, cancelled meanwhile, the cancel's reply lost: size and fees are exact, the rest is gone."""
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live, watched(live.account) as eye:
-        order = rest(live, size=5 * LOT)
+        order = live.rest(size=5 * LOT)
         stop = live.stop(-0.04)
         await working(live, eventually, order)
         await working(live, eventually, stop)
@@ -240,7 +226,7 @@ async def test_d8_events_told_twice_and_again_after_a_restart(
             fills = len(live.account.fills)
             assert len(live.desk.fills) == fills
         async with trader(lab, tmp_path) as live:
-            leave(live, 3 * LOT)
+            live.leave(3 * LOT)
             await eventually(lambda: live.held == 0 == live.exchange.position)
             await settled(live, eventually, began=3 * LOT)
 
@@ -252,7 +238,7 @@ async def test_d9_many_orders_over_many_restarts(tmp_path: Path, eventually: Eve
     async with lab_of(seed) as lab:
         async with trader(lab, tmp_path) as live:
             await held(live, eventually)
-            orders = [rest(live, -0.01 - number / 1000) for number in range(12)]
+            orders = [live.rest(-0.01 - number / 1000) for number in range(12)]
             for order in orders:
                 await working(live, eventually, order)
             await settled(live, eventually)
@@ -272,7 +258,7 @@ async def test_d12_orphans_go_though_their_cancel_fails(tmp_path: Path, eventual
         await held(live, eventually)
         for kind in (NOT_DONE[seed % len(NOT_DONE)], Mishap.UNAVAILABLE):
             strike(lab, kind, "DELETE /fapi/v1/algoOrder", times=2)
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == 0)
         await eventually(lambda: live.conditions == [])
         await settled(live, eventually)
@@ -288,8 +274,8 @@ async def test_d15_the_way_out_is_not_kept_by_what_waits(tmp_path: Path, eventua
         await held(live, eventually)
         live.exchange.submit(live.desk.order(OrderKind.TAKE, Side.SELL, Role.PROFIT, live.price(0.03)))
         await eventually(lambda: len(live.conditions) == 2)
-        leave(live)
-        leave(live)
+        live.leave()
+        live.leave()
         await eventually(lambda: live.held == 0 == live.exchange.position, within_s=3.0)
         await settled(live, eventually)
         assert len(live.account.fills) == len(live.desk.fills)
@@ -308,11 +294,11 @@ async def test_d15_a_reduction_by_hand_keeps_ours_out_and_the_stop_stays(
             symbol=SYMBOL, side=Side.SELL, kind=Kind.LIMIT, size=LOT, price=price, reduces=True, client_id="web_1"
         )
         resting, _ = lab.accounts.matching.place(live.account, by_hand)
-        order = leave(live)
+        order = live.leave()
         await eventually(lambda: [one.order for one in live.desk.closed] == [order.id])
         assert live.held == LOT
         lab.accounts.matching.cancel(live.account, live.account.orders[resting.id])
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == 0 == live.exchange.position, within_s=3.0)
         await settled(live, eventually)
         assert eye.longest_s < NAKED_S
@@ -324,7 +310,7 @@ async def test_d17_a_cancel_that_is_refused_is_not_repeated_without_end(
 ) -> None:
     """-2011 to a cancel is a reason to ask, not to cancel again: a handful of calls, and the order ends as it does."""
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
-        order = rest(live)
+        order = live.rest()
         await working(live, eventually, order)
         strike(lab, Mishap.REFUSED, "DELETE /fapi/v1/order", math.inf, code=-2011)
         before = rates_of(live)
@@ -362,11 +348,11 @@ async def test_d20_maintenance_ends_and_the_way_out_is_found(tmp_path: Path, eve
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live, watched(live.account) as eye:
         await held(live, eventually)
         strike(lab, (Mishap.UNAVAILABLE, Mishap.UNKNOWN_NOT_DONE, Mishap.INTERNAL)[seed % 3], "POST *", math.inf)
-        entry, way_out = live.buy(), leave(live)
+        entry, way_out = live.buy(), live.leave()
         await eventually(lambda: {one.order for one in live.desk.closed} == {entry.id, way_out.id})
         assert live.held == LOT
         lab.accounts.misfortunes.clear()
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == 0 == live.exchange.position)
         await settled(live, eventually)
         assert eye.longest_s < NAKED_S
@@ -384,7 +370,7 @@ async def test_d23_a_runaway_desk_is_stopped(tmp_path: Path, eventually: Eventua
         entries = [one for one in live.account.orders.values() if one.client_id in {order.id for order in orders}]
         assert 0 < len(entries) <= 5
         assert live.exchange.position == live.held > 0
-        leave(live, live.exchange.position)
+        live.leave(live.exchange.position)
         await eventually(lambda: live.held == 0)
         await settled(live, eventually)
 
@@ -399,7 +385,7 @@ async def test_c1_nothing_is_asked_while_the_venue_wants_peace(
         lab.rest.throttle(1)
         await eventually(lambda: live.exchange.contact().errors > 0)
         quiet = rates_of(live)
-        order = leave(live)
+        order = live.leave()
         await eventually(lambda: live.exchange.orders.find(order.id) is not None)
         assert (rates_of(live) - quiet)["/fapi/v1/order"] == 0
         await eventually(lambda: live.held == 0, within_s=30.0)
@@ -421,7 +407,7 @@ async def test_c8_c9_answers_that_are_none_leave_it_open(tmp_path: Path, eventua
         await held(live, eventually)
         before = rates_of(live)
         await suffering(lab, *faults)
-        entry = rest(live)
+        entry = live.rest()
         await eventually(lambda: (rates_of(live) - before)["/fapi/v1/order"] > 0)
         await settled(live, eventually)
         found = live.exchange.orders.find(entry.id)
@@ -442,7 +428,7 @@ async def test_c2_a_ban_stops_everything_and_nothing_is_opened(
         errors = live.exchange.contact().errors
         await eventually(lambda: live.exchange.contact().errors > errors)
         quiet = rates_of(live)
-        way_out = leave(live)
+        way_out = live.leave()
         await eventually(lambda: live.exchange.contact().is_mismatched)
         entry = live.buy()
         await eventually(lambda: entry.id in {one.order for one in live.desk.closed})
@@ -458,7 +444,7 @@ async def test_c3_a_clock_that_jumps_costs_one_try(tmp_path: Path, eventually: E
         await held(live, eventually)
         clock = live.desk._clock
         clock.follow(Anchor(clock.now_ns() + 90_000_000_000, clock.wall_ns(), 1.0))
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == 0 == live.exchange.position)
         skew_ms = live.exchange.contact().skew_ms
         assert skew_ms is not None

@@ -9,28 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from perpscope.model.market import Side
-from perpscope.model.order import OrderKind, OrderRequest, Role
+from perpscope.feeds.governor import Governor
+from perpscope.feeds.rest import RestClient
+from perpscope.lab.running import Lab
+from perpscope.model.instrument import Instrument
+from perpscope.model.order import OrderRequest, Role
 from perpscope.settings import Trade
+from perpscope.venues.binance import VENUE
 from tests.acceptance.trader import LOT, Live, lab_of, trader
 from tests.acceptance.trading_run import LOOKING_S, NAKED_S, SYMBOL, Eventually, settled, watched
 
 seeded = pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 21))])
 ZERO = Decimal(0)
-
-
-def rests(live: Live, size: Decimal = LOT) -> OrderRequest:
-    """An entry that waits below the market."""
-    request = live.desk.order(OrderKind.LIMIT, Side.BUY, Role.ENTRY, live.price(-0.01), size)
-    live.exchange.submit(request)
-    return request
-
-
-def leave(live: Live, size: Decimal = LOT) -> OrderRequest:
-    """Out at the market."""
-    request = live.desk.order(OrderKind.MARKET, Side.SELL, Role.LEAVE, size=size)
-    live.exchange.submit(request)
-    return request
 
 
 def ends(live: Live) -> list[tuple[str, str]]:
@@ -52,6 +42,14 @@ async def held(live: Live, eventually: Eventually) -> OrderRequest:
     return stop
 
 
+async def live_long(live: Live, eventually: Eventually, size: Decimal) -> None:
+    """A long of so much, and its stop."""
+    live.buy(size)
+    live.stop(size=size)
+    await eventually(lambda: live.exchange.position == size and live.is_protected)
+    await eventually(lambda: not live.exchange.orders.in_flight)
+
+
 @seeded
 async def test_d14_larger_steps_are_asked_for_once_and_kept_to(
     tmp_path: Path, eventually: Eventually, seed: int
@@ -59,7 +57,7 @@ async def test_d14_larger_steps_are_asked_for_once_and_kept_to(
     """One entry is refused; whatever follows is on the new tick and step, and the desk is told what it did not get."""
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live, watched(live.account) as eye:
         lab.accounts.prices.refilter(SYMBOL, tick=Decimal(7), step=Decimal("0.004"))
-        refused = rests(live)
+        refused = live.rest()
         await eventually(lambda: ends(live) == [(refused.id, "refused")])
         bought, stop = live.buy(), live.stop()
         await eventually(lambda: live.held == Decimal("0.008") and live.is_protected)
@@ -70,7 +68,7 @@ async def test_d14_larger_steps_are_asked_for_once_and_kept_to(
         assert stop.price is not None
         assert waits.ask.trigger % 7 == 0
         assert 0 <= waits.ask.trigger - stop.price < 7
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == ZERO == live.exchange.position == live.desk.position)
         await settled(live, eventually)
         assert rules_asked(live) == 1
@@ -122,7 +120,7 @@ async def test_d14_smaller_steps_open_nothing_more_and_keep_what_is_held(
     """A fill in parts of a step is how it is found out: the stop stays, entries halt, and the desk's sum is right."""
     async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
         stop = await held(live, eventually)
-        order = rests(live)
+        order = live.rest()
         await eventually(lambda: len(live.account.opens(SYMBOL)) == 1)
         lab.accounts.prices.refilter(SYMBOL, tick=Decimal("0.01"), step=Decimal("0.0001"))
         (there,) = live.account.opens(SYMBOL)
@@ -137,7 +135,7 @@ async def test_d14_smaller_steps_open_nothing_more_and_keep_what_is_held(
         assert (live.conditions, live.is_protected) == ([stop.id], True)
         live.exchange.resume()
         assert live.exchange.halted.startswith("contract-changed"), "nobody can lift what another start alone mends"
-        leave(live, LOT * 2)
+        live.leave(LOT * 2)
         await eventually(lambda: live.held == ZERO == live.desk.position)
         await settled(live, eventually)
         fees = sum((one.trade.fee for one in live.journal.fills("r1")), ZERO)
@@ -157,10 +155,10 @@ async def test_d14_an_entry_that_is_worth_too_little_now_is_not_sent_again(
         first = live.buy()
         await eventually(lambda: ends(live) == [(first.id, "refused")])
         sent = len(live.account.orders)
-        second, third = live.buy(), rests(live)
+        second, third = live.buy(), live.rest()
         await eventually(lambda: ends(live)[1:] == [(second.id, "rules"), (third.id, "rules")])
         assert (len(live.account.orders), rules_asked(live)) == (sent, 1)
-        leave(live)
+        live.leave()
         await eventually(lambda: live.held == ZERO == live.exchange.position)
         await settled(live, eventually)
 
@@ -187,7 +185,7 @@ async def test_d19_a_contract_that_settles_opens_nothing_and_lets_out(
             assert live.resumed is not None
             assert live.resumed.position == LOT
             await eventually(lambda: live.is_protected)
-            leave(live)
+            live.leave()
             await eventually(lambda: live.held == ZERO == live.exchange.position)
             await settled(live, eventually, LOT)
 
@@ -207,3 +205,80 @@ async def test_d19_a_price_that_is_none_trades_nothing(tmp_path: Path, eventuall
         await eventually(lambda: live.exchange.position == ZERO and live.conditions == [])
         assert (live.desk.fills[-1].order, live.desk.fills[-1].role) == ("", Role.LIQUIDATED)
         await settled(live, eventually)
+
+
+# the largest order, and the band of prices ---------------------------------------------------------------------------
+
+
+async def listed(lab: Lab) -> Instrument:
+    """The contract as the exchange's catalogue has it."""
+    async with RestClient("binance", lab.rest_url, Governor("binance", 1e6)) as rest:
+        found = VENUE.instruments(await rest.get(VENUE.catalogue_request())).instruments
+    return next(one for one in found if one.symbol == SYMBOL)
+
+
+@seeded
+async def test_an_entry_is_made_no_larger_than_any_order_may_be(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
+    """It is sent as large as it may be, nothing is refused, the desk hears that no more comes, and people why."""
+    async with lab_of(seed) as lab:
+        lab.accounts.prices.refilter(SYMBOL, max_market_size=Decimal("0.025"))
+        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+            entry, stop = live.buy(LOT * 3), live.stop(size=LOT * 3)
+            await eventually(lambda: ends(live) == [(entry.id, "expired")] and live.is_protected)
+            assert live.held == live.desk.position == live.exchange.position == Decimal("0.025")
+            assert live.conditions == [stop.id]
+            assert live.exchange.notices == ["orders are made smaller: the largest is 0.025 BTC"]
+            live.leave(Decimal("0.025"))
+            await eventually(lambda: live.held == ZERO == live.desk.position)
+            await settled(live, eventually)
+            assert rules_asked(live) == 1, "by this test; no order was refused"
+
+
+@seeded
+async def test_an_exit_larger_than_any_order_is_sent_as_several(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
+    """Each part has its own id and is written down before it is sent; together they close all of it, once."""
+    async with lab_of(seed) as lab:
+        async with trader(lab, tmp_path) as live:
+            await live_long(live, eventually, LOT * 5)
+        lab.accounts.prices.refilter(SYMBOL, max_market_size=LOT * 2)
+        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+            await eventually(lambda: live.is_protected)
+            out = live.leave(LOT * 5)
+            await eventually(lambda: live.held == ZERO == live.exchange.position)
+            await eventually(lambda: ends(live) == [(out.id, "expired")])
+            await settled(live, eventually, LOT * 5)
+            parts = {one.request.id: one.request.size for one in live.journal.orders("r1") if one.request.is_reducing}
+            assert [parts[name] for name in (out.id, "r1-burst-x1", "r1-burst-x2")] == [LOT * 2, LOT * 2, LOT]
+            assert [one.ask.size for one in live.account.orders.values() if one.ask.reduces] == [LOT * 2, LOT * 2, LOT]
+
+
+@seeded
+async def test_what_no_single_order_can_close_is_flattened_by_several(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
+    """A run that ends flat closes a position three times as large as an order may be, and leaves nothing."""
+    async with lab_of(seed) as lab:
+        async with trader(lab, tmp_path) as live:
+            await live_long(live, eventually, LOT * 3)
+        lab.accounts.prices.refilter(SYMBOL, max_market_size=LOT)
+        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+            await eventually(lambda: live.is_protected)
+            await live.exchange.on_exit("flatten")
+            await eventually(lambda: live.held == ZERO == live.exchange.position and live.conditions == [])
+            await settled(live, eventually, LOT * 3)
+            assert [one.ask.size for one in live.account.orders.values() if one.ask.reduces] == [LOT] * 3
+
+
+@seeded
+async def test_a_limit_far_from_the_mark_is_not_sent(tmp_path: Path, eventually: Eventually, seed: int) -> None:
+    """What the exchange would answer with -4016 ends here, with a reason of its own, and is counted."""
+    async with lab_of(seed) as lab, trader(lab, tmp_path, instrument=await listed(lab)) as live:
+        live.tell_mark(float(live.mark))
+        far, near = live.rest(0.2), live.rest(-0.01)
+        await eventually(lambda: ends(live) == [(far.id, "price-band")])
+        await eventually(lambda: [one.client_id for one in live.account.opens(SYMBOL)] == [near.id])
+        assert (live.exchange.orders.rules.off_band, len(live.account.orders)) == (1, 1)

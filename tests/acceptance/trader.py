@@ -157,6 +157,18 @@ class Live:
         self.exchange.submit(request)
         return request
 
+    def rest(self, share: float = -0.01, size: Decimal = LOT) -> OrderRequest:
+        """An entry that waits so far from the market."""
+        request = self.desk.order(OrderKind.LIMIT, Side.BUY, Role.ENTRY, self.price(share), size)
+        self.exchange.submit(request)
+        return request
+
+    def leave(self, size: Decimal = LOT) -> OrderRequest:
+        """Out of a long at the market."""
+        request = self.desk.order(OrderKind.MARKET, Side.SELL, Role.LEAVE, size=size)
+        self.exchange.submit(request)
+        return request
+
     def tell_mark(self, mark: float) -> None:
         """Let the exchange object hear a mark price of our own making."""
         now = self.exchange._now_ns()
@@ -205,6 +217,7 @@ async def trader(
     feed: Feed = _QUICK_FEED,
     extend_every_s: float = 1500.0,
     lease: tuple[float, float] = (1_795_219_200.0, 1e9),
+    instrument: Instrument = BTC,
 ) -> AsyncIterator[Live]:
     """A live exchange of a run; begun again with the same folder and run it is a restart."""
     async with AsyncExitStack() as stack:
@@ -247,7 +260,7 @@ async def trader(
 
         exchange = LiveExchange(
             BROKER,
-            BTC,
+            instrument,
             calls,
             journal,
             begun,

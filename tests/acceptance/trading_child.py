@@ -27,6 +27,7 @@ from perpscope.model.order import OrderKind, OrderRequest, Role
 from perpscope.model.stream import HttpRequest
 from perpscope.ports.broker import HttpAnswer
 from perpscope.stores.journal import Journal
+from perpscope.stores.journal_at_once import AtOnce
 from tests.acceptance.trader import Live, trader
 
 #: Where it can be killed, in the order of an order's life.
@@ -61,6 +62,7 @@ class Bomb:
 def arm(bomb: Bomb) -> None:
     """Lead the parts of a trader past the bomb."""
     intend, filled, placed, call = Journal.intend, Journal.filled, Tracked.placed, PrivateCalls.__call__
+    intend_at_once, fill_at_once = AtOnce.intend, AtOnce.filled
 
     def intended(self: Journal, run: str, order: OrderRequest) -> None:
         bomb.at("before-journal")
@@ -71,6 +73,20 @@ def arm(bomb: Bomb) -> None:
         bomb.at("before-fill")
         is_new = filled(self, run, order, trade)
         bomb.at("after-fill")
+        return is_new
+
+    def intended_at_once(self: AtOnce, run: str, order: OrderRequest) -> bool:
+        bomb.at("before-journal")
+        is_written = intend_at_once(self, run, order)
+        if is_written:
+            bomb.at("after-journal")
+        return is_written
+
+    def booked_at_once(self: AtOnce, run: str, order: str, trade: TradeReport) -> bool | None:
+        bomb.at("before-fill")
+        is_new = fill_at_once(self, run, order, trade)
+        if is_new is not None:
+            bomb.at("after-fill")
         return is_new
 
     def acknowledged(
@@ -93,6 +109,8 @@ def arm(bomb: Bomb) -> None:
 
     Journal.intend = intended  # type: ignore[method-assign]  # that is what a bomb does
     Journal.filled = booked  # type: ignore[method-assign]  # likewise
+    AtOnce.intend = intended_at_once  # type: ignore[method-assign]  # likewise
+    AtOnce.filled = booked_at_once  # type: ignore[method-assign]  # likewise
     Tracked.placed = acknowledged  # type: ignore[method-assign]  # likewise
     PrivateCalls.__call__ = called  # type: ignore[method-assign]  # likewise
 

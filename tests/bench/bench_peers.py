@@ -16,7 +16,7 @@ from bench_wire import blast, mean_of_three, through
 from measure import Figure, cpu_ns, interleaved, judge, ratio
 from wire_frames import BOOKLESS, mix
 
-from perpscope.app.collect import calm_collector
+from perpscope.app.turns import calm_collector
 from perpscope.venues.binance import VENUE
 
 _ROOT = Path(__file__).resolve().parents[2]

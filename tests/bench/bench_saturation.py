@@ -20,7 +20,7 @@ import uvloop
 from measure import judge
 from wire_frames import STAMPED_NS
 
-from perpscope.app.collect import calm_collector
+from perpscope.app.turns import calm_collector
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock, wall_ns
 from perpscope.feeds.live import Listening, LiveFeed

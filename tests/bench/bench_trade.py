@@ -88,12 +88,13 @@ async def _traded(
     from msgspec.structs import replace  # noqa: PLC0415 -- numba fills the process, which the others are measured in
 
     from perpscope.app import strategies  # noqa: PLC0415
-    from perpscope.app.collect import Collector, calm_collector  # noqa: PLC0415
+    from perpscope.app.collect import Collector  # noqa: PLC0415
     from perpscope.app.trade import warming  # noqa: PLC0415
     from perpscope.app.trade.account import Account  # noqa: PLC0415
     from perpscope.app.trade.lab import KEYS  # noqa: PLC0415
     from perpscope.app.trade.opening import Opening, Wanted  # noqa: PLC0415
     from perpscope.app.trade.seat import Seat  # noqa: PLC0415
+    from perpscope.app.turns import calm_collector  # noqa: PLC0415
     from perpscope.execution.live import LiveExchange  # noqa: PLC0415
     from perpscope.feeds.clock import MarketClock  # noqa: PLC0415
     from perpscope.feeds.live import LiveFeed  # noqa: PLC0415

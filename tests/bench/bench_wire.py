@@ -18,7 +18,7 @@ from measure import cpu_ns, interleaved, judge, ratio, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from wire_frames import STAMPED_NS, frames, mix
 
-from perpscope.app.collect import calm_collector
+from perpscope.app.turns import calm_collector
 from perpscope.engine.engine import Engine
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import Listening, LiveFeed

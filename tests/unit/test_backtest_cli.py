@@ -55,6 +55,7 @@ def test_a_backtest_from_files_to_a_kept_run(capsys: Captured) -> None:
     assert (other["deposit"], other["parameters"]["every"], other["trials"]) == (5000.0, 9.0, 2)
     listed = told(capsys, "runs", "list", "--db", "m.db")
     assert {row["id"] for row in listed} == {one["id"], other["id"]}
+    assert all(row["label"].startswith("BACKTEST") for row in listed)
     shown = told(capsys, "runs", "show", one["id"], "--db", "m.db")
     assert len(shown["trades"]) == one["trades"]
     assert told(capsys, "runs", "compare", one["id"], other["id"], "--db", "m.db")["is_same"] is False

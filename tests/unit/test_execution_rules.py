@@ -30,7 +30,9 @@ class Bench:
         self.now = 100.0
         self.asked = 0
         self.fails = False
-        self.rules = Rules(BROKER, self.market.listings[0].instrument, self.call, lambda: self.now)
+        catalogue = HttpAnswer(200, {}, replies.exchange_info(self.market.listings, 0))
+        self.listed = BROKER.ruled(catalogue, self.market.listings[0].instrument)
+        self.rules = Rules(BROKER, self.listed, self.call, lambda: self.now)
 
     async def call(self, request: HttpRequest, **_: object) -> HttpAnswer:
         """What the exchange answers."""
@@ -170,7 +172,11 @@ async def test_entries_that_the_exchange_would_not_take_are_none(bench: Bench) -
     await bench.change(is_trading=False)
     assert bench.rules.fit(order(Side.BUY, "0.013"), D(50_000)) is None
     assert bench.rules.fit(out, D(50_000)) == out
-    assert bench.rules.notices[-1].split("; ")[0].endswith("step 0.001, smallest order 600 USDT, closing only")
+    assert (
+        bench.rules.notices[-1]
+        .split("; ")[0]
+        .endswith("step 0.001, smallest order 600 USDT, largest 10000000 BTC, closing only")
+    )
 
 
 @pytest.mark.parametrize("filters", [{"tick": "0.05"}, {"step": "0.0005"}, {"tick": "0.25"}, {"step": "0.0015"}])
@@ -208,3 +214,39 @@ async def test_a_price_between_two_ticks_is_news_of_the_rules(bench: Bench) -> N
         await asyncio.sleep(0)
     assert bench.rules.halted.startswith("contract-changed")
     await bench.rules.aclose()
+
+
+# the largest order, and the band -------------------------------------------------------------------------------------
+
+
+async def test_orders_are_no_larger_than_the_exchange_takes(bench: Bench) -> None:
+    """At the market by the smaller of two sizes, rounded down to steps; a stop has no size; told once, counted each."""
+    await bench.change(max_size=D("0.05"), max_market_size=D("0.0205"))
+    for wish, size in (
+        (order(Side.BUY, "0.030"), "0.020"),
+        (order(Side.SELL, "0.030", is_reducing=True), "0.020"),
+        (order(Side.BUY, "0.060", OrderKind.LIMIT, "50000"), "0.05"),
+        (order(Side.SELL, "0.060", OrderKind.STOP, "40000", is_reducing=True), "0.060"),
+        (order(Side.BUY, "0.020"), "0.020"),
+    ):
+        fitted = bench.rules.fit(wish, D(50_000))
+        assert fitted is not None
+        assert fitted.size == D(size)
+    assert bench.rules.clipped == 3
+    assert bench.rules.notices[1:] == [
+        "orders are made smaller: the largest is 0.02 BTC",
+        "orders are made smaller: the largest is 0.05 BTC",
+    ]
+
+
+async def test_limits_outside_the_band_are_known_before_they_are_sent(bench: Bench) -> None:
+    """A buy above it and a sell below it; not what merely waits, nor where the mark or the band is not known."""
+    dear, cheap = (order(Side.BUY, kind=OrderKind.LIMIT, price=price) for price in ("52600", "40000"))
+    sale = order(Side.SELL, kind=OrderKind.LIMIT, price="47400")
+    assert bench.rules.instrument.price_band == (D("0.9500"), D("1.0500"))
+    told = [bench.rules.is_off_band(one, D(50_000)) for one in (dear, cheap, sale, order(Side.BUY))]
+    assert told == [True, False, True, False]
+    assert not bench.rules.is_off_band(dear, None)
+    assert bench.rules.off_band == 2
+    unknown = msgspec.structs.replace(bench.listed, price_band=None)
+    assert not Rules(BROKER, unknown, bench.call, lambda: bench.now).is_off_band(dear, D(50_000))

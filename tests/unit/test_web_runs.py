@@ -78,6 +78,7 @@ async def test_runs_are_listed_newest_first(app: ASGIApp, query: str, ids: list[
     """And by strategy, coin or contract, kind and verdict."""
     told = await ask(app, f"/api/v1/runs{query}")
     assert [run["id"] for run in told.json["runs"]] == ids
+    assert all(run["label"].startswith((run["kind"].upper(), "DEMO")) for run in told.json["runs"])
     assert told.json["next"] is None
 
 

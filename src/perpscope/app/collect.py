@@ -6,10 +6,9 @@ told to stop; a venue that cannot be reached is named and tried again, the other
 
 import asyncio
 import contextlib
-import gc
 import os
 import random
-import sys
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.status_reading import StatusReading
 from perpscope.app.telling import Telling
 from perpscope.app.trade.trading import Trading
+from perpscope.app.turns import calm_collector, loop_first, short_turns
 from perpscope.app.upkeep import Upkeep
 from perpscope.engine.engine import Engine
 from perpscope.errors import StoreError
@@ -49,18 +49,6 @@ from perpscope.stores.status import FeedStatus, HeartStatus, StoreKind, Trouble
 
 #: Events processed at once: an order's answer waits for no more of them (by hand, about a third of a millisecond).
 _AT_ONCE: Final = 32
-#: Real seconds after which a thread that computes lets another go on (by hand): Python's 5 ms are a whole order's way.
-_TURN_S: Final = 0.0005
-
-
-def calm_collector() -> None:
-    """Let the garbage collector look less often: events are born and gone by the hundred thousand, without cycles.
-
-    Python's default looks after 700 new objects, which costs the path from socket to event a sixth of its time. A look
-    at 10,000 of them takes three milliseconds. What there is now stays, and is not looked at.
-    """
-    gc.freeze()
-    gc.set_threshold(10_000, 100, 20)
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -153,7 +141,7 @@ class Collector:
             PerpscopeError: settings, store or symbols are wrong.
         """
         calm_collector()
-        sys.setswitchinterval(_TURN_S)
+        short_turns()
         places.make_own_folder(self.database)
         for url in self._labs:
             self._clock.follow(await market_clock(url))
@@ -212,23 +200,36 @@ class Collector:
         return self._outcome(sum(engine.counts.values()), feed, results)
 
     async def _process(self, parts: "_Parts", on_tick: Callable[["Collector"], None] | None) -> None:
-        """Every event through the engine, until the feed is over; and what is due at each Tick.
+        """Every event through the engine, until the feed is over; and what is due at each Tick, bit by bit.
 
-        Whatever else the loop has to do gets its turn in between: sockets are read, orders are sent and answered. Not
-        once the feed is to stop: what is left then is judged while its connections stand.
+        Whatever else the loop has to do gets its turn in between: sockets are read, orders are sent and answered. What
+        is due waits for the events, and both wait for an order that was just made. Not once the feed is to stop: what
+        is left then is judged while its connections stand.
         """
-        process, feed = self._processing(parts.engine), parts.feed
+        process, feed, trading = self._processing(parts.engine), parts.feed, self._trading
+        due: Iterator[None] = iter(())
         async for batch in feed.batches():
             parts.archive.take(batch)
             for number, event in enumerate(batch, start=1):
                 process(event)
                 if type(event) is Tick:
-                    for _ in self._due(event.ts_recv, parts, on_tick):
-                        if not feed.is_stopping:
-                            await asyncio.sleep(0)
-                elif not number % _AT_ONCE and not feed.is_stopping:
-                    await asyncio.sleep(0)
+                    deque(due, maxlen=0)  # what is left of the last one
+                    due = self._due(event.ts_recv, parts, on_tick)
+                if type(event) is Tick or not number % _AT_ONCE or (trading is not None and trading.is_sending):
+                    await self._breathe(feed)
             parts.telling.batch_over()
+            for _ in due:
+                await self._breathe(feed)
+                if feed.has_more and not feed.is_stopping:
+                    break
+
+    async def _breathe(self, feed: LiveFeed) -> None:
+        """Let others have their turn, and an order that was just made go."""
+        if feed.is_stopping:
+            return
+        if self._trading is not None:
+            await self._trading.sent()
+        await asyncio.sleep(0)
 
     def _due(self, now_ns: int, parts: "_Parts", on_tick: Callable[["Collector"], None] | None) -> Iterator[None]:
         """What is due at a Tick, bit by bit."""
@@ -349,6 +350,7 @@ class Collector:
         if self._trading is not None:
             await self._trading.is_ready.wait()
             calm_collector()
+            loop_first()
         if duration_s is None:
             return await asyncio.Event().wait()
         await asyncio.sleep(duration_s)

@@ -133,9 +133,7 @@ def judge_feeds(
     lines = []
     for venue, channels in wanted.items():
         for channel in sorted(channels, key=list(Channel).index):
-            carrying = [
-                c for c in connections if c.venue == venue and any(s.channel is channel for s in c.plan.streams)
-            ]
+            carrying = [c for c in connections if c.venue == venue and channel in c.channels]
             events, ts_last = seen.get((venue, channel), (0, 0))
             quiet_s = None if channel in _QUIET or not events else (now_ns - ts_last) / 1e9 / rate
             asking = [p for p in pollers if p.venue == venue and channel in p.channels]

@@ -34,7 +34,9 @@ def list_(
     with _runs(db, config) as runs:
         found = runs.list(limit)
     if json:
-        print(msgspec.json.encode(found).decode())
+        from perpscope.app.answers.trade import listed
+
+        print(msgspec.json.encode([listed(told) for told in found]).decode())
         return
     words = _recordings(db, config) if any(told.kind.value != "backtest" for told in found) else {}
     for told in found:

@@ -56,6 +56,10 @@ class Life:
         self._nudged = asyncio.Event()
         self._shown_at = -math.inf  # real seconds, when the lease was shown last
         self._is_unwritten = order.phase is Phase.OVER  # one that is refused before it is anything
+        self._written: asyncio.Future[bool] | None = None
+        if order.phase is Phase.INTENDED:
+            self._shown_at = means.monotonic()  # before, not after: it may stand still right after it is written
+            self._written = means.writing.begin(order)
 
     def nudge(self) -> None:
         """Something was heard of it, or is wished."""
@@ -68,9 +72,8 @@ class Life:
             StoreError: nothing may be sent any more.
         """
         order, means = self.order, self._means
-        if order.phase is Phase.INTENDED:
-            self._shown_at = means.monotonic()  # before, not after: it may stand still right after it is written
-            self._is_unwritten = not await means.writing.intend(order)
+        if self._written is not None:
+            self._is_unwritten = not await means.writing.intend(order, self._written)
             if self._is_unwritten:
                 order.refuse(UNWRITTEN, means.monotonic())
             else:

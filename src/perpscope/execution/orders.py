@@ -11,15 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from perpscope.execution.caps import Caps, Stake
+from perpscope.execution.departing import Departures
 from perpscope.execution.fees import Fees
 from perpscope.execution.life import Life, Means
 from perpscope.execution.lives import Lives
-from perpscope.execution.phases import REFUSED, RULES, Phase
+from perpscope.execution.own_orders import OwnOrders
+from perpscope.execution.phases import BAND, REFUSED, RULES, Phase
 from perpscope.execution.protection import Protection, surest
 from perpscope.execution.resolving import Resolving
 from perpscope.execution.rules import Rules
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 _OPEN: Final = (Phase.SENT, Phase.UNKNOWN)
 #: Real seconds until a position is tried to be closed again that could not be, unless the rules have changed meanwhile.
 _AGAIN_S: Final = 0.5
+#: Orders that an exit is split into at most; by hand: the largest order is far more than most accounts hold.
+_MOST_PARTS: Final = 20
 
 _log = structlog.get_logger()
 
@@ -84,6 +89,7 @@ class LiveOrders:
         stepped: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.scribe = Scribe(journal, self._lost)  #: the journal's one thread
+        self.departures = Departures()  #: orders that are to be sent at this moment
         of = (broker, instrument, caller, monotonic)
         self.rules, self.fees = Rules(*of), Fees(*of)  #: what orders have to keep to, and cost where not in the quote
         sending = Sending(broker, instrument, caller, monotonic)
@@ -96,11 +102,11 @@ class LiveOrders:
             is_explained=lambda trade: is_booked(trade.trade_id) or self.is_ours(trade),
             may_send=self._may_send,
             refused=self.rules.refused,
-            stepped=stepped,
+            stepped=partial(self._stepped, stepped),
         )
-        self._instrument, self._now_ns, self._monotonic = instrument, now_ns, monotonic
-        self._prefix = f"{run}-{label}-x"
-        self._made, self._closing = 0, ""  # the latter is the order that was to close the position last
+        self._monotonic = monotonic
+        self._own = OwnOrders(run, label, instrument.id, now_ns)
+        self._closing = ""  # id of the order that was to close the position last
         self._caps = Caps(settings.orders_per_minute, settings.orders_per_day, Decimal(str(settings.max_notional)))
         self._stake, self._halt = stake, halt
         self._is_halted = False
@@ -117,13 +123,18 @@ class LiveOrders:
         if self._lives.is_closed or self._lives.find(request.id) is not None:
             return
         now = self._monotonic()
-        fitted = self.rules.fit(request, self._stake().mark)
+        mark = self._stake().mark
+        fitted = self.rules.fit(request, mark)
         order = Tracked(fitted or request, now, wished=request.size)
-        refusal = RULES if fitted is None else self._capped(fitted, now)
+        refusal = RULES if fitted is None else self._refusal(fitted, mark, now)
         if refusal:
             _log.error("an order is not sent", order=request.id, why=refusal)
             order.refuse(refusal, now)
+        else:
+            self.departures.made(request.id)
         self._lives.begin(order)
+        if not refusal and request.is_reducing and request.kind is OrderKind.MARKET:
+            self._close(f"the rest of {request.id}", request.size - order.request.size, request.side)
 
     def cancel(self, order: str) -> None:
         """Take an order back; never waits. One that is not known, or is over, stays as it is."""
@@ -167,8 +178,7 @@ class LiveOrders:
         """Take up what an earlier process has left: what was not over is asked for. Before `run`."""
         now = self._monotonic()
         for one in orders:
-            made = one.request.id.removeprefix(self._prefix)
-            self._made = max(self._made, int(made) if made.isdecimal() else 0)
+            self._own.seen(one.request.id)
             order = Tracked.adopted(
                 one.request, now, filled=one.filled, venue_id=one.venue_id, is_made_here=not one.is_own
             )
@@ -182,18 +192,21 @@ class LiveOrders:
     # orders of our own ------------------------------------------------------------------------------------------------
 
     def flatten(self, why: str, size: Decimal, side: Side) -> str:
-        """Close by a reducing market order of our own, unless one is under way; its id, or that one's."""
+        """Close by reducing market orders of our own, unless one is under way; the first's id, or that one's.
+
+        There are several where the position is larger than the largest order may be.
+        """
         for order in self._lives:
             if order.is_made_here and order.request.role is Role.FLATTEN and not order.is_done:
                 return order.request.id
         last = self._lives.find(self._closing)
         if last is None or last.why != REFUSED or self._monotonic() >= last.since + _AGAIN_S or self._has_news(last):
-            self._closing = self._own(why, size, side, OrderKind.MARKET, Role.FLATTEN, None)
+            self._closing = self._close(why, size, side)
         return self._closing
 
     def protect(self, why: str, size: Decimal, side: Side, trigger: Decimal) -> str:
         """Place a protective stop of our own, in the place of the desk's; its id. It closes whatever is held then."""
-        return self._own(why, size, side, OrderKind.STOP, Role.PROTECT, trigger)
+        return self._send(self._own.protect(why, size, side, trigger)).id
 
     def resume(self) -> None:
         """Let entries pass again, after they ran away."""
@@ -248,10 +261,16 @@ class LiveOrders:
         await self.scribe.aclose()
 
     async def _end(self) -> None:
+        self.departures.close()
         await self._lives.end()
         if self._booking is not None:
             self._booking.cancel()
             await asyncio.gather(self._booking, return_exceptions=True)
+
+    def _stepped(self, tell: Callable[[str, str], None], order: str, step: str) -> None:
+        if step == "send":
+            self.departures.gone(order)
+        tell(order, step)
 
     def _lost(self, error: Exception) -> None:
         """Nothing may be sent any more."""
@@ -277,7 +296,30 @@ class LiveOrders:
                 self._lives.nudge(order)
             self._has_fills.clear()
 
+    def _close(self, why: str, size: Decimal, side: Side) -> str:
+        """Close so much, by as many orders as that takes; the first's id, empty where nothing is to be closed."""
+        first, left = "", size
+        for _ in range(_MOST_PARTS):
+            if left <= 0:
+                break
+            part = self._send(self._own.close(why, left, side))
+            first, left = first or part.id, left - part.size
+        if left > 0:
+            _log.error("not all of it is closed", why=why, left=str(left))
+        return first
+
+    def _send(self, request: OrderRequest) -> OrderRequest:
+        """Send an order of our own; as it is sent."""
+        fitted = self.rules.fit(request, None) or request
+        if not self._lives.is_closed:
+            _log.warning("an order of our own", order=fitted.id, role=fitted.role.value, why=fitted.why)
+            self._lives.begin(Tracked(fitted, self._monotonic(), is_made_here=True))
+        return fitted
+
     # what may be sent -------------------------------------------------------------------------------------------------
+
+    def _refusal(self, request: OrderRequest, mark: Decimal | None, now: float) -> str:
+        return BAND if self.rules.is_off_band(request, mark) else self._capped(request, now)
 
     def _capped(self, request: OrderRequest, now: float) -> str:
         if self._is_halted and not request.is_reducing:
@@ -314,23 +356,3 @@ class LiveOrders:
     def _has_news(self, order: Tracked) -> bool:
         """Whether the rules have changed since it was made: it may be taken now."""
         return self.rules.changed_at > order.begun
-
-    def _own(self, why: str, size: Decimal, side: Side, kind: OrderKind, role: Role, price: Decimal | None) -> str:
-        self._made += 1
-        request = OrderRequest(
-            id=f"{self._prefix}{self._made}",
-            instrument=self._instrument.id,
-            ts_recv=self._now_ns(),
-            side=side,
-            size=size,
-            kind=kind,
-            role=role,
-            price=price,
-            is_reducing=True,
-            why=why,
-        )
-        request = self.rules.fit(request, None) or request
-        if not self._lives.is_closed:
-            _log.warning("an order of our own", order=request.id, role=role.value, why=why)
-            self._lives.begin(Tracked(request, self._monotonic(), is_made_here=True))
-        return request.id

@@ -1,4 +1,4 @@
-"""What orders in a contract have to keep to, as the exchange said last: tick, step, and the smallest value of an order.
+"""What orders in a contract have to keep to, as the exchange said last: tick, step, sizes, values, and prices.
 
 In: refusals, and fills that do not fit what we know. Out: the rules asked for anew (RELIABILITY D14), orders made to
 fit them, and fills in the units a run counts in. Those are the units of its beginning: where the new ones are no whole
@@ -52,6 +52,8 @@ class Rules:
         self.notices: list[str] = []  #: what has changed, for people, in order
         self.halted = ""  #: why nothing may be opened; empty = it may
         self.changed_at = monotonic()  #: real seconds
+        self.clipped = 0  #: orders that were larger than any may be
+        self.off_band = 0  #: orders that were not sent: no such price is taken so far from the mark
         self._broker = broker
         self._begun = instrument
         self._caller = caller
@@ -111,6 +113,7 @@ class Rules:
     def fit(self, request: OrderRequest, mark: Decimal | None) -> OrderRequest | None:
         """An order as the exchange takes it now; None for an entry that it would not take at all.
 
+        None is larger than the largest there may be: the rest of an exit is another order's (`largest`).
         A price moves by less than a tick: a condition's to the side of the market, a limit never to a worse one. An
         entry becomes smaller, what reduces larger: that closes no more than is held.
 
@@ -118,10 +121,39 @@ class Rules:
             request: as it was wished.
             mark: quote per base; None = not known.
         """
-        rules = self.instrument
-        if rules is self._begun:
-            return request
-        price, size = request.price, request.size
+        fitted = request if self.instrument is self._begun else self._on_steps(request, mark)
+        largest = None if fitted is None else self.largest(fitted.kind)
+        if fitted is None or largest is None or fitted.size <= largest:
+            return fitted
+        self.clipped += 1
+        words = f"orders are made smaller: the largest is {largest.normalize():f} {self.instrument.base}"
+        if words not in self.notices:
+            self.notices.append(words)
+        _log.warning("an order is made smaller", order=request.id, wished=str(request.size), largest=str(largest))
+        return msgspec.structs.replace(fitted, size=largest)
+
+    def largest(self, kind: OrderKind) -> Decimal | None:
+        """Base units an order may have, whole steps; None = not known, or a condition's, which closes what is held."""
+        rules, step = self.instrument, _steps(self.instrument)[1]
+        known = (rules.max_size,) if kind is OrderKind.LIMIT else (rules.max_size, rules.max_market_size)
+        told = [size for size in known if size]
+        if not told or kind not in (OrderKind.MARKET, OrderKind.LIMIT):
+            return None
+        return _multiple(min(told), step, ROUND_FLOOR)
+
+    def is_off_band(self, request: OrderRequest, mark: Decimal | None) -> bool:
+        """Whether its limit is so far from the mark that the exchange does not take it; counted if so."""
+        band, price = self.instrument.price_band, request.price
+        if band is None or not mark or price is None or request.kind is not OrderKind.LIMIT:
+            return False
+        lowest, highest = (mark * share for share in band)
+        is_off = price > highest if request.side is Side.BUY else price < lowest
+        self.off_band += is_off
+        return is_off
+
+    def _on_steps(self, request: OrderRequest, mark: Decimal | None) -> OrderRequest | None:
+        """On the tick and step of now, and worth enough."""
+        rules, price, size = self.instrument, request.price, request.size
         tick, step = _steps(rules)
         if price is not None:
             price = _multiple(price, tick, _TO_THE_MARKET[request.kind, request.side])
@@ -174,4 +206,6 @@ def _in_words(rules: Instrument) -> str:
     smallest = "none known" if rules.min_notional is None else f"{rules.min_notional.normalize():f} {rules.quote}"
     state = "" if rules.is_trading else ", closing only"
     tick, step = _steps(rules)
-    return f"tick {tick.normalize():f}, step {step.normalize():f}, smallest order {smallest}{state}"
+    sizes = [size for size in (rules.max_size, rules.max_market_size) if size]
+    largest = f", largest {min(sizes).normalize():f} {rules.base}" if sizes else ""
+    return f"tick {tick.normalize():f}, step {step.normalize():f}, smallest order {smallest}{largest}{state}"

@@ -1,8 +1,9 @@
 """The journal's one thread: writing waits for the disk there, and never in the event loop.
 
 In: what is to be written, in order. Out: its answer, when it is on the disk. A disk that is slow (RELIABILITY F10)
-makes an order late and nothing else. A journal that cannot be written is told to whoever waits; that it is another
-trader's by now is told to everybody, for nothing may be sent from then on.
+makes an order late and nothing else; orders and fills overtake whatever else is to be written (`begin`). A journal that
+cannot be written is told to whoever waits; that it is another trader's by now is told to everybody, for nothing may be
+sent from then on.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from perpscope.errors import StoreError
 
 if TYPE_CHECKING:
     from perpscope.stores.journal import Journal
+    from perpscope.stores.journal_at_once import AtOnce
 
 #: Codes of a StoreError after which nothing may be sent: the account is another's, or an id is of another order.
 FATAL: Final = frozenset({"trader-fenced", "intent-differs"})
@@ -39,6 +41,7 @@ class Scribe:
         self._journal = journal
         self._lost = lost
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal-disk")
         self._urgent = 0  # writes that somebody waits for
         self._soon: deque[Callable[[Journal], object]] = deque()
         self._draining: asyncio.Task[None] | None = None
@@ -61,6 +64,27 @@ class Scribe:
         finally:
             self._urgent -= 1
 
+    def begin(self, at_once: "Callable[[AtOnce], T | None]", work: "Callable[[Journal], T]") -> "asyncio.Future[T]":
+        """Begin to write, here and now where nobody else is writing: only the disk is waited for then.
+
+        Args:
+            at_once: writes it so; None = that cannot be.
+            work: writes it in its turn.
+
+        Returns:
+            Done when it is on the disk, or with the StoreError that says why it is not.
+        """
+        self._urgent += 1
+        quick = self._journal.at_once
+        done = None if quick is None or self._owed else at_once(quick)
+        begun: asyncio.Future[T]
+        if quick is None or done is None:
+            begun = asyncio.ensure_future(self._made(work))
+        else:
+            begun = asyncio.get_running_loop().run_in_executor(self._disk, _synced, quick, done)
+        begun.add_done_callback(self._begun)
+        return begun
+
     def soon(self, work: "Callable[[Journal], object]") -> None:
         """Write when nobody waits for another; what fails is tried again before the next write."""
         self._soon.append(work)
@@ -77,6 +101,12 @@ class Scribe:
         if self._draining is not None:
             await self._draining
         self._thread.shutdown(wait=False)
+        self._disk.shutdown(wait=False)
+
+    def _begun(self, done: "asyncio.Future[T]") -> None:
+        self._urgent -= 1
+        if not done.cancelled():
+            done.exception()  # whoever began it hears of it; a run that ends at this moment need not
 
     async def _drain(self) -> None:
         while self._soon:
@@ -114,3 +144,9 @@ class Scribe:
 
 def _nothing(_: "Journal") -> None:
     """Write nothing."""
+
+
+def _synced(at_once: "AtOnce", done: T) -> T:
+    """In the disk's own thread: what was done, once the disk has it."""
+    at_once.sync()
+    return done

@@ -5,6 +5,7 @@ cannot be written (a full disk) nothing that opens a position is sent; exits and
 all of it is written down later.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -43,22 +44,34 @@ class Writing:
         self._now_ns = now_ns
         self._noted: dict[str, tuple[str, str, str]] = {}
 
-    async def intend(self, order: Tracked) -> bool:
-        """Write it down before it is sent; False: that failed, and it opens something, so that it must not be sent.
+    def begin(self, order: Tracked) -> "asyncio.Future[bool]":
+        """Begin to write it down, before anything else is done; to be handed to `intend`."""
+        run, request = self._run, order.request
+
+        def work(journal: "Journal") -> bool:
+            journal.intend(run, request)
+            return True
+
+        return self._scribe.begin(lambda at_once: at_once.intend(run, request) or None, work)
+
+    async def intend(self, order: Tracked, begun: "asyncio.Future[bool]") -> bool:
+        """See that it is written down before it is sent; False: it is not, and it opens something: it must not be sent.
 
         Raises:
             StoreError: nothing may be sent any more.
         """
-        request = order.request
-
-        def work(journal: "Journal") -> None:
-            journal.intend(self._run, request)
-
-        if await self._is_written(work):
+        try:
+            await begun
+        except StoreError as error:
+            if error.code in FATAL:
+                raise
+            _log.warning("the journal cannot be written", code=error.code, why=error.message)
+        else:
             return True
+        request = order.request
         if not request.is_reducing:
             return False
-        self._scribe.owe(work)
+        self._scribe.owe(lambda journal: journal.intend(self._run, request))
         return True
 
     async def insist(self, order: Tracked, state: str) -> None:
@@ -67,7 +80,12 @@ class Writing:
         Raises:
             StoreError: nothing may be sent any more.
         """
-        await self._is_written(self._note(order, state))
+        try:
+            await self._scribe.write(self._note(order, state))
+        except StoreError as error:
+            if error.code in FATAL:
+                raise
+            _log.warning("the journal cannot be written", code=error.code, why=error.message)
 
     def note(self, order: Tracked) -> None:
         """Note its state soon, if that is news."""
@@ -92,7 +110,7 @@ class Writing:
             return journal.filled(self._run, number, trade)
 
         try:
-            is_new = await self._scribe.write(work)
+            is_new = await self._scribe.begin(lambda at_once: at_once.filled(self._run, number, trade), work)
         except StoreError as error:
             if error.code in FATAL:
                 raise
@@ -113,16 +131,6 @@ class Writing:
         self._tell(
             OrderClosed(order=request.id, instrument=request.instrument, ts_event=now_ns, ts_recv=now_ns, why=why)
         )
-
-    async def _is_written(self, work: "Callable[[Journal], object]") -> bool:
-        try:
-            await self._scribe.write(work)
-        except StoreError as error:
-            if error.code in FATAL:
-                raise
-            _log.warning("the journal cannot be written", code=error.code, why=error.message)
-            return False
-        return True
 
     def _note(self, order: Tracked, state: str) -> "Callable[[Journal], None]":
         number, ts, venue_id, why = order.request.id, self._now_ns(), order.venue_id, order.why

@@ -107,6 +107,7 @@ class Connection:
         self._current = plan.name
         self._unfit: str | None = None  # why the open connection is to be replaced
         self.streams = frozenset(plan.streams)
+        self.channels = frozenset(stream.channel for stream in plan.streams)
         busy = any(stream.channel in _BUSY for stream in plan.streams)
         self.silent_after_s = settings.silent_after_s * (1.0 if busy else _QUIET_FACTOR)  #: of real time
 

@@ -30,6 +30,11 @@ class Inbox:
         if self._events:
             self._ready.set()
 
+    @property
+    def has_any(self) -> bool:
+        """Something waits to be taken."""
+        return bool(self._events)
+
     def end(self) -> None:
         """Let the consumer finish what is there and stop."""
         self._ended = True

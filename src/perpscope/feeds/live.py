@@ -164,6 +164,11 @@ class LiveFeed:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
+    @property
+    def has_more(self) -> bool:
+        """Events have come that nobody has taken yet."""
+        return self._inbox.has_any
+
     def tell(self, event: ReturnedEvent) -> None:
         """The front door of what concerns ourselves: recorded, then processed in its turn.
 

@@ -52,6 +52,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     tick_size: Decimal | None = None  #: smallest price step, quote per base; None if only the name is known
     step_size: Decimal | None = None  #: smallest size step, base units
     min_notional: Decimal | None = None  #: smallest order, quote units
+    max_size: Decimal | None = None  #: largest order, base units; None if not known, here and below
+    max_market_size: Decimal | None = None  #: largest order at the market, base units
+    price_band: tuple[Decimal, Decimal] | None = None  #: of the mark: what sells may ask at least, what buys at most
     coin: str = ""  #: what it is on any venue: "PEPE" for all of "PEPE", "1000PEPE", "kPEPE"; empty = `base`
     multiplier: int = 1  #: coins in one base unit: 1000 for "1000PEPE"
     funding_interval_h: float | None = None  #: hours between fundings; None if not known, or dated

@@ -10,8 +10,9 @@ from perpscope.model.instrument import InstrumentId
 #: Parameters that people never get to see.
 _SECRET_PARAMS = frozenset({"signature", "apiKey", "listenKey"})
 _HIDDEN = "***"
-#: Bytes that stand for themselves in a URL (RFC 3986, 2.3).
+#: Bytes that stand for themselves in a URL (RFC 3986, 2.3), and how each byte stands there.
 _UNRESERVED = frozenset((string.ascii_letters + string.digits + "-._~").encode())
+_IN_URL = tuple(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256))
 
 
 class Channel(enum.Enum):
@@ -74,7 +75,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def _encoded(text: str) -> str:
     """Percent-encoded."""
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+    return "".join(map(_IN_URL.__getitem__, text.encode()))
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):

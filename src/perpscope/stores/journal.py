@@ -20,7 +20,8 @@ from perpscope.model.exchange import FundingReport, TradeReport
 from perpscope.model.instrument import InstrumentId
 from perpscope.model.order import OrderRequest
 from perpscope.model.trade_status import TradeStatus
-from perpscope.stores import journal_acts, journal_lease, journal_query
+from perpscope.stores import journal_acts, journal_at_once, journal_lease, journal_query, journal_runs
+from perpscope.stores.journal_at_once import AtOnce
 from perpscope.stores.journal_file import damaged, opened, telling
 from perpscope.stores.journal_lease import HolderLock
 from perpscope.stores.journal_reader import JournalReader
@@ -29,7 +30,7 @@ from perpscope.stores.journal_rows import JournalAct, JournalFill, JournalOrder,
 __all__ = ["Journal", "JournalAct", "JournalFill", "JournalOrder", "JournalReader", "JournalRun", "place"]
 
 #: Pages of status after which the write-ahead log is moved into the file, where no order waits for it.
-_REPORTS_A_CHECKPOINT: Final = 60
+_REPORTS_A_CHECKPOINT: Final = 10
 _MS: Final = 1_000_000
 
 
@@ -44,6 +45,8 @@ class Journal:
         self._account: str | None = None
         self._token = 0
         self._lock: HolderLock | None = None
+        self.at_once: AtOnce | None = None  #: writes orders without waiting, while the account is held
+        self._noted: sqlite3.Connection | None = None  # within `together`
         self._reports = 0
 
     @classmethod
@@ -105,6 +108,8 @@ class Journal:
                     hint=f"end it first; one that hangs loses the account after {ttl_s:g} s",
                 )
             self._account, self._token, self._lock = account, token, lock
+            self._leave_off()
+            self.at_once = AtOnce(self.path, account, token)
             return token
 
     def renew(self, now_s: float) -> None:
@@ -120,6 +125,7 @@ class Journal:
     def release(self) -> None:
         """Leave the account to others, at once. Harmless when repeated, or when it is lost already."""
         with self._guard:
+            self._leave_off()
             if self._account is not None:
                 with contextlib.suppress(StoreError), self._holding() as connection:
                     journal_lease.give_up(connection, self._account)
@@ -134,26 +140,7 @@ class Journal:
             StoreError: "run-differs": a run of that id is another's; "trader-fenced".
         """
         with self._holding() as connection:
-            found = journal_query.run(connection, run.id)
-            same = ("kind", "account", "strategy", "instrument")
-            if found is not None and any(getattr(found, name) != getattr(run, name) for name in same):
-                raise StoreError(
-                    "run-differs",
-                    f"run {run.id} is {found.strategy} on {found.instrument} of {found.account}, not this one",
-                    hint="a run id is taken once",
-                )
-            parameters = msgspec.json.encode(run.parameters, order="sorted").decode()
-            connection.execute(
-                "INSERT INTO runs (id, kind, account, strategy, instrument, parameters, begun_ms, data)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET ended_ms = NULL, parameters = excluded.parameters",
-                (
-                    *(run.id, run.kind.value, run.account, run.strategy, run.instrument, parameters),
-                    *(run.begun_ms, run.data),
-                ),
-            )
-            words = f"{run.id}: {run.strategy} on {run.instrument} {parameters}"
-            journal_acts.add(connection, self.holder, "begin" if found is None else "resume", words, run.begun_ms)
+            journal_runs.begin(connection, self.holder, run)
 
     def unfinished(self, account: str, instrument: InstrumentId, strategy: str) -> JournalRun | None:
         """The newest such run, unless it was ended."""
@@ -166,22 +153,8 @@ class Journal:
         Raises:
             StoreError: "intent-differs": another order has this id; "trader-fenced"; "journal-unwritten".
         """
-        body, crc = packed(order)
         with self._holding() as connection:
-            added = connection.execute(
-                "INSERT INTO orders (id, run, body, crc) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                (order.id, run, body, crc),
-            )
-            if not added.rowcount:
-                row = connection.execute("SELECT body FROM orders WHERE id = ?", (order.id,)).fetchone()
-                if row[0] == body:
-                    return
-                raise StoreError(
-                    "intent-differs",
-                    f"order {order.id} is in the journal with another content",
-                    hint="an id is of one order for ever; this is a bug, please report it",
-                )
-            journal_acts.add(connection, run, "order", body.decode(), order.ts_recv // _MS)
+            journal_at_once.intend(connection, run, order)
 
     def note(self, order: str, state: str, ts: int, *, venue_id: str = "", why: str = "") -> None:
         """Write down what has become of an order. What stands there already is no news.
@@ -223,17 +196,8 @@ class Journal:
         Raises:
             StoreError: "trader-fenced"; "journal-unwritten".
         """
-        body, crc = packed(trade)
         with self._holding() as connection:
-            added = connection.execute(
-                "INSERT INTO fills (account, symbol, trade_id, run, id, size, ts, body, crc)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, symbol, trade_id) DO NOTHING",
-                (
-                    *(self._account, trade.symbol, trade.trade_id, run, order, str(trade.size), trade.ts_event),
-                    *(body, crc),
-                ),
-            )
-            return added.rowcount > 0
+            return journal_at_once.book(connection, str(self._account), run, order, trade)
 
     def funded(self, run: str, funding: FundingReport) -> bool:
         """Write a funding down, once; False = it was known already.
@@ -302,8 +266,7 @@ class Journal:
             StoreError: "trader-fenced"; "journal-unwritten".
         """
         with self._holding() as connection:
-            connection.execute("UPDATE runs SET ended_ms = ? WHERE id = ?", (ts // _MS, run))
-            journal_acts.add(connection, self.holder, "end", run, ts // _MS)
+            journal_runs.end(connection, self.holder, run, ts // _MS)
 
     def report(self, status: TradeStatus) -> None:
         """Show faces how the run is doing.
@@ -318,9 +281,24 @@ class Journal:
                 (status.run, status.at_ms, body, crc),
             )
         self._reports += 1
-        if self._reports % _REPORTS_A_CHECKPOINT == 0:
-            with self._reading() as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if self._noted is None:
+            self._checkpoint()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What one thread renews, remembers and reports in here is one transaction.
+
+        Raises:
+            StoreError: "trader-fenced"; "journal-unwritten".
+        """
+        with self._guard:
+            with self._noting() as connection:
+                self._noted = connection
+                try:
+                    yield
+                finally:
+                    self._noted = None
+            self._checkpoint()
 
     def act(self, who: str, what: str, why: str, at_ms: int) -> None:
         """Write a line of the audit; it takes no lease, but whoever had one must have it still.
@@ -350,6 +328,11 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _leave_off(self) -> None:
+        if self.at_once is not None:
+            self.at_once.close()
+            self.at_once = None
+
     @contextlib.contextmanager
     def _holding(self) -> Iterator[sqlite3.Connection]:
         """A transaction of whoever holds the account.
@@ -372,12 +355,22 @@ class Journal:
         A killed process leaves it behind; after a power failure it may be missing, as the newest of its kind.
         """
         with self._guard, telling(self.path):
+            if self._noted is not None:
+                yield self._noted
+                return
             self._connection.execute("PRAGMA synchronous = NORMAL")
             try:
                 with self._holding() as connection:
                     yield connection
             finally:
                 self._connection.execute("PRAGMA synchronous = FULL")
+
+    def _checkpoint(self) -> None:
+        """Move the write-ahead log into the file, now and then."""
+        if self._reports >= _REPORTS_A_CHECKPOINT:
+            self._reports = 0
+            with self._reading() as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

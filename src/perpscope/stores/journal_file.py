@@ -143,16 +143,21 @@ def telling(path: Path) -> Iterator[None]:
         if not code:  # Python's own: a text that is none
             raise damaged(path, str(error)) from error
         if code in _UNWRITABLE:
-            raise StoreError(
-                "journal-unwritten",
-                f"the journal {path} cannot be written: {error}; no position is opened until it can",
-                hint="free the disk or make it writable again; trading goes on by itself then",
-            ) from error
+            raise unwritten(path, error) from error
         raise StoreError(
             "journal-busy", f"the journal {path} cannot be used: {error}", hint="end what holds it open"
         ) from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's words quote what is damaged
         raise damaged(path, str(error)) from error
+
+
+def unwritten(path: Path, why: Exception) -> StoreError:
+    """The error for a journal that the disk does not take."""
+    return StoreError(
+        "journal-unwritten",
+        f"the journal {path} cannot be written: {why}; no position is opened until it can",
+        hint="free the disk or make it writable again; trading goes on by itself then",
+    )
 
 
 def damaged(path: Path, what: str) -> StoreError:

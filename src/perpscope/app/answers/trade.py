@@ -13,7 +13,7 @@ import msgspec
 from perpscope.app import trading_mode
 from perpscope.app.trading_mode import Act, Armed
 from perpscope.errors import DataError, StoreError
-from perpscope.model.run import RunKind
+from perpscope.model.run import RunKind, RunSummary
 from perpscope.model.trade_status import Spread, TradeStatus
 from perpscope.settings import Trade
 from perpscope.stores.journal import JournalFill, JournalOrder, JournalReader, place
@@ -214,6 +214,17 @@ def label_of(kind: RunKind, data: str) -> Literal["PAPER", "LIVE", "DEMO"]:
     if kind is RunKind.LIVE:
         return "LIVE" if data == "observed" else "DEMO"
     return "PAPER"
+
+
+class ListedRun(RunSummary, frozen=True, kw_only=True):
+    """A run in a list: its row, and what it is to be called wherever it is shown."""
+
+    label: str  #: backtest, paper, live or demo, and of which market; see `label_words`
+
+
+def listed(told: RunSummary) -> ListedRun:
+    """A run as a list shows it, on every face."""
+    return ListedRun(label=label_words(told.kind, told.data), **msgspec.structs.asdict(told))
 
 
 def label_words(kind: RunKind, data: str) -> str:

@@ -296,10 +296,11 @@ class TradingPart:
         status, memory = self.status(is_over=is_over), None if self._book is not None else remembered(self.desk)
 
         def write() -> None:
-            self._journal.renew(wall_ns() / 1e9)
-            if memory is not None:
-                self._journal.remember(status.run, memory)
-            self._journal.report(status)
+            with self._journal.together():
+                self._journal.renew(wall_ns() / 1e9)
+                if memory is not None:
+                    self._journal.remember(status.run, memory)
+                self._journal.report(status)
 
         self._writing.put(write)
 

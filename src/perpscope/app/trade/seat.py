@@ -86,6 +86,17 @@ class Seat:
         if self.part is not None:
             self.part.tick(now_ns)
 
+    @property
+    def is_sending(self) -> bool:
+        """An order was just made and is not on the wire yet."""
+        exchange = None if self.part is None else self.part.exchange
+        return exchange is not None and exchange.orders.departures.is_any
+
+    async def sent(self) -> None:
+        """Return when it is, or after some milliseconds."""
+        if self.part is not None and self.part.exchange is not None:
+            await self.part.exchange.orders.departures.wait()
+
     def hurry(self) -> None:
         """End what is ending: what was not done by now is not done."""
         if self._leaving is not None:
@@ -97,6 +108,8 @@ class Seat:
         if part is None or self._is_left:
             return
         self._is_left = True
+        if part.exchange is not None:
+            part.exchange.orders.departures.close()
         self._leaving = asyncio.create_task(self._leave(part))
         await asyncio.wait([self._leaving], timeout=_LEAVE_S)
         self._leaving.cancel()

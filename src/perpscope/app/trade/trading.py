@@ -45,6 +45,15 @@ class Trading(Protocol):
         """At each Tick (ns UTC, market time), after everybody else. Never waits."""
         ...
 
+    @property
+    def is_sending(self) -> bool:
+        """An order was just made and is not on the wire yet: whatever can wait stands back."""
+        ...
+
+    async def sent(self) -> None:
+        """Return when it is, or after some milliseconds; at once where nothing is to be sent, or where it ends."""
+        ...
+
     async def leave(self) -> None:
         """End in order, while the feed still runs."""
         ...

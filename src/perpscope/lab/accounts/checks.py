@@ -76,7 +76,7 @@ def _check_size(ask: Ask, rules: ContractRules) -> None:
         raise Refused(Reason.SIZE_NOT_POSITIVE)
     if ask.size % rules.step:
         raise Refused(Reason.SIZE_PRECISION)
-    if ask.size > rules.max_size:
+    if ask.size > (rules.max_market_size if ask.kind.then is Kind.MARKET else rules.max_size):
         raise Refused(Reason.SIZE_TOO_LARGE)
 
 

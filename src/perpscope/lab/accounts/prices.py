@@ -35,6 +35,7 @@ class ContractRules(msgspec.Struct, frozen=True):
     size_decimals: int
     is_trading: bool = True  #: False: positions may only be closed
     max_size: Decimal = Decimal(100_000_000)  #: base units
+    max_market_size: Decimal = Decimal(10_000_000)  #: likewise, of an order at the market
     max_price: Decimal = Decimal(10_000_000)  #: quote per base
 
 
@@ -80,6 +81,8 @@ class Prices:
         step: Decimal | None = None,
         min_notional: Decimal | None = None,
         is_trading: bool | None = None,
+        max_size: Decimal | None = None,
+        max_market_size: Decimal | None = None,
     ) -> None:
         """Change what orders in a contract have to keep to, from now on, and what the catalogue says of it.
 
@@ -94,6 +97,8 @@ class Prices:
             step_size=step or instrument.step_size,
             min_notional=min_notional or instrument.min_notional,
             is_trading=instrument.is_trading if is_trading is None else is_trading,
+            max_size=max_size or instrument.max_size,
+            max_market_size=max_market_size or instrument.max_market_size,
         )
         self._rules[symbol] = msgspec.structs.replace(
             rules,
@@ -103,6 +108,8 @@ class Prices:
             price_decimals=max(rules.price_decimals, decimals(tick or rules.tick)),
             size_decimals=max(rules.size_decimals, decimals(step or rules.step)),
             is_trading=listing.instrument.is_trading,
+            max_size=max_size or rules.max_size,
+            max_market_size=max_market_size or rules.max_market_size,
         )
 
     def mark(self, symbol: str) -> Decimal:

@@ -39,6 +39,9 @@ class _Filter(msgspec.Struct):
     tickSize: Decimal | None = None
     stepSize: Decimal | None = None
     notional: Decimal | None = None
+    maxQty: Decimal | None = None
+    multiplierDown: Decimal | None = None
+    multiplierUp: Decimal | None = None
 
 
 class _Symbol(msgspec.Struct):
@@ -137,11 +140,21 @@ def _instrument(row: _Symbol) -> Instrument:
         tick_size=filters.get("PRICE_FILTER", nothing).tickSize,
         step_size=filters.get("LOT_SIZE", nothing).stepSize,
         min_notional=filters.get("MIN_NOTIONAL", nothing).notional,
+        max_size=filters.get("LOT_SIZE", nothing).maxQty,
+        max_market_size=filters.get("MARKET_LOT_SIZE", nothing).maxQty,
+        price_band=_band(filters.get("PERCENT_PRICE", nothing)),
         coin=coin,
         multiplier=multiplier,
         is_trading=row.status == TRADING,
         is_crypto=row.contractType != "TRADIFI_PERPETUAL" and row.underlyingType != "INDEX",
     )
+
+
+def _band(told: _Filter) -> tuple[Decimal, Decimal] | None:
+    """Of a PERCENT_PRICE filter; None where there is none."""
+    if told.multiplierDown is None or told.multiplierUp is None:
+        return None
+    return told.multiplierDown, told.multiplierUp
 
 
 def ruled(raw: bytes, instrument: Instrument) -> Instrument:
@@ -158,6 +171,9 @@ def ruled(raw: bytes, instrument: Instrument) -> Instrument:
         tick_size=found.tick_size,
         step_size=found.step_size,
         min_notional=found.min_notional,
+        max_size=found.max_size,
+        max_market_size=found.max_market_size,
+        price_band=found.price_band,
         is_trading=found.is_trading,
     )
 

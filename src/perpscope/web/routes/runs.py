@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta as About
 
+from perpscope.app.answers.trade import ListedRun, listed
 from perpscope.app.backtest_orders import SheetFormat
 from perpscope.errors import DataError
 from perpscope.model.run import Run, RunKind, RunSummary, Verdict
@@ -64,7 +65,7 @@ class RunsQuery(msgspec.Struct, frozen=True, kw_only=True):
 class RunsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Runs, newest first."""
 
-    runs: list[RunSummary]
+    runs: list[ListedRun]
     next: Annotated[str | None, About(description="`cursor` of the next page; null = these were the last")]
     meta: Meta
 
@@ -105,7 +106,7 @@ def make_list(sources: Sources, asked: RunsQuery) -> RunsBody:
     is_more = len(wanted) > len(page)
     notes = [] if kept else ["no run is kept yet: perpscope backtest, or the page Backtest, makes one"]
     return RunsBody(
-        runs=page,
+        runs=[listed(run) for run in page],
         next=cursor_encode((page[-1].made_ms, page[-1].id)) if is_more else None,
         meta=meta(sources, kind="model", as_of_ms=sources.stand().now_ms, truncated=is_more, notes=notes, venues=()),
     )

@@ -87,10 +87,11 @@ def _symbol(listing: Listing) -> dict[str, object]:
 def _filters(listing: Listing) -> list[dict[str, object]]:
     tick = str(listing.instrument.tick_size or listing.price(10.0**-listing.price_decimals))
     step = str(listing.instrument.step_size or listing.size(10.0**-listing.size_decimals))
+    largest, at_market = listing.instrument.max_size or 100_000_000, listing.instrument.max_market_size or 10_000_000
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "10000000", "tickSize": tick},
-        {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "100000000", "stepSize": step},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": step, "maxQty": "10000000", "stepSize": step},
+        {"filterType": "LOT_SIZE", "minQty": step, "maxQty": str(largest), "stepSize": step},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": step, "maxQty": str(at_market), "stepSize": step},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
         {"filterType": "MIN_NOTIONAL", "notional": str(listing.instrument.min_notional or 5)},
