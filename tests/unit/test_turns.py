@@ -12,21 +12,22 @@ from perpscope.app.turns import calm_collector, loop_first, short_turns
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
 def test_others_give_way_to_the_loop() -> None:
-    """Threads that pack and write give way; the caller's own and the journal's, which an order waits for, do not."""
-    end = threading.Event()
+    """Threads that pack and write give way to the caller's own and to the journal's, which an order waits for."""
+    end, own = threading.Event(), threading.get_native_id()
     packing = threading.Thread(target=end.wait, name="packing")
     journal = threading.Thread(target=end.wait, name="journal-disk_0")
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    before = os.getpriority(os.PRIO_PROCESS, own)
     for thread in (packing, journal):
         thread.start()
     try:
         loop_first()
         assert packing.native_id is not None
         assert journal.native_id is not None
-        assert os.getpriority(os.PRIO_PROCESS, packing.native_id) > before
-        assert os.getpriority(os.PRIO_PROCESS, journal.native_id) == before
-        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+        first = os.getpriority(os.PRIO_PROCESS, own)
+        assert first <= before < os.getpriority(os.PRIO_PROCESS, packing.native_id)
+        assert os.getpriority(os.PRIO_PROCESS, journal.native_id) == first
     finally:
+        os.setpriority(os.PRIO_PROCESS, own, before)
         end.set()
         for thread in (packing, journal):
             thread.join()

@@ -246,6 +246,7 @@ class Collector:
             parts.feed.tell(made)
         yield
         if self._trading is not None:
+            loop_first()
             self._trading.tick(now_ns)
             yield
         if on_tick is not None:
@@ -350,7 +351,6 @@ class Collector:
         if self._trading is not None:
             await self._trading.is_ready.wait()
             calm_collector()
-            loop_first()
         if duration_s is None:
             return await asyncio.Event().wait()
         await asyncio.sleep(duration_s)

@@ -1,7 +1,8 @@
 """Whose turn it is within a heart: the event loop's before all others, and the garbage collector's seldom.
 
 Sockets are read and orders are sent by the loop's thread. Threads that compress, pack and write do so for nobody who
-waits: they let go of the interpreter soon, and of a processor at once.
+waits: they let go of the interpreter soon, and of a processor at once. Where this program may (as root, or with
+`CAP_SYS_NICE`), what an order waits for goes before whatever else runs on the machine.
 """
 
 import gc
@@ -15,6 +16,8 @@ from typing import Final
 _TURN_S: Final = 0.0005
 #: What Linux counts a thread by that gives way to others of this machine (by hand).
 _NICE: Final = 10
+#: And one that does not wait for them.
+_AHEAD: Final = -10
 #: Beginning of the names of threads that an order waits for.
 _AWAITED: Final = "journal"
 
@@ -36,12 +39,16 @@ def short_turns() -> None:
 
 
 def loop_first() -> None:
-    """Let the threads that there are by now give way to the loop's, which calls this; where threads can be told so."""
+    """Let the threads that there are by now give way to the loop's, which calls this; where threads can be told so.
+
+    Now and then: a thread is born as important as the one that began it.
+    """
     if sys.platform != "linux":
         return  # elsewhere a number means a process
     own = threading.get_native_id()
     for thread in threading.enumerate():
         number = thread.native_id
-        if number not in (None, own) and not thread.name.startswith(_AWAITED):
-            with suppress(OSError):  # it has just ended
-                os.setpriority(os.PRIO_PROCESS, number, _NICE)
+        if number is not None:
+            is_awaited = number == own or thread.name.startswith(_AWAITED)
+            with suppress(OSError):  # it has just ended, or may not go first
+                os.setpriority(os.PRIO_PROCESS, number, _AHEAD if is_awaited else _NICE)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Codes of a StoreError after which nothing may be sent: the account is another's, or an id is of another order.
 FATAL: Final = frozenset({"trader-fenced", "intent-differs"})
 _TRY_AGAIN: Final = frozenset({"journal-unwritten", "journal-busy"})
+#: Real seconds that a fill waits for an order's disk before it has its own (by hand: an answer to it takes less).
+_SETTLE_S: Final = 0.05
 _LATER: Final = 10_000  # writes that failed and are kept to be tried again
 
 T = TypeVar("T")
@@ -46,11 +48,12 @@ class Scribe:
         self._soon: deque[Callable[[Journal], object]] = deque()
         self._draining: asyncio.Task[None] | None = None
         self._owed: list[Callable[[Journal], object]] = []
+        self._settling: asyncio.TimerHandle | None = None  # until the disk is to have what was written at once
 
     @property
     def is_idle(self) -> bool:
-        """Nothing waits to be written."""
-        return not self._urgent and (self._draining is None or self._draining.done())
+        """Nothing waits to be written, or for the disk."""
+        return not self._urgent and self._settling is None and (self._draining is None or self._draining.done())
 
     async def write(self, work: "Callable[[Journal], T]") -> T:
         """Write now, before whatever may wait.
@@ -63,6 +66,18 @@ class Scribe:
             return await self._made(work)
         finally:
             self._urgent -= 1
+
+    def at_once(self, work: "Callable[[AtOnce], T | None]") -> T | None:
+        """Write here and now, where nobody else is writing; None = that cannot be.
+
+        The disk has it no later than the next order, and soon without one: what hangs on it alone is what the exchange
+        tells again.
+        """
+        quick = self._journal.at_once
+        done = None if quick is None or self._owed else work(quick)
+        if done is not None and self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLE_S, self._settle)
+        return done
 
     def begin(self, at_once: "Callable[[AtOnce], T | None]", work: "Callable[[Journal], T]") -> "asyncio.Future[T]":
         """Begin to write, here and now where nobody else is writing: only the disk is waited for then.
@@ -82,6 +97,7 @@ class Scribe:
             begun = asyncio.ensure_future(self._made(work))
         else:
             begun = asyncio.get_running_loop().run_in_executor(self._disk, _synced, quick, done)
+            self._is_settled()
         begun.add_done_callback(self._begun)
         return begun
 
@@ -100,8 +116,23 @@ class Scribe:
         """Finish what was begun."""
         if self._draining is not None:
             await self._draining
+        if self._settling is not None:
+            self._settle()
         self._thread.shutdown(wait=False)
-        self._disk.shutdown(wait=False)
+        await asyncio.to_thread(self._disk.shutdown)
+
+    def _is_settled(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+
+    def _settle(self) -> None:
+        self._is_settled()
+        quick = self._journal.at_once
+        if quick is not None:
+            self._urgent += 1
+            settled = asyncio.get_running_loop().run_in_executor(self._disk, _synced, quick, None)
+            settled.add_done_callback(self._begun)
 
     def _begun(self, done: "asyncio.Future[T]") -> None:
         self._urgent -= 1

@@ -109,14 +109,16 @@ class Writing:
         def work(journal: "Journal") -> bool:
             return journal.filled(self._run, number, trade)
 
-        try:
-            is_new = await self._scribe.begin(lambda at_once: at_once.filled(self._run, number, trade), work)
-        except StoreError as error:
-            if error.code in FATAL:
-                raise
-            _log.warning("a fill is not written down", order=number, why=error.message)
-            self._scribe.owe(work)
-            is_new = True
+        is_new = self._scribe.at_once(lambda at_once: at_once.filled(self._run, number, trade))
+        if is_new is None:
+            try:
+                is_new = await self._scribe.write(work)
+            except StoreError as error:
+                if error.code in FATAL:
+                    raise
+                _log.warning("a fill is not written down", order=number, why=error.message)
+                self._scribe.owe(work)
+                is_new = True
         order.booked(trade, is_new=is_new)
         if is_new:
             self._tell(_fill(order, trade, self._now_ns()))

@@ -4,7 +4,7 @@ import type { Body } from "../../live/api";
 
 export type RunsBody = Body<"/api/v1/runs">;
 export type RunBody = Body<"/api/v1/runs/{id}">;
-export type Summary = RunsBody["runs"][number];
+export type Summary = RunBody["run"]["summary"];
 export type Run = RunBody["run"];
 export type Trade = Run["trades"][number];
 export type Job = Body<"/api/v1/backtests">["backtests"][number];
