@@ -40,6 +40,18 @@ def test_an_order_is_as_late_whenever_it_is_asked() -> None:
     assert fills.latency(c, 1) == 0
 
 
+def test_other_latencies_count_from_the_next_order_on() -> None:
+    """What they are drawn by is reckoned once, and anew as soon as one of the two is another. Keeps B23."""
+    c, fresh = made().costs, made().costs
+    c.latency_median, c.latency_p99, c.latency_tail = 50_000_000, 400_000_000, 0.0
+    first = fills.latency(c, 1)
+    c.latency_p99 = 800_000_000
+    fresh.latency_median, fresh.latency_p99, fresh.latency_tail = 50_000_000, 800_000_000, 0.0
+    assert fills.latency(c, 1) == fills.latency(fresh, 1) != first
+    c.latency_median = fresh.latency_median = 20_000_000
+    assert fills.latency(c, 1) == fills.latency(fresh, 1)
+
+
 def test_uniforms_fill_their_interval_evenly() -> None:
     """No decile of four thousand draws is off by more than four standard errors. Keeps B23."""
     drawn = [

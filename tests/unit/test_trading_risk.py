@@ -133,6 +133,20 @@ def test_a_drawdown_halts_until_somebody_resets_it(loss: float, answer: str) -> 
         assert (standing(d), asked(d, size=50)) == ("", "")
 
 
+def test_the_deepest_drawdown_counts_against_the_peak_of_its_time() -> None:
+    """Lost at 10,000 and looked at only at 10,500: 10 %; a reset forgets the peak, not what was lost below it."""
+    d = desk()
+    for loss in (0.0, 0.1, 0.05, -0.05):
+        lost(d, loss)
+        risk.standing_at(d, risk.equity_now(d))
+    assert (d.risk.fallen, d.risk.deepest) == (0, 0.1)
+    lost(d, 0.16)
+    risk.standing_at(d, risk.equity_now(d))
+    assert (d.risk.fallen, d.risk.deepest) == (2_100 * MONEY, 0.1)
+    risk.reset(d)
+    assert (d.risk.fallen, d.risk.deepest) == (0, 0.2)
+
+
 def test_the_peak_counts_what_is_not_realised() -> None:
     """An open profit raises the peak, and its loss is a drawdown; long and short."""
     for size, up, down in ((1000, 60_000.0, 56_000.0), (-1000, 40_000.0, 44_000.0)):

@@ -241,8 +241,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         StoreError: the file holds what cannot be taken over; it is as it was.
     """
     version = version_of(connection)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     while version < len(MIGRATIONS):
-        reached = version + 1 if version else len(MIGRATIONS)
+        reached = version + 1 if tables else len(MIGRATIONS)
         connection.execute("BEGIN IMMEDIATE")
         try:
             for migration in MIGRATIONS[version:reached]:

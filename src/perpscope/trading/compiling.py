@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from perpscope.trading.linking import KeptBeside, Parts, Wholes
 
+#: Bytes that a processor fetches at once.
+LINE: Final = 64
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -107,6 +110,17 @@ class Named(np.record):  # type: ignore[misc]  # the stubs call it final; it is 
         return found if found.dtype.names is None else found.view((Named, found.dtype))
 
 
+def named(dtype: np.dtype[np.void]) -> np.dtype[np.void]:
+    """Rows as compiled loops and plain functions alike take them."""
+    return dtype if IS_COMPILED else np.dtype((Named, dtype))
+
+
 def blank(dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """One record of zeros, alone in its array, as compiled loops and plain functions alike take it."""
-    return np.zeros(1, dtype) if IS_COMPILED else np.zeros(1, np.dtype((Named, dtype)))
+    """One record of zeros, alone in its array, at the start of a line of a processor's cache.
+
+    What a line holds whole is written at once; across two pages, as one desk in seventy would have it, takes a bar
+    half as long again.
+    """
+    there = np.zeros(dtype.itemsize + LINE, np.uint8)
+    start = -there.ctypes.data % LINE
+    return there[start : start + dtype.itemsize].view(named(dtype))

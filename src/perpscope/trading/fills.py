@@ -3,7 +3,7 @@
 With a book, its levels are walked. Without one a market order pays half the spread and Y·σ_day·√(notional ÷ daily
 volume); in a candle that moves more than three σ only `SURVIVAL` of the usual depth is there. All of it is chosen
 against the order: prices are rounded to the tick that costs more. The decision is in, prices and delays come out;
-nothing is changed here.
+of a desk only what latencies are reckoned of is kept.
 """
 
 import math
@@ -59,8 +59,10 @@ def latency(c: Record, number: int) -> int:
     word = of_order(int(c.seed), number)
     radius = math.sqrt(-2.0 * math.log(drawn(word, 1)))
     normal = radius * math.cos(2.0 * math.pi * drawn(word, 2))
-    spread = math.log(max(c.latency_p99, c.latency_median) / c.latency_median) / P99
-    taken = c.latency_median * math.exp(spread * normal)
+    if c.latency_median != c.median_of or c.latency_p99 != c.p99_of:
+        c.spread = math.log(max(c.latency_p99, c.latency_median) / c.latency_median) / P99
+        c.median_of, c.p99_of = c.latency_median, c.latency_p99
+    taken = c.latency_median * math.exp(c.spread * normal)
     if drawn(word, 3) < c.latency_tail:
         taken *= TAIL
     return int(taken / 1000.0) * 1000

@@ -276,6 +276,10 @@ COSTS: Final = np.dtype(
         ("latency_tail", _F),  #: chance of five times as long
         ("data_delay", _I),  #: ns, exchange → us, where the data does not tell
         ("seed", _I),
+        # reckoned of the latencies when the first is drawn
+        ("spread", _F),  #: σ of their logarithm
+        ("median_of", _I),  #: ns, what it was reckoned of
+        ("p99_of", _I),  #: ns
     ],
     align=True,
 )
@@ -304,7 +308,7 @@ RISK: Final = np.dtype(
         ("day", _I),  #: UTC day
         ("day_equity", _I),
         ("peak", _I),
-        ("deepest", _F),  #: largest drawdown so far, fraction
+        ("deepest", _F),  #: largest drawdown so far, fraction; without what is `fallen`
         ("stops", _I),  #: in a row
         ("paused_until", _I),
         ("halted", _I),  #: number of the refusal that halted it; 0 = it runs
@@ -330,6 +334,7 @@ RISK: Final = np.dtype(
         ("book_every", _I),  #: ns between books
         ("halted_at", _I),  #: ns UTC
         ("stop", _F),  #: distance of the protective stop of an entry that asks for none, fraction; 0 = it has none
+        ("fallen", _I),  #: money, farthest below the peak since `deepest` was reckoned
     ],
     align=True,
 )
@@ -340,6 +345,7 @@ KEPT_POINTS: Final = 128
 
 DESK: Final = np.dtype(
     [
+        ("notes", _F, (NUMBERS,)),  #: on lines of their own, for eight of them are emptied at every bar
         ("watch", WATCH),
         ("book", BOOK),
         ("account", ACCOUNT),
@@ -357,7 +363,6 @@ DESK: Final = np.dtype(
         ("decisions", _I),
         ("kept_decisions", DECISION, (KEPT_DECISIONS,)),
         ("parameters", _F, (NUMBERS,)),
-        ("notes", _F, (NUMBERS,)),
         ("points", _I),  #: of the equity curve so far; the newest stands at (points - 1) % KEPT_POINTS
         ("kept_points", POINT, (KEPT_POINTS,)),
         ("is_asked_each_second", _I),  #: 1 = the rule is asked at seconds too

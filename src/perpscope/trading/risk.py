@@ -20,7 +20,18 @@ from perpscope.trading.refusals import REFUSALS
 from perpscope.trading.sizing import cost_to_open, impact_rate, loss_at_stop, taking_price
 from perpscope.trading.strategy import Record
 
-__all__ = ["MODES", "REFUSALS", "halt", "limited", "liquidation_distance", "noted", "reset", "review", "standing"]
+__all__ = [
+    "MODES",
+    "REFUSALS",
+    "halt",
+    "limited",
+    "liquidation_distance",
+    "noted",
+    "reckoned",
+    "reset",
+    "review",
+    "standing",
+]
 
 #: By `RISK.mode`.
 MODES: Final = ("observe", "paper", "live")
@@ -92,12 +103,14 @@ def _as_set(risk: Risk, needs_book: bool) -> dict[str, float]:
 @inlined
 def standing(d: Record) -> int:
     """Look at the clock, the day and the peak; 0, or the refusal that demands to be flat now."""
-    return standing_at(d, equity_now(d))
+    found = standing_at(d, equity_now(d))
+    reckoned(d)
+    return found
 
 
 @inlined
 def standing_at(d: Record, worth: int) -> int:
-    """As `standing`, by whoever knows the equity of now: money."""
+    """As `standing`, by whoever knows the equity of now, money, and has the deepest drawdown `reckoned` later."""
     _count_candles(d)
     _reckon(d, worth)
     _hear_exchange(d)
@@ -111,6 +124,15 @@ def standing_at(d: Record, worth: int) -> int:
     if r.book_age > 0 and w.book_at > 0 and w.now - w.book_at - r.book_every > r.flatten_age:
         return why.DATA_OLD
     return why.DATA_OLD if _price_age(d) > r.flatten_age else 0
+
+
+@inlined
+def reckoned(d: Record) -> None:
+    """Bring the deepest drawdown up to now: a loop that looks at nothing else does it once, not at every bar."""
+    r = d.risk
+    if r.fallen > 0:
+        r.deepest = max(r.deepest, r.fallen / r.peak)
+        r.fallen = 0
 
 
 @inner
@@ -176,6 +198,7 @@ def reset(d: Record) -> None:
     r.stopped_until = 0
     r.rejected = 0
     r.is_mismatched = 0
+    reckoned(d)
     r.peak = equity_now(d)
     r.day_equity = r.peak
 
@@ -232,6 +255,7 @@ def _spent(d: Record) -> int:
     r, now = d.risk, d.watch.now
     if now < r.stopped_until:
         return why.DAILY_LOSS
+    reckoned(d)
     if r.deepest >= r.drawdown and r.is_strict == 0:
         return why.DRAWDOWN
     return why.LOSS_STREAK if now < r.paused_until else 0
@@ -329,9 +353,10 @@ def _reckon(d: Record, worth: int) -> None:
         return
     r.worth = worth
     if worth >= r.peak:
+        reckoned(d)
         r.peak = worth
-    else:  # a loser is as often below its lowest as not: to ask takes longer than to divide
-        r.deepest = max(r.deepest, (r.peak - worth) / r.peak)
+    else:  # a division here would end the longest chain of a bar: it waits until somebody asks
+        r.fallen = max(r.fallen, r.peak - worth)
     if r.is_strict == 1 and r.halted == 0 and r.peak > 0 and r.peak - worth >= r.drawdown * r.peak:
         halt(d, why.DRAWDOWN)
     if r.day_equity > 0 and r.day_equity - worth >= r.daily_loss * r.day_equity:

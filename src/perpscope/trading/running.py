@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpscope.analytics.margin_arrays import Floats
-from perpscope.trading import ladder, steps
+from perpscope.trading import ladder, risk, steps
 from perpscope.trading.asking import Asked, Place, at, placed
-from perpscope.trading.compiling import blank, inner, loops
+from perpscope.trading.compiling import inner, loops
 from perpscope.trading.ladder import IS_NEW, TS_EVENT, TS_RECV, Rungs
 from perpscope.trading.layout import (
     DECIDED,
@@ -26,6 +26,7 @@ from perpscope.trading.layout import (
     KEPT_POINTS,
     POINT,
 )
+from perpscope.trading.logs import Log, roomier, rooms, told
 from perpscope.trading.strategy import Record
 from perpscope.trading.tape import (
     BOOK,
@@ -48,7 +49,6 @@ from perpscope.trading.tape import (
 )
 from perpscope.trading.watch import MINUTE
 
-Log: TypeAlias = NDArray[np.void]
 Rows: TypeAlias = tuple[NDArray[np.uint8], Times, Times]
 #: Fills, decisions and points, as far as there is room.
 Logged: TypeAlias = tuple[Log, Log, Log]
@@ -80,7 +80,8 @@ def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
     minutes = int(tape.ts_recv[-1] - tape.ts_recv[0]) // MINUTE if len(tape) else 0
     points = ROOM + min(max(minutes, tape.tables.opens.size), MOST)
     others = ROOM + (points - ROOM) // SELDOM
-    logs = _room(FILL, others), _room(DECISION, others), _room(POINT, points)
+    fills, decisions, points_ = rooms((FILL, others), (DECISION, others), (POINT, points))
+    logs = fills, decisions, points_
     is_over, has_candles_alone = False, bool((tape.kind == CANDLE).all())
     while not is_over:
         if has_candles_alone:
@@ -97,17 +98,9 @@ def run(rule: Asked, desk: NDArray[np.void], tape: Tape) -> Logged:
     return logs[0][: cursor[FILLS]], logs[1][: cursor[DECISIONS]], logs[2][: cursor[POINTS]]
 
 
-def _room(dtype: "np.dtype[np.void]", rows: int) -> Log:
-    return np.empty(rows, blank(dtype).dtype)
-
-
 def _roomier(log: Log, used: int) -> Log:
-    """The log, or where it is nearly full a longer one that begins with its rows."""
-    if used <= log.size - KEPT_POINTS:
-        return log
-    longer = np.empty(2 * log.size, log.dtype)
-    longer.view(np.int64)[: used * log.itemsize // 8] = log.view(np.int64)[: used * log.itemsize // 8]
-    return longer
+    """The log, or where it is nearly full a longer one."""
+    return log if used <= log.size - KEPT_POINTS else roomier(log, used)
 
 
 @loops
@@ -163,9 +156,10 @@ def _walk_candles(
     opens, candles = tables.opens, tables.candles
     row, rows, is_full = cursor[ROW], ts_events.size, False
     while row < rows and not is_full:
-        bar = candles[row]
-        told = bar[0], bar[1], bar[2], bar[3], bar[4], bar[5]
-        bits = steps.met(rule, d, ts_events[row], ts_recvs[row], opens[row], told)
+        n = np.uintp(row)  # what has no sign is not counted from the end
+        bar = candles[n]
+        prices = bar[0], bar[1], bar[2], bar[3], bar[4], bar[5]
+        bits = steps.met(rule, d, ts_events[n], ts_recvs[n], opens[n], prices)
         row += 1
         if bits != 0:
             is_full = _log(d, bits, cursor, logs)
@@ -173,6 +167,7 @@ def _walk_candles(
     if is_over and not is_full:
         is_full = _log(d, HALF, cursor, logs)
     cursor[ROW] = row
+    risk.reckoned(d)
     return bool(is_over and not is_full)
 
 
@@ -275,20 +270,15 @@ def _log(d: Record, bits: int, cursor: Times, logs: Logged) -> bool:
     """Write down what is new; True if a log could not take as much again."""
     fills, decisions, points = logs
     if bits & FILLED:
-        to, seen = cursor[FILLS], cursor[SEEN_FILLS]
-        for number in range(seen, d.fills):
-            fills[to + number - seen] = d.kept_fills[number % KEPT_FILLS]
-        cursor[FILLS], cursor[SEEN_FILLS] = to + d.fills - seen, d.fills
+        cursor[FILLS] = told(d.kept_fills, KEPT_FILLS, cursor[SEEN_FILLS], d.fills, fills, cursor[FILLS])
+        cursor[SEEN_FILLS] = d.fills
     if bits & DECIDED:
-        to, seen = cursor[DECISIONS], cursor[SEEN_DECISIONS]
-        for number in range(seen, d.decisions):
-            decisions[to + number - seen] = d.kept_decisions[number % KEPT_DECISIONS]
-        cursor[DECISIONS], cursor[SEEN_DECISIONS] = to + d.decisions - seen, d.decisions
+        seen, to = cursor[SEEN_DECISIONS], cursor[DECISIONS]
+        cursor[DECISIONS] = told(d.kept_decisions, KEPT_DECISIONS, seen, d.decisions, decisions, to)
+        cursor[SEEN_DECISIONS] = d.decisions
     if bits & HALF:
-        to, seen = cursor[POINTS], cursor[SEEN_POINTS]
-        for number in range(seen, d.points):
-            points[to + number - seen] = d.kept_points[number % KEPT_POINTS]
-        cursor[POINTS], cursor[SEEN_POINTS] = to + d.points - seen, d.points
+        cursor[POINTS] = told(d.kept_points, KEPT_POINTS, cursor[SEEN_POINTS], d.points, points, cursor[POINTS])
+        cursor[SEEN_POINTS] = d.points
     return bool(
         cursor[FILLS] > fills.size - KEPT_POINTS
         or cursor[DECISIONS] > decisions.size - KEPT_POINTS

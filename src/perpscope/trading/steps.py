@@ -46,7 +46,10 @@ def candle(
 
     Passed over where candles are made of trades, and where it, or a later one, was there already.
     """
-    return met(rule, at(desk), ts_event, ts_recv, ts_open, (open_, high, low, close, volume, taker_buy))
+    d = at(desk)
+    bits = met(rule, d, ts_event, ts_recv, ts_open, (open_, high, low, close, volume, taker_buy))
+    risk.reckoned(d)
+    return bits
 
 
 @inlined
@@ -58,7 +61,7 @@ def met(
     ts_open: int,
     bar: tuple[float, float, float, float, float, float],
 ) -> int:
-    """As `candle`, for whoever has the desk's record."""
+    """As `candle`, for whoever has the desk's record, and the drawdown `risk.reckoned` when all is over."""
     w = d.watch
     if w.has_candles == 0 or ts_open < w.bar_at:
         return 0
@@ -91,6 +94,7 @@ def trade(rule: Asked, desk: Place, ts_event: int, ts_recv: int, price: float, s
             bits |= heard(d, before)
     if watch.traded(w, ts_event, ts_recv, price, size, side) > 0:
         bits |= _closed(rule, d)
+        risk.reckoned(d)
     return bits
 
 
@@ -167,14 +171,17 @@ def second(rule: Asked, desk: Place, ts: int) -> int:
     d = at(desk)
     w = d.watch
     w.now = ts
-    bits, closed = 0, 0
-    if w.has_candles == 0:
-        closed = watch.elapse(w, ts)
+    closed = watch.elapse(w, ts) if w.has_candles == 0 else 0
     watch.second(w, d.book)
     if closed > 0:
-        return _closed(rule, d)
-    w.is_bar = 0
-    return decide(rule, d, 0, risk.equity_now(d)) if d.is_asked_each_second == 1 else bits | limits(d)
+        bits = _closed(rule, d)
+    elif d.is_asked_each_second == 1:
+        bits = decide(rule, d, 0, risk.equity_now(d))
+    else:
+        w.is_bar = 0
+        bits = limits(d)
+    risk.reckoned(d)
+    return bits
 
 
 @loops
@@ -218,7 +225,9 @@ def forecast(
     w.now = w.forecast_at = ts_recv
     w.forecast_for = for_ts
     w.p_up, w.p_down, w.edge, w.is_promoted = p_up, p_down, edge, is_promoted
-    return decide(rule, d, 0, risk.equity_now(d))
+    bits = decide(rule, d, 0, risk.equity_now(d))
+    risk.reckoned(d)
+    return bits
 
 
 @loops

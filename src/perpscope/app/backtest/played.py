@@ -223,16 +223,21 @@ def refuse_differences(compiled: Logs, events: Logs) -> None:
         )
 
 
+#: What no simulated order is held to, and so makes no other run.
+_OF_LIVE_ORDERS: Final = frozenset({"max_size", "max_market_size", "price_band"})
+
+
 def run_hash(setup: Setup, played: Played) -> str:
     """sha256 of what made a run (strategy, parameters, costs, limits, contract, data, seed) and of all it did."""
     strategy, material = setup.strategy, setup.material
+    contract = msgspec.to_builtins(material.instrument)
     what = {
         "strategy": strategy.name,
         "parameters": setup.numbers,
         "risk": msgspec.to_builtins(played.limits.risk),
         "is_strict": played.limits.is_strict and not strategy.is_baseline,
         "costs": msgspec.to_builtins(setup.settings.costs),
-        "contract": msgspec.to_builtins(material.instrument),
+        "contract": {name: told for name, told in contract.items() if name not in _OF_LIVE_ORDERS},
         "tiers": msgspec.to_builtins(material.tiers),
         "data": material.data_hash,
         "seed": setup.seed,
