@@ -49,6 +49,21 @@ async def test_a_run_trades_and_the_exchange_agrees(tmp_path: Path) -> None:
     assert (status.is_over, status.contact.is_mismatched, status.armed_until_ms is not None) == (True, False, True)
 
 
+async def test_a_run_under_a_largest_order_is_decided_the_same_again(tmp_path: Path) -> None:
+    """Entries are made smaller by the exchange's word; the replay knows, and comes to the same. Keeps B11."""
+    largest = Decimal("0.004")
+    async with lab_of(rate=RATE) as lab:
+        lab.accounts.prices.refilter("BTCUSDT", max_market_size=largest)
+        run = run_of(LIVE, without_stop(tree_of(lab)), tmp_path)
+        answer = await until(run, lambda one: one.status is not None and one.status.fills >= 5)
+        sizes = {one.ask.size for one in account_of(lab).orders.values() if one.client_id.startswith(answer.run)}
+        assert held_at(lab) == 0
+    assert max(sizes) == largest
+    assert answer.decision_hash == answer.replay_hash
+    assert (answer.duplicate_orders, answer.unexplained_orders, answer.position_matches) == (0, 0, True)
+    assert answer.is_over
+
+
 async def test_a_run_that_is_left_is_taken_up_from_the_exchange(tmp_path: Path) -> None:
     """Position and stop stay at the exchange between two processes, and are the next one's. Keeps S4-53."""
     async with lab_of(rate=RATE) as lab:
