@@ -125,7 +125,7 @@ def _the_face_dies(at: "Browser", database: Path, stack: ExitStack) -> int:
             _live(seen)
             seen.until("(before) => window.perpscope.updates > before + 3", before["updates"])
             assert seen.figures()["holes"] == 0
-            assert seen.page.locator('[data-state="disconnected"]').count() == 0
+            seen.until("() => document.querySelector('[data-state=disconnected]') === null")
             assert "⚠" not in seen.page.title()
             seen.forgive()
     return port

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from perpscope.app.turns import calm_collector, loop_first, short_turns
+from perpscope.app.turns import LoopFirst, calm_collector, short_turns
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
@@ -17,20 +17,22 @@ def test_others_give_way_to_the_loop() -> None:
     packing = threading.Thread(target=end.wait, name="packing")
     journal = threading.Thread(target=end.wait, name="journal-disk_0")
     before = os.getpriority(os.PRIO_PROCESS, own)
+    turns = LoopFirst()
     for thread in (packing, journal):
         thread.start()
     try:
-        loop_first()
+        turns.tell()
         assert packing.native_id is not None
         assert journal.native_id is not None
         first = os.getpriority(os.PRIO_PROCESS, own)
         assert first <= before < os.getpriority(os.PRIO_PROCESS, packing.native_id)
         assert os.getpriority(os.PRIO_PROCESS, journal.native_id) == first
     finally:
-        os.setpriority(os.PRIO_PROCESS, own, before)
+        turns.end()
         end.set()
         for thread in (packing, journal):
             thread.join()
+    assert os.getpriority(os.PRIO_PROCESS, own) == before
 
 
 def test_turns_are_short_and_garbage_is_looked_for_seldom() -> None:

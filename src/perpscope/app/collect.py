@@ -28,7 +28,7 @@ from perpscope.app.status import Status, judge_feeds, read_status
 from perpscope.app.status_reading import StatusReading
 from perpscope.app.telling import Telling
 from perpscope.app.trade.trading import Trading
-from perpscope.app.turns import calm_collector, loop_first, short_turns
+from perpscope.app.turns import calm_collector, short_turns
 from perpscope.app.upkeep import Upkeep
 from perpscope.engine.engine import Engine
 from perpscope.errors import StoreError
@@ -246,7 +246,6 @@ class Collector:
             parts.feed.tell(made)
         yield
         if self._trading is not None:
-            loop_first()
             self._trading.tick(now_ns)
             yield
         if on_tick is not None:

@@ -38,17 +38,27 @@ def short_turns() -> None:
     sys.setswitchinterval(_TURN_S)
 
 
-def loop_first() -> None:
-    """Let the threads that there are by now give way to the loop's, which calls this; where threads can be told so.
+class LoopFirst:
+    """Lets other threads give way to the loop's, which calls this; where threads can be told so."""
 
-    Now and then: a thread is born as important as the one that began it.
-    """
-    if sys.platform != "linux":
-        return  # elsewhere a number means a process
-    own = threading.get_native_id()
-    for thread in threading.enumerate():
-        number = thread.native_id
-        if number is not None:
-            is_awaited = number == own or thread.name.startswith(_AWAITED)
-            with suppress(OSError):  # it has just ended, or may not go first
-                os.setpriority(os.PRIO_PROCESS, number, _AHEAD if is_awaited else _NICE)
+    def __init__(self) -> None:
+        self._is_linux = sys.platform == "linux"  # elsewhere a number means a process
+        self._own = threading.get_native_id()
+        self._before = os.getpriority(os.PRIO_PROCESS, self._own) if self._is_linux else 0
+
+    def tell(self) -> None:
+        """Tell the threads that there are by now. Now and then: one is born as important as the one that began it."""
+        for thread in threading.enumerate() if self._is_linux else ():
+            if thread.native_id is not None:
+                is_awaited = thread.native_id == self._own or thread.name.startswith(_AWAITED)
+                _tell(thread.native_id, _AHEAD if is_awaited else _NICE)
+
+    def end(self) -> None:
+        """The loop's thread is what it was before."""
+        if self._is_linux:
+            _tell(self._own, self._before)
+
+
+def _tell(thread: int, niceness: int) -> None:
+    with suppress(OSError):  # it has just ended, or may not go first
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)

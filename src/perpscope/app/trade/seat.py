@@ -11,6 +11,7 @@ import structlog
 from perpscope.app.trade.account import Account, Verdict
 from perpscope.app.trade.opening import Opening, the_one
 from perpscope.app.trade.part import TradingPart
+from perpscope.app.turns import LoopFirst
 from perpscope.errors import ConfigError, PerpscopeError
 from perpscope.feeds.clock import MarketClock
 from perpscope.feeds.live import LiveFeed
@@ -54,6 +55,7 @@ class Seat:
         self._clock = clock
         self._leaving: asyncio.Task[None] | None = None
         self._is_left = False
+        self._turns: LoopFirst | None = None
 
     @property
     def begun(self) -> TradingPart:
@@ -83,8 +85,12 @@ class Seat:
 
     def tick(self, now_ns: int) -> None:
         """At each Tick."""
-        if self.part is not None:
-            self.part.tick(now_ns)
+        if self.part is None:
+            return
+        if self.part.exchange is not None:
+            self._turns = self._turns or LoopFirst()
+            self._turns.tell()
+        self.part.tick(now_ns)
 
     @property
     def is_sending(self) -> bool:
@@ -124,6 +130,8 @@ class Seat:
         Raises:
             StoreError: it could not be.
         """
+        if self._turns is not None:
+            self._turns.end()
         if self.part is not None:
             await self.part.aclose()
 
