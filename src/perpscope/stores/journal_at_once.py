@@ -2,7 +2,7 @@
 
 Whoever decides cannot wait for a lock or a disk, and has it written all the same before he goes on: rows first, by a
 connection of its own that is refused at once where somebody else writes; then, by whoever can wait, the disk. Only an
-order that both are true of may be sent, only such a fill told.
+order that both are true of may be sent. A fill may be told before the disk has it: the exchange tells it again.
 """
 
 import os
@@ -98,7 +98,7 @@ class AtOnce:
         return self._written(lambda connection: intend(connection, run, order)) is not None
 
     def filled(self, run: str, order: str, trade: TradeReport) -> bool | None:
-        """Write a fill down likewise: it may be told after `sync`.
+        """Write a fill down likewise; the next `sync` has it, too.
 
         Returns:
             Whether it is new; None = not written.
