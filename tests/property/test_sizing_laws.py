@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpscope.settings import Risk
-from perpscope.trading import risk, sizing, watch
+from perpscope.trading import halting, risk, sizing, watch
 from perpscope.trading.compiling import blank
 from perpscope.trading.layout import DESK, LIQUIDATED, LONG, MONEY, NOTE_EDGE, NS, PROTECT, SHORT
 from perpscope.trading.refusals import DRAWDOWN, KILL_SWITCH, REFUSALS
@@ -136,10 +136,10 @@ def test_after_halted_nothing_opens(events: list[tuple[int, float, int, bool]], 
         d.account.cash = max(1, round(d.account.cash * (1.0 + move)))
         risk.noted(d, role, -1 if move < 0 else 1)
         if k == halts_at:
-            risk.halt(d, why)
+            halting.halt(d, why)
         if writes:
             d.risk.mode = 2
-        demanded = risk.standing(d)
+        demanded = halting.standing(d)
         is_halted = is_halted or d.risk.halted > 0
         answer = risk.review(d, LONG, sizing.size_of(d, LONG, 0.01, nan), 0.01)
         if is_halted:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.unit.made_desk import made
 
 from perpscope.settings import Risk
-from perpscope.trading import risk, steps
+from perpscope.trading import halting, risk, steps
 from perpscope.trading.compiling import blank, loops
 from perpscope.trading.kernel import kernel
 from perpscope.trading.layout import DESK, ENTRY, FLATTEN, LONG, MONEY, NOTE_STOP, NS, STAY
@@ -84,7 +84,7 @@ def test_observing_orders_nothing_in_the_loop() -> None:
 
 
 def _kill(floor: Floor) -> None:
-    risk.halt(floor.d, KILL_SWITCH)
+    halting.halt(floor.d, KILL_SWITCH)
     floor.minute()
 
 
@@ -163,7 +163,7 @@ def test_after_a_halt_nothing_opens_for_a_month() -> None:
         floor.minute()
     assert (floor.entries(), floor.d.account.size) == (entries, 0)
     floor.minute()
-    risk.reset(floor.d)
+    halting.reset(floor.d)
     floor.minute()
     floor.minute()
     assert floor.d.account.size > 0
@@ -178,3 +178,32 @@ def test_the_documents_numbers_are_not_stopped_in_the_loop() -> None:
     floor.minute()
     assert floor.d.account.size > 0
     assert floor.d.risk.halted == 0
+
+
+def _without_quiet(desk: NDArray[Any]) -> bytes:
+    """All a desk holds but how long nothing has to be looked at."""
+    found = desk.view(np.ndarray).copy()
+    for name in ("quiet_until", "quiet_bar", "quiet_age", "quiet_above"):
+        found["risk"][name] = 0
+    return found.tobytes()
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_candle_that_limits_pass_over_would_have_changed_nothing(seed: int, is_strict: bool) -> None:
+    """Beside a desk whose limits are all looked at, at every candle: losses, gaps and missing candles."""
+    rng = np.random.default_rng(seed)
+    quick, whole = Floor(is_strict=is_strict), Floor(is_strict=is_strict)
+    passed = 0
+    for number in range(1_500):
+        missing, gap = int(rng.random() < 0.005), rng.random()
+        to = quick.price * float(np.exp(rng.normal(-2e-4, 0.02 if number % 400 > 380 else 0.001)))
+        for floor in (quick, whole):
+            if gap < 0.01:
+                floor.gap(is_open=gap < 0.005)
+        passed += int(quick.d.risk.quiet_until > 0)
+        whole.d.risk.quiet_until = 0
+        for floor in (quick, whole):
+            floor.minute(to, missing=missing)
+        assert _without_quiet(quick.desk) == _without_quiet(whole.desk), number
+    assert passed > 200

@@ -12,7 +12,7 @@ from perpscope.analytics.margin_tiers import tier_table
 from perpscope.model.instrument import MarginTier
 from perpscope.model.market import PositionSide
 from perpscope.settings import Risk
-from perpscope.trading import risk
+from perpscope.trading import halting, risk
 from perpscope.trading.compiling import blank
 from perpscope.trading.deciding import heard
 from perpscope.trading.layout import DESK, ENTRY, LEAVE, LIQUIDATED, LONG, MONEY, NOTE_EDGE, NS, PROFIT, PROTECT, SHORT
@@ -43,7 +43,7 @@ def desk(*, is_strict: bool = True, mode: int = 1, needs_book: bool = False, is_
     w.bid, w.ask, w.spread_ewma = 49_999.9, 50_000.1, 4e-6
     w.funding_rate = nan
     d.notes[NOTE_EDGE] = nan
-    risk.standing(d)
+    halting.standing(d)
     return d
 
 
@@ -54,7 +54,7 @@ def asked(d: Record, *, side: int = LONG, size: int = 100, stop: float = 0.01) -
 
 def standing(d: Record) -> str:
     """What risk demands."""
-    return REFUSALS[risk.standing(d)]
+    return REFUSALS[halting.standing(d)]
 
 
 def lost(d: Record, fraction: float) -> None:
@@ -84,11 +84,11 @@ def test_observing_lets_nothing_pass(mode: int, answer: str) -> None:
 def test_the_kill_switch_holds_until_it_is_lifted() -> None:
     """Halted by hand: flat, no entries, whatever time passes; reset lifts it."""
     d = desk()
-    risk.halt(d, REFUSALS.index("kill-switch"))
+    halting.halt(d, REFUSALS.index("kill-switch"))
     assert (standing(d), asked(d)) == ("kill-switch", "kill-switch")
     d.watch.now = d.watch.mark_at = d.watch.bar_at = NOW + 30 * DAY
     assert (standing(d), asked(d)) == ("kill-switch", "kill-switch")
-    risk.reset(d)
+    halting.reset(d)
     assert (standing(d), asked(d)) == ("", "")
 
 
@@ -129,7 +129,7 @@ def test_a_drawdown_halts_until_somebody_resets_it(loss: float, answer: str) -> 
         assert d.risk.halted_at == NOW
         d.watch.now = d.watch.mark_at = d.watch.book_at = NOW + 3 * DAY
         assert (standing(d), asked(d, size=50)) == ("drawdown", "drawdown")
-        risk.reset(d)
+        halting.reset(d)
         assert (standing(d), asked(d, size=50)) == ("", "")
 
 
@@ -138,12 +138,12 @@ def test_the_deepest_drawdown_counts_against_the_peak_of_its_time() -> None:
     d = desk()
     for loss in (0.0, 0.1, 0.05, -0.05):
         lost(d, loss)
-        risk.standing_at(d, risk.equity_now(d))
+        halting.standing_at(d, halting.equity_now(d))
     assert (d.risk.fallen, d.risk.deepest) == (0, 0.1)
     lost(d, 0.16)
-    risk.standing_at(d, risk.equity_now(d))
+    halting.standing_at(d, halting.equity_now(d))
     assert (d.risk.fallen, d.risk.deepest) == (2_100 * MONEY, 0.1)
-    risk.reset(d)
+    halting.reset(d)
     assert (d.risk.fallen, d.risk.deepest) == (0, 0.2)
 
 
@@ -167,12 +167,12 @@ def test_equity_without_a_mark_takes_the_last_price_then_the_close() -> None:
     d.account.size, d.account.cost = 100, 5_000 * MONEY
     d.watch.mark = nan
     d.watch.last = 51_000.0
-    assert risk.equity_now(d) == 10_100 * MONEY
+    assert halting.equity_now(d) == 10_100 * MONEY
     d.watch.last = nan
-    assert risk.equity_now(d) == 10_000 * MONEY
+    assert halting.equity_now(d) == 10_000 * MONEY
     d.watch.bars = 1
     d.watch.closes[0] = 49_000.0
-    assert risk.equity_now(d) == 9_900 * MONEY
+    assert halting.equity_now(d) == 9_900 * MONEY
 
 
 def test_three_stops_in_a_row_pause_entries_for_four_hours() -> None:
@@ -465,7 +465,7 @@ def test_three_rejected_orders_halt_entries(rejected: int, answer: str) -> None:
     d = desk()
     d.risk.rejected = rejected
     assert (standing(d), asked(d)) == ("", answer)
-    risk.reset(d)
+    halting.reset(d)
     assert asked(d) == ""
 
 
@@ -487,7 +487,7 @@ FAULTS: dict[str, Callable[[Record], None]] = {
     "loss-streak": lambda d: setattr(d.risk, "paused_until", NOW + 1),
     "funding-above-edge": _dear_funding,
     "liquidation-near": lambda d: setattr(d.risk, "stop_room", 100.0),
-    "no-stop": risk.reset,
+    "no-stop": halting.reset,
     "above-risk": lambda d: setattr(d.risk, "per_trade", 1e-6),
 }
 
@@ -515,7 +515,7 @@ def test_data_and_the_kill_switch_bind_every_profile() -> None:
     d = desk(is_strict=False)
     d.watch.gap_at = NOW
     assert asked(d) == "gap"
-    risk.halt(d, REFUSALS.index("kill-switch"))
+    halting.halt(d, REFUSALS.index("kill-switch"))
     assert standing(d) == "kill-switch"
 
 

@@ -8,7 +8,7 @@ holds to the last unit after every operation. Whatever moves is an integer (tick
 
 import math
 
-from perpscope.trading.compiling import inner, loops
+from perpscope.trading.compiling import inlined, inner, loops
 from perpscope.trading.layout import MONEY, RATE
 from perpscope.trading.strategy import Record
 
@@ -98,7 +98,9 @@ def _close(a: Record, size: int, price: int, ts: int) -> int:
     held = abs(a.size)
     side = 1 if a.size > 0 else -1
     seen(a, price * a.tick)
-    cost, margin = share(a.cost, size, held), share(a.margin, size, held)
+    cost, margin = a.cost, a.margin
+    if size < held:
+        cost, margin = share(a.cost, size, held), share(a.margin, size, held)
     realised = side * (notional(a, size, price) - cost)
     a.cost -= cost
     a.margin -= margin
@@ -117,7 +119,7 @@ def _flat(a: Record, ts: int) -> None:
     a.trades += 1
 
 
-@loops
+@inlined
 def seen(a: Record, mark: float) -> None:
     """Let a mark widen the excursions of the position that is held."""
     if a.size > 0:

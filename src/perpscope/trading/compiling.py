@@ -6,7 +6,7 @@ imported. With `NUMBA_DISABLE_JIT=1` the loops stay plain functions, which is ho
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar, cast
+from typing import Any, Final, NoReturn, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba  # type: ignore[import-untyped,unused-ignore]  # it ships no types
 import numpy as np
@@ -14,10 +14,13 @@ from numba.core import types  # type: ignore[import-untyped,unused-ignore]  # no
 from numba.core.registry import CPUDispatcher  # type: ignore[import-untyped,unused-ignore]  # nor here
 from numpy.typing import NDArray
 
-from perpscope.trading.linking import KeptBeside, Parts, Wholes
+from perpscope.trading.linking import Aparts, Inlines, KeptBeside, Parts, Wholes
 
 #: Bytes that a processor fetches at once.
 LINE: Final = 64
+
+#: How a function is put together.
+_How: TypeAlias = type[Wholes | Parts | Inlines | Aparts]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -46,7 +49,12 @@ def inner(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """As `inner`, for what every bar goes through: its code stands in its callers' instead of being called."""
-    return cast("Callable[_P, _R]", _part(function, forceinline=True))
+    return cast("Callable[_P, _R]", _part(function, Inlines))
+
+
+def apart(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """As `inner`, for what few bars go through: it is called, wherever it is used."""
+    return cast("Callable[_P, _R]", _part(function, Aparts))
 
 
 class _Inner(CPUDispatcher):  # type: ignore[misc,unused-ignore]  # numba ships no types
@@ -72,14 +80,14 @@ def whole_of(function: Callable[..., Any], rule: Any) -> Any:  # noqa: ANN401 --
     return made
 
 
-def _made(function: Callable[..., Any], how: type[Parts | Wholes], **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
+def _made(function: Callable[..., Any], how: _How, **options: bool) -> Any:  # noqa: ANN401 -- numba's dispatcher, or the function itself
     own = _OWN if function.__module__.startswith(_TRADING) else {}
     compiled = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, pipeline_class=how, **own, **options)  # type: ignore[call-overload,unused-ignore]  # its stubs leave it out
     return compiled(function)
 
 
-def _part(function: Callable[..., Any], **options: bool) -> Any:  # noqa: ANN401 -- as `_made`
-    made = _made(function, Parts, no_cpython_wrapper=True, **options)
+def _part(function: Callable[..., Any], how: _How = Parts, **options: bool) -> Any:  # noqa: ANN401 -- as `_made`
+    made = _made(function, how, no_cpython_wrapper=True, **options)
     if IS_COMPILED:
         made.get_call_template = partial(as_numbers, made.get_call_template)
         made.__class__, made._cache = _Inner, KeptBeside(function, "part")

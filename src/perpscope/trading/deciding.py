@@ -6,9 +6,9 @@ In: a desk at a moment (a candle closed, a second passed, a forecast came). Out:
 
 from math import nan
 
-from perpscope.trading import orders, risk, sizing
+from perpscope.trading import halting, orders, risk, sizing
 from perpscope.trading.asking import Asked, ask
-from perpscope.trading.compiling import inlined, inner
+from perpscope.trading.compiling import apart, inlined, inner
 from perpscope.trading.layout import (
     DECIDED,
     ENTRY,
@@ -50,7 +50,7 @@ def decide(rule: Asked, d: Record, is_bar: int, worth: int) -> int:
         worth: money, the account's equity now.
     """
     d.watch.is_bar = is_bar
-    limit = risk.standing_at(d, worth)
+    limit = halting.standing_at(d, worth)
     if limit != 0:
         return flatten(d, limit)
     notes = d.notes
@@ -68,11 +68,11 @@ def decide(rule: Asked, d: Record, is_bar: int, worth: int) -> int:
 @inner
 def limits(d: Record) -> int:
     """Look at risk's standing limits between decisions."""
-    limit = risk.standing(d)
+    limit = halting.standing(d)
     return flatten(d, limit) if limit != 0 else 0
 
 
-@inner
+@apart
 def flatten(d: Record, limit: int) -> int:
     """Take back entries that wait, and close what is held, once.
 
@@ -99,7 +99,7 @@ def _has_fresh_entry(d: Record) -> bool:
     return False
 
 
-@inner
+@apart
 def _leave(d: Record) -> int:
     """Close what is held, unless that is under way."""
     size = d.account.size
@@ -110,7 +110,7 @@ def _leave(d: Record) -> int:
     return _written(d, EXIT, 0, abs(size), order)
 
 
-@inner
+@apart
 def _enter(d: Record, side: int) -> int:
     """Open a position from flat, unless that is under way."""
     if orders.has_order(d, ENTRY):
@@ -127,7 +127,7 @@ def _enter(d: Record, side: int) -> int:
     return _written(d, side, 0, size, order)
 
 
-@inner
+@apart
 def _nearly(d: Record) -> int:
     """Write an entry down that failed in one rule alone."""
     failed = int(d.notes[NOTE_FAILED])
@@ -155,7 +155,7 @@ def _written(d: Record, answer: int, refusal: int, size: int, order: int) -> int
     return DECIDED | REFUSED if refusal != 0 else DECIDED
 
 
-@inner
+@apart
 def heard(d: Record, before: int) -> int:
     """Let risk and the equity curve hear of the fills since there were `before`."""
     bits = 0

@@ -134,6 +134,9 @@ WATCH: Final = np.dtype(
         ("p_down", _F),
         ("edge", _F),  #: expected net return of the better side, fraction
         ("is_promoted", _I),  #: 1 = the model passed its promotion; 0 = its edge is "none"
+        ("daily_of", _I),  #: `bars` when the two below were reckoned
+        ("day_sigma", _F),  #: volatility of a day, fraction
+        ("day_volume", _F),  #: what is traded in one, quote units
         ("returns", _F, (BARS,)),  #: close / close before - 1, by candle; 0 of the first
     ],
     align=True,
@@ -335,6 +338,11 @@ RISK: Final = np.dtype(
         ("halted_at", _I),  #: ns UTC
         ("stop", _F),  #: distance of the protective stop of an entry that asks for none, fraction; 0 = it has none
         ("fallen", _I),  #: money, farthest below the peak since `deepest` was reckoned
+        # as long as all of this holds, a candle that follows on the last reaches no limit
+        ("quiet_until", _I),  #: ns UTC; 0 = everything has to be looked at
+        ("quiet_bar", _I),  #: ns, length of the candles
+        ("quiet_age", _I),  #: ns, from a candle's close to its receipt, at most
+        ("quiet_above", _I),  #: money, equity; and below the peak
     ],
     align=True,
 )

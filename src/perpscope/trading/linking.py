@@ -2,8 +2,9 @@
 
 Numba optimises every function together with all that it calls, and makes machine code of it, whether anybody calls it
 from Python or not: what stands below ten others it does ten times. Here a part is only handed on, and all of it is
-optimised once, in what Python calls. Loops over a handful of slots are not spread over vectors: gathering eight fields
-of eight records takes longer than looking at the one that is there.
+optimised once, in what Python calls. What happens seldom is left outside the loop that every bar goes through: inside,
+it takes the registers that the bar would have. Loops over a handful of slots are not spread over vectors: gathering
+eight fields of eight records takes longer than looking at the one that is there.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,10 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc,unused-ignore]
     """A function with all that it calls, as Python, or an address, calls it."""
 
     def _optimize_final_module(self: _Any) -> None:
+        # nobody else calls its parts: what they are handed, and answer, LLVM may change as it likes
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
+                function.linkage = "internal"
         passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False)
         passes.run(self._final_module, builder)
 
@@ -45,6 +50,31 @@ class _Part(JITCodeLibrary):  # type: ignore[misc,unused-ignore]
         rest += "".join(f'@"{name}" = common global i8* null\n' for name in names)
         self._final_module = llvm.parse_assembly(rest)
         self._finalize_final_module()
+
+
+class _Marked(_Part):
+    """A part that LLVM is told to put into its callers, or to leave outside.
+
+    It is told of this function alone: what numba itself is told (`forceinline`) it hands on to all that is called, down
+    to the rarest.
+    """
+
+    mark: str
+
+    def add_llvm_module(self: _Any, made: _Any) -> None:
+        """Take the function's own code."""
+        for function in made.functions:
+            if not function.is_declaration:
+                function.add_function_attribute(self.mark)
+        super().add_llvm_module(made)  # type: ignore[no-untyped-call,unused-ignore]
+
+
+class _Inlined(_Marked):
+    mark = "alwaysinline"
+
+
+class _Apart(_Marked):
+    mark = "noinline"
 
 
 class _Putting(CompilerBase):  # type: ignore[misc,unused-ignore]
@@ -70,6 +100,18 @@ class Parts(_Putting):
     """Of what compiled code alone calls."""
 
     library = _Part
+
+
+class Inlines(_Putting):
+    """Of what every bar goes through."""
+
+    library = _Inlined
+
+
+class Aparts(_Putting):
+    """Of what few bars go through."""
+
+    library = _Apart
 
 
 class KeptBeside(FunctionCache):  # type: ignore[misc,unused-ignore]

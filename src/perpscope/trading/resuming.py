@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from perpscope.model.market import Side
 from perpscope.model.order import OrderKind, Resumed, Role, WorkingOrder
-from perpscope.trading import risk, steps
+from perpscope.trading import halting, risk, steps
 from perpscope.trading.account import initial_margin
 from perpscope.trading.asking import at
 from perpscope.trading.layout import ENTRY, FREE, PROTECT, SLOTS, STOP, TAKE, WORKING
@@ -104,7 +104,7 @@ def _hold(d: Record, told: Resumed, units: Units) -> None:
     a["margin"] = units.money(told.margin) or initial_margin(a, int(a["cost"]))
     a["cash"] = wallet - int(a["margin"])
     a["opened_at"] = told.ts_opened or told.ts_recv
-    length = int(w["bar_ns"]) or risk.MINUTE
+    length = int(w["bar_ns"]) or halting.MINUTE
     a["opened_bar"] = int(w["bars"]) - (told.ts_recv - int(a["opened_at"])) // length
 
 
@@ -125,6 +125,7 @@ def _work(d: Record, slot: int, order: WorkingOrder, ts: int, units: Units) -> N
 def _remember(desk: Desk, told: Resumed, units: Units) -> None:
     """Write what was remembered, and book what happened while nobody looked."""
     d, kept = desk.view(np.ndarray)[0], told.risk
+    d["risk"]["quiet_until"] = 0
     for name in OF_RISK:
         if name in kept:
             d["risk"][name] = kept[name]

@@ -1,9 +1,8 @@
-"""Which entries may pass, and when everything is given up (METHOD 12.5). No order goes round `review`.
+"""Which entries may pass (METHOD 12.5). No order goes round `review`.
 
 In: a desk with what it watches, holds and may lose. Out: 0, or the number of a refusal (`REFUSALS`), counted in
-`RISK.refused`. `standing` comes first at each moment and mark: it keeps the day, the peak and the candles that are
-missing, and a number from it means: be flat now. `noted` hears of every fill. An unknown figure never lets anything by
-that it would have stopped, except where the data cannot have it (docs/risk.md says where).
+`RISK.refused`. `halting` comes first at each moment and mark. `noted` hears of every fill. An unknown figure never lets
+anything by that it would have stopped, except where the data cannot have it (docs/risk.md says where).
 """
 
 from typing import Final
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpscope.settings import Risk
+from perpscope.trading import halting
 from perpscope.trading import refusals as why
-from perpscope.trading.account import equity, initial_margin, liquidation_price_of
-from perpscope.trading.compiling import inlined, inner, loops
+from perpscope.trading.account import initial_margin, liquidation_price_of
+from perpscope.trading.compiling import inner, loops
 from perpscope.trading.layout import ENTRY, LIQUIDATED, MONEY, NOTE_EDGE, NS, PROTECT
 from perpscope.trading.refusals import REFUSALS
 from perpscope.trading.sizing import cost_to_open, impact_rate, loss_at_stop, taking_price
@@ -23,26 +23,18 @@ from perpscope.trading.strategy import Record
 __all__ = [
     "MODES",
     "REFUSALS",
-    "halt",
     "limited",
     "liquidation_distance",
     "noted",
-    "reckoned",
-    "reset",
     "review",
-    "standing",
 ]
 
 #: By `RISK.mode`.
 MODES: Final = ("observe", "paper", "live")
-DAY: Final = 86_400 * NS
-MINUTE: Final = 60 * NS
 #: What may be lost to floating point where a size is looked at a second time.
 SLACK: Final = 1e-9
 #: Limits that are written as they are set.
 _AS_SET: Final = ("per_trade", "leverage", "depth_share", "kelly", "daily_loss", "drawdown", "spread", "stop_room")
-#: Fewer calls in a minute tell nothing of an exchange's error rate (chosen by hand).
-FEW_CALLS: Final = 5
 
 
 def limited(
@@ -77,6 +69,7 @@ def limited(
         "mark_every": mark_every_ns,
         "book_every": book_every_ns,
         "stop": stop,
+        "quiet_until": 0,
     }
     for name, value in (_as_set(risk, needs_book) | written).items():
         desk["risk"][name] = value
@@ -98,41 +91,6 @@ def _as_set(risk: Risk, needs_book: bool) -> dict[str, float]:
         "error_share": risk.errors,
         "rejects": risk.rejects,
     }
-
-
-@inlined
-def standing(d: Record) -> int:
-    """Look at the clock, the day and the peak; 0, or the refusal that demands to be flat now."""
-    found = standing_at(d, equity_now(d))
-    reckoned(d)
-    return found
-
-
-@inlined
-def standing_at(d: Record, worth: int) -> int:
-    """As `standing`, by whoever knows the equity of now, money, and has the deepest drawdown `reckoned` later."""
-    _count_candles(d)
-    _reckon(d, worth)
-    _hear_exchange(d)
-    r, w = d.risk, d.watch
-    if r.halted in (why.KILL_SWITCH, why.DRAWDOWN):
-        return int(r.halted)
-    if r.is_strict == 1 and w.now < r.stopped_until:
-        return why.DAILY_LOSS
-    if w.gap_at > 0 and w.now - w.gap_at > r.flatten_age:
-        return why.DATA_OLD
-    if r.book_age > 0 and w.book_at > 0 and w.now - w.book_at - r.book_every > r.flatten_age:
-        return why.DATA_OLD
-    return why.DATA_OLD if _price_age(d) > r.flatten_age else 0
-
-
-@inlined
-def reckoned(d: Record) -> None:
-    """Bring the deepest drawdown up to now: a loop that looks at nothing else does it once, not at every bar."""
-    r = d.risk
-    if r.fallen > 0:
-        r.deepest = max(r.deepest, r.fallen / r.peak)
-        r.fallen = 0
 
 
 @inner
@@ -182,28 +140,6 @@ def noted(d: Record, role: int, realised: int) -> None:
 
 
 @loops
-def halt(d: Record, refusal: int) -> None:
-    """Stop until `reset`: entries are refused; after `KILL_SWITCH` or `DRAWDOWN` `standing` asks to be flat."""
-    d.risk.halted = refusal
-    d.risk.halted_at = d.watch.now
-
-
-@loops
-def reset(d: Record) -> None:
-    """Lift a halt, a pause and a stopped day: the peak and the day begin with the equity of now."""
-    r = d.risk
-    r.halted = 0
-    r.stops = 0
-    r.paused_until = 0
-    r.stopped_until = 0
-    r.rejected = 0
-    r.is_mismatched = 0
-    reckoned(d)
-    r.peak = equity_now(d)
-    r.day_equity = r.peak
-
-
-@loops
 def liquidation_distance(d: Record, side: int, size: int) -> float:
     """How far the mark may go against a new isolated position, fraction of entry; 1 where no price liquidates it."""
     a = d.account
@@ -211,18 +147,6 @@ def liquidation_distance(d: Record, side: int, size: int) -> float:
     cost = size * round(price / a.tick) * a.worth
     found = liquidation_price_of(a, side * size, cost, initial_margin(a, cost))
     return side * (1.0 - found / price) if found > 0.0 else 1.0
-
-
-@inlined
-def equity_now(d: Record) -> int:
-    """Money the account is worth at the mark, or at the last price or close where none is told."""
-    a, w = d.account, d.watch
-    if a.size == 0:
-        return int(a.cash + a.margin)
-    price = w.mark if w.mark > 0.0 else w.last
-    if not price > 0.0 and w.bars > 0:
-        price = w.closes[(w.bars - 1) % w.closes.size]
-    return equity(a, price)
 
 
 @inner
@@ -255,7 +179,7 @@ def _spent(d: Record) -> int:
     r, now = d.risk, d.watch.now
     if now < r.stopped_until:
         return why.DAILY_LOSS
-    reckoned(d)
+    halting.reckoned(d)
     if r.deepest >= r.drawdown and r.is_strict == 0:
         return why.DRAWDOWN
     return why.LOSS_STREAK if now < r.paused_until else 0
@@ -265,9 +189,9 @@ def _spent(d: Record) -> int:
 def _blind(d: Record) -> int:
     """Whether what is seen is too old, or not to be believed."""
     r, w = d.risk, d.watch
-    if w.gap_at > 0 or (r.is_paced == 1 and _missing(d) > 0):
+    if w.gap_at > 0 or (r.is_paced == 1 and halting.missing(d) > 0):
         return why.GAP
-    if _price_age(d) > r.mark_age:
+    if halting.price_age(d) > r.mark_age:
         return why.MARK_STALE
     if r.book_age > 0 and (w.book_at == 0 or w.now - w.book_at - r.book_every > r.book_age):
         return why.BOOK_STALE
@@ -304,72 +228,3 @@ def _too_risky(d: Record, side: int, size: int, stop: float) -> int:
     if liquidation_distance(d, side, size) < r.stop_room * stop:
         return why.LIQUIDATION_NEAR
     return why.FUNDING_ABOVE_EDGE if side * w.funding_rate > d.notes[NOTE_EDGE] else 0
-
-
-@inlined
-def _missing(d: Record) -> int:
-    """Candles that should have come and have not: before the newest, or since."""
-    r, w = d.risk, d.watch
-    length = w.bar_ns if w.bar_ns > 0 else MINUTE
-    since = w.now - w.bar_at - r.mark_age
-    if since < length or w.bar_at == 0:
-        return int(r.missed)
-    return int(max(r.missed, since // length))
-
-
-@inlined
-def _price_age(d: Record) -> int:
-    """Nanoseconds since the price was told; a missing candle counts as `mark_age`, where candles are all there is."""
-    r, w = d.risk, d.watch
-    if r.is_paced == 1:
-        late = w.now - w.bar_at if w.is_bar == 1 else 0
-        return int(max(late, _missing(d) * r.mark_age + 1))
-    if w.mark_at > 0:
-        return int(w.now - w.mark_at - r.mark_every)
-    newest = max(w.trade_at, w.book_at, w.bar_at)
-    return int(w.now - newest) if newest > 0 else 0
-
-
-@inlined
-def _count_candles(d: Record) -> None:
-    """See whether candles are missing before the newest."""
-    r, w = d.risk, d.watch
-    if w.bar_at == r.seen_bar:
-        return
-    length = w.bar_ns if w.bar_ns > 0 else MINUTE
-    since = w.bar_at - r.seen_bar if r.seen_bar > 0 else 0
-    r.missed = since // length - 1 if since > length else 0
-    r.seen_bar = w.bar_at
-
-
-@inlined
-def _reckon(d: Record, worth: int) -> None:
-    """Keep the day's first equity, the peak, and what has come of them; at once done where equity is what it was."""
-    r, now = d.risk, d.watch.now
-    if now >= (r.day + 1) * DAY or r.day_equity == 0:
-        r.day = now // DAY
-        r.day_equity = worth
-    elif worth == r.worth:
-        return
-    r.worth = worth
-    if worth >= r.peak:
-        reckoned(d)
-        r.peak = worth
-    else:  # a division here would end the longest chain of a bar: it waits until somebody asks
-        r.fallen = max(r.fallen, r.peak - worth)
-    if r.is_strict == 1 and r.halted == 0 and r.peak > 0 and r.peak - worth >= r.drawdown * r.peak:
-        halt(d, why.DRAWDOWN)
-    if r.day_equity > 0 and r.day_equity - worth >= r.daily_loss * r.day_equity:
-        r.stopped_until = (r.day + 1) * DAY
-
-
-@inlined
-def _hear_exchange(d: Record) -> None:
-    """See whether the exchange errs, or refuses what is sent."""
-    r = d.risk
-    if r.halted > 0:
-        return
-    if r.calls >= FEW_CALLS and r.errors / r.calls > r.error_share:
-        halt(d, why.EXCHANGE_ERRORS)
-    elif r.rejects > 0 and r.rejected >= r.rejects:
-        halt(d, why.ORDERS_REJECTED)

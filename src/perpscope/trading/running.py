@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perpscope.analytics.margin_arrays import Floats
-from perpscope.trading import ladder, risk, steps
+from perpscope.trading import halting, ladder, steps
 from perpscope.trading.asking import Asked, Place, at, placed
-from perpscope.trading.compiling import inner, loops
+from perpscope.trading.compiling import apart, inlined, inner, loops
+from perpscope.trading.deciding import decide
 from perpscope.trading.ladder import IS_NEW, TS_EVENT, TS_RECV, Rungs
 from perpscope.trading.layout import (
     DECIDED,
@@ -151,24 +152,44 @@ def _walk(
 def _walk_candles(
     rule: Asked, desk: Place, ts_events: Times, ts_recvs: Times, tables: Tables, cursor: Times, logs: Logged
 ) -> bool:
-    """`_walk` of a tape that holds candles alone: nothing else is looked for, or has to be compiled."""
+    """`_walk` of a tape that holds candles alone: nothing else is looked for, or has to be compiled.
+
+    What is held at a candle goes into its log at once, and from there into the desk's ring when all is over.
+    """
     d = at(desk)
-    opens, candles = tables.opens, tables.candles
+    opens, candles, points = tables.opens, tables.candles, logs[2]
     row, rows, is_full = cursor[ROW], ts_events.size, False
+    shift = cursor[POINTS] - cursor[SEEN_POINTS]
     while row < rows and not is_full:
         n = np.uintp(row)  # what has no sign is not counted from the end
-        bar = candles[n]
-        prices = bar[0], bar[1], bar[2], bar[3], bar[4], bar[5]
-        bits = steps.met(rule, d, ts_events[n], ts_recvs[n], opens[n], prices)
         row += 1
-        if bits != 0:
-            is_full = _log(d, bits, cursor, logs)
-    is_over = row == rows
-    if is_over and not is_full:
-        is_full = _log(d, HALF, cursor, logs)
-    cursor[ROW] = row
-    risk.reckoned(d)
-    return bool(is_over and not is_full)
+        if not steps.is_next(d, opens[n]):
+            continue
+        bar, seen = candles[n], d.points
+        bits = steps.met(d, ts_events[n], ts_recvs[n], opens[n], (bar[0], bar[1], bar[2], bar[3], bar[4], bar[5]))
+        for number in range(seen, d.points):
+            kept, point = d.kept_points[number % KEPT_POINTS], points[np.uintp(number + shift)]
+            point.ts, point.equity, point.position = kept.ts, kept.equity, kept.position
+        worth, point = halting.equity_now(d), points[np.uintp(d.points + shift)]
+        point.ts, point.equity, point.position = d.watch.bar_at, worth, d.account.size
+        d.points += 1
+        bits |= decide(rule, d, 1, worth)
+        if bits != 0 and _is_half(d, cursor):
+            is_full = _log(d, FILLED | DECIDED, cursor, logs)
+        is_full |= d.points + shift > points.size - KEPT_POINTS
+    is_full |= _log(d, FILLED | DECIDED, cursor, logs)
+    for number in range(max(d.points - KEPT_POINTS, -shift), d.points):
+        d.kept_points[number % KEPT_POINTS] = points[number + shift]
+    cursor[ROW], cursor[POINTS], cursor[SEEN_POINTS] = row, d.points + shift, d.points
+    halting.reckoned(d)
+    return bool(row == rows and not is_full)
+
+
+@inlined
+def _is_half(d: Record, cursor: Times) -> bool:
+    """True if half of a ring is to be written down; a row just written is not ready to be copied whole."""
+    fills, decisions = d.fills - cursor[SEEN_FILLS], d.decisions - cursor[SEEN_DECISIONS]
+    return bool(fills > KEPT_FILLS // 2 or decisions > KEPT_DECISIONS // 2)
 
 
 @inner
@@ -265,7 +286,7 @@ def _said(
     return steps.gap(desk, ts_recv, int(tables.gaps[n]))
 
 
-@inner
+@apart
 def _log(d: Record, bits: int, cursor: Times, logs: Logged) -> bool:
     """Write down what is new; True if a log could not take as much again."""
     fills, decisions, points = logs

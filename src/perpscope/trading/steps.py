@@ -9,9 +9,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from perpscope.trading import exchange, orders, risk, watch
+from perpscope.trading import exchange, halting, orders, watch
 from perpscope.trading.asking import Asked, Place, at
-from perpscope.trading.compiling import inlined, inner, loops
+from perpscope.trading.compiling import apart, inlined, loops
 from perpscope.trading.deciding import decide, heard, limits, point
 from perpscope.trading.layout import DEPTH, FUNDED
 from perpscope.trading.refusals import KILL_SWITCH
@@ -24,7 +24,7 @@ Ticks = NDArray[np.int64]
 @inlined
 def _closed(rule: Asked, d: Record) -> int:
     """A candle has closed: ask, and add to the equity curve what was held before anything came of it."""
-    worth = risk.equity_now(d)
+    worth = halting.equity_now(d)
     return point(d, d.watch.bar_at, worth) | decide(rule, d, 1, worth)
 
 
@@ -47,33 +47,35 @@ def candle(
     Passed over where candles are made of trades, and where it, or a later one, was there already.
     """
     d = at(desk)
-    bits = met(rule, d, ts_event, ts_recv, ts_open, (open_, high, low, close, volume, taker_buy))
-    risk.reckoned(d)
+    if not is_next(d, ts_open):
+        return 0
+    bits = met(d, ts_event, ts_recv, ts_open, (open_, high, low, close, volume, taker_buy))
+    bits |= _closed(rule, d)
+    halting.reckoned(d)
     return bits
 
 
 @inlined
+def is_next(d: Record, ts_open: int) -> bool:
+    """False for a candle that is passed over."""
+    return bool(d.watch.has_candles == 1 and ts_open >= d.watch.bar_at)
+
+
+@inlined
 def met(
-    rule: Asked,
-    d: Record,
-    ts_event: int,
-    ts_recv: int,
-    ts_open: int,
-    bar: tuple[float, float, float, float, float, float],
+    d: Record, ts_event: int, ts_recv: int, ts_open: int, bar: tuple[float, float, float, float, float, float]
 ) -> int:
-    """As `candle`, for whoever has the desk's record, and the drawdown `risk.reckoned` when all is over."""
+    """Let a candle that `is_next` fill what it may, and be seen; as `candle`, but nobody is asked yet."""
     w = d.watch
-    if w.has_candles == 0 or ts_open < w.bar_at:
-        return 0
     w.now = ts_recv
     bits = 0
     if d.is_simulated == 1 and not exchange.is_passed(d, ts_event, bar[2], bar[1]):
         bits = _filled_by(d, ts_event, ts_open, bar[0], bar[1], bar[2], bar[3])
     watch.candle(w, ts_event, ts_open, bar)
-    return bits | _closed(rule, d)
+    return bits
 
 
-@inner
+@apart
 def _filled_by(d: Record, ts_event: int, ts_open: int, open_: float, high: float, low: float, close: float) -> int:
     """Let a candle fill what it may, and risk hear of it."""
     before = d.fills
@@ -94,7 +96,7 @@ def trade(rule: Asked, desk: Place, ts_event: int, ts_recv: int, price: float, s
             bits |= heard(d, before)
     if watch.traded(w, ts_event, ts_recv, price, size, side) > 0:
         bits |= _closed(rule, d)
-        risk.reckoned(d)
+        halting.reckoned(d)
     return bits
 
 
@@ -176,11 +178,11 @@ def second(rule: Asked, desk: Place, ts: int) -> int:
     if closed > 0:
         bits = _closed(rule, d)
     elif d.is_asked_each_second == 1:
-        bits = decide(rule, d, 0, risk.equity_now(d))
+        bits = decide(rule, d, 0, halting.equity_now(d))
     else:
         w.is_bar = 0
         bits = limits(d)
-    risk.reckoned(d)
+    halting.reckoned(d)
     return bits
 
 
@@ -225,16 +227,18 @@ def forecast(
     w.now = w.forecast_at = ts_recv
     w.forecast_for = for_ts
     w.p_up, w.p_down, w.edge, w.is_promoted = p_up, p_down, edge, is_promoted
-    bits = decide(rule, d, 0, risk.equity_now(d))
-    risk.reckoned(d)
+    bits = decide(rule, d, 0, halting.equity_now(d))
+    halting.reckoned(d)
     return bits
 
 
 @loops
 def gap(desk: Place, ts_recv: int, is_open: int) -> int:
     """Something is not seen from now on, or everything is seen again."""
-    w = at(desk).watch
+    d = at(desk)
+    w = d.watch
     w.now = ts_recv
+    d.risk.quiet_until = 0
     if is_open == 0:
         w.gap_at = 0
     elif w.gap_at == 0:
@@ -292,6 +296,7 @@ def closed(desk: Place, ts_recv: int, order: int, is_refused: int) -> int:
     if slot >= 0:
         orders.gone(d, slot)
     d.risk.rejected = d.risk.rejected + 1 if is_refused == 1 else 0
+    d.risk.quiet_until = 0
     return 0
 
 
@@ -331,7 +336,7 @@ def stood(
         desk: as `desk.opened` made it.
         ts_recv: ns UTC.
         mode: index of `risk.MODES`.
-        is_halted: 1 = the kill switch is pulled; 0 lifts it, with all else that `risk.reset` lifts.
+        is_halted: 1 = the kill switch is pulled; 0 lifts it, with all else that `halting.reset` lifts.
         is_reset: 1 = lift whatever halted it.
         skew: ns, the exchange's clock against ours.
         calls: asked of the exchange within the last minute.
@@ -345,10 +350,11 @@ def stood(
     r = d.risk
     d.watch.now = ts_recv
     if is_reset == 1 or (is_halted == 0 and r.halted == KILL_SWITCH):
-        risk.reset(d)
+        halting.reset(d)
     if is_halted == 1 and r.halted != KILL_SWITCH:
-        risk.halt(d, KILL_SWITCH)
+        halting.halt(d, KILL_SWITCH)
     r.mode, r.skew, r.calls, r.errors, r.is_mismatched = mode, skew, calls, errors, is_mismatched
+    r.quiet_until = 0
     d.watch.is_bar = 0
     return limits(d)
 

@@ -8,7 +8,7 @@ minute is over and something was heard after it. What is not known is NaN, and N
 from math import isnan, log, nan, sqrt
 from typing import Final
 
-from perpscope.trading.compiling import inlined, inner, loops
+from perpscope.trading.compiling import apart, inlined, inner, loops
 from perpscope.trading.layout import BARS, LONG, NS
 from perpscope.trading.strategy import Record
 
@@ -54,7 +54,7 @@ def push(w: Record, closed_at: int, bar: tuple[float, float, float, float, float
         _add_up(w)
 
 
-@inner
+@apart
 def _add_up(w: Record) -> None:
     """Reckon the running sums anew, so that what is lost to rounding does not grow."""
     traded = squares = 0.0
@@ -256,8 +256,12 @@ def daily(w: Record) -> tuple[float, float]:
     known = min(w.bars, DAY_BARS)
     if known < LEAST_BARS or w.bar_ns <= 0:
         return nan, nan
-    candles = DAY / w.bar_ns
-    return sqrt(max(w.day_squares, 0.0) / (known - 1) * candles), w.day_traded / known * candles
+    if w.daily_of != w.bars:
+        candles = DAY / w.bar_ns
+        w.daily_of = w.bars
+        w.day_sigma = sqrt(max(w.day_squares, 0.0) / (known - 1) * candles)
+        w.day_volume = w.day_traded / known * candles
+    return float(w.day_sigma), float(w.day_volume)
 
 
 @loops
