@@ -169,7 +169,9 @@ def test_money_orders_latency_and_the_exchange_are_told(seen: Look) -> None:
     late = seen.panel(f"trade-latency-{PAPER}").locator("td .bad")
     assert late.all_inner_texts() == ["✕ 118"]
     assert "agrees" in run(seen, LIVE)("exchange")
-    assert "does not agree: the exchange holds 0.3, we 0.25" in run(seen, LAB)("exchange")
+    assert "✕ does not agree" in run(seen, LAB)("exchange")
+    alarms = seen.page.locator(f'[data-run="{LAB}"] > .trade-alarm').all_inner_texts()
+    assert any(words.endswith("agrees: the exchange holds 0.3, we 0.25") for words in alarms), "at the top"
 
 
 def test_a_run_that_is_over_is_asked_for(seen: Look) -> None:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from perpscope.app import trading_mode
 from perpscope.app.trade import asking
 from perpscope.app.trade.lab import KEYS
-from perpscope.app.trade.run import TradeRun
-from perpscope.errors import ConfigError
+from perpscope.app.trade.run import Answer, TradeRun
+from perpscope.errors import ConfigError, StoreError
 from perpscope.feeds.clock import wall_ns
 from perpscope.lab.accounts.misfortunes import Misfortune, Mishap
 from perpscope.lab.accounts.orders import Ask, Held, Kind
@@ -134,6 +134,31 @@ async def test_a_position_of_somebody_else_is_left_alone_unless_taken_over(
         assert account_of(lab).position("BTCUSDT", Held.BOTH).leverage == 3
         answer = await until(run_of(LIVE, tree, tmp_path, held=600, adopts=True), _is_protected)
         assert float(held_at(lab)) == answer.position == 0.05
+
+
+async def test_a_second_trader_of_one_account_is_told_who_has_it(tmp_path: Path) -> None:
+    """It sends nothing, says which run has the account, and leaves no recording; the first goes on. Keeps S4-54."""
+    async with lab_of(rate=RATE) as lab:
+        first = run_of(LIVE, tree_of(lab), tmp_path, held=600)
+        running = asyncio.create_task(until(first, lambda _: second.done()))
+        begun = asyncio.Event()
+        second = asyncio.create_task(_after(begun, run_of(LIVE, tree_of(lab), tmp_path, held=600)))
+        while not _is_protected(first):
+            await asyncio.wait([running], timeout=0.05)
+        begun.set()
+        with pytest.raises(StoreError) as refused:
+            await second
+        answer = await running
+        recordings = sorted((tmp_path / "runs-recordings").glob("*.perpscope"))
+    assert refused.value.code == "trader-elsewhere"
+    assert f"on BTC-USDT-PERP.BINANCE (run {answer.run}): one trader at a time" in refused.value.message
+    assert [one.name for one in recordings] == [Path(answer.recording).name]
+    assert (answer.duplicate_orders, answer.unexplained_orders, answer.position_matches) == (0, 0, True)
+
+
+async def _after(begun: asyncio.Event, run: TradeRun) -> Answer:
+    await begun.wait()
+    return await run.run(30.0)
 
 
 async def test_a_second_word_ends_at_once(tmp_path: Path) -> None:

@@ -210,6 +210,22 @@ def test_orders_off_the_contracts_rules_say_so(dealing: Dealing) -> None:
     assert dealing.broker.is_off_rules(dealing.placed(dealing.order(Side.BUY, "0.012")))
 
 
+def test_one_order_too_many_says_that_the_rules_are_why(dealing: Dealing) -> None:
+    """Protects an account that is full: -2025 and -4045 are refusals by the rules, which tell how many may stand."""
+    dealing.market.private.accounts.prices.refilter("BTCUSDT", max_orders=2, max_conditional=1)
+    listed = dealing.broker.ruled(dealing.call(dealing.broker.rules_request()), dealing.instrument)
+    assert (listed.max_orders, listed.max_conditional) == (2, 1)
+    wishes = [
+        dealing.order(Side.BUY, "0.010", OrderKind.LIMIT, "49500"),
+        dealing.order(Side.SELL, "0.010", OrderKind.STOP, "49000"),
+        dealing.order(Side.SELL, "0.010", OrderKind.TAKE, "51000"),
+        dealing.order(Side.BUY, "0.010", OrderKind.LIMIT, "49400"),
+    ]
+    replies = [dealing.placed(one) for one in wishes]
+    assert [one.is_done for one in replies] == [True, True, False, False]
+    assert [dealing.broker.is_off_rules(one) for one in replies] == [False, False, True, True]
+
+
 def test_fills_are_asked_for_from_an_id_on(dealing: Dealing) -> None:
     """Protects what is missed while the stream is down: from the next id, oldest first; from a time as well."""
     for _ in range(3):

@@ -74,11 +74,13 @@ def test_a_position_is_told_with_what_protects_it(database: Path, capsys: pytest
         why="0.01 against 0.02",
     )
     with held_journal(database) as journal:
+        entry = msgspec.structs.replace(STOP, id="7f3a-burst-3", role="entry", kind="limit", side="buy")
+        entry = msgspec.structs.replace(entry, price="99500.0", size="0.025", wished="0.030", bound="largest")
         for number in range(1, 13):
             journal.filled("7f3a", "7f3a-burst-1", trade(number, size="0.001"))
         journal.filled("7f3a", "", trade(99, ts=NOON_NS - 86_400_000_000_000))
         journal.report(
-            status(at_ms=now_ms(), working=[STOP], halted="storm", contact=contact, warnings=["unbound key"])
+            status(at_ms=now_ms(), working=[STOP, entry], halted="storm", contact=contact, warnings=["unbound key"])
         )
     _, told = shown(capsys, "positions", "--db", str(database))
     for words in (
@@ -89,6 +91,7 @@ def test_a_position_is_told_with_what_protects_it(database: Path, capsys: pytest
         "MISMATCH: 0.01 against 0.02",
         "equity 1,005.00 of 1,000.00: realised +0.00, fees 0.50, funding +0.00",
         "order 7f3a-burst-2 stop stop sell all at 99000.0: working",
+        "order 7f3a-burst-3 entry limit buy 0.025 of 0.030 (largest) at 99500.0: working",
         "fill  12:00:00 buy 0.001 at 100000.0, fee 0.5",
         "and 2 fills more today",
         "! unbound key",

@@ -12,7 +12,7 @@ from perpscope.execution.rules import Rules
 from perpscope.lab.wire.binance import replies
 from perpscope.model.exchange import Ending, Reply
 from perpscope.model.market import Side
-from perpscope.model.order import Fill, OrderKind, OrderRequest, Role
+from perpscope.model.order import Fill, OrderKind, OrderRequest, Role, SmallerOrder
 from perpscope.model.stream import HttpRequest
 from perpscope.ports.broker import HttpAnswer
 from perpscope.venues.binance.broker import BROKER
@@ -232,6 +232,9 @@ async def test_orders_are_no_larger_than_the_exchange_takes(bench: Bench) -> Non
         fitted = bench.rules.fit(wish, D(50_000))
         assert fitted is not None
         assert fitted.size == D(size)
+        assert isinstance(fitted, SmallerOrder) is (fitted.size < wish.size)
+        if isinstance(fitted, SmallerOrder):
+            assert (fitted.wished, fitted.bound) == (wish.size, "largest")
     assert bench.rules.clipped == 3
     assert bench.rules.notices[1:] == [
         "orders are made smaller: the largest is 0.02 BTC",

@@ -39,6 +39,24 @@ def test_the_second_trader_waits_until_the_lease_is_over(path: Path) -> None:
         assert two.take("another account", 1019.0, 10.0) == 1
 
 
+def test_the_second_trader_is_told_what_the_first_one_trades(path: Path) -> None:
+    """Who, which strategy and contract, which run, and when it may go on; before a run is begun, who. Keeps S4-54."""
+    with Journal.open(path, holder="trader 7 on desk") as one, Journal.open(path, holder="trader 8 on desk") as two:
+        one.take(ACCOUNT, 1000.0, 10.0)
+        with pytest.raises(StoreError) as caught:
+            two.take(ACCOUNT, 1001.0, 10.0)
+        assert caught.value.message == (
+            "trader 7 on desk has the account already: one trader at a time, whatever it trades"
+        )
+        one.begin(run_named())
+        with pytest.raises(StoreError) as caught:
+            two.take(ACCOUNT, 1001.0, 10.0)
+        assert caught.value.message.startswith(
+            "trader 7 on desk has the account already, for burst on BTC-USDT-PERP.BINANCE (run 7f3a): one trader"
+        )
+        assert caught.value.hint == ("end that one, or wait for its end; one that hangs loses the account after 10 s")
+
+
 WRITES: list[tuple[str, Callable[[Journal], object]]] = [
     ("renew", lambda journal: journal.renew(1020.0)),
     ("begin", lambda journal: journal.begin(run_named())),

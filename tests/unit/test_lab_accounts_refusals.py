@@ -146,14 +146,26 @@ def test_question_that_makes_no_sense_is_refused(
 
 
 def test_too_many_open_orders_are_refused(trader: Customer) -> None:
-    """Protects the venue's counts: 200 open orders a contract, and 200 conditional ones over all contracts."""
-    for step in range(200):
+    """Protects the venue's counts: ten conditional orders of a contract, and 200 orders, the conditional ones too."""
+    stops = [trader.wait_for("SELL", "STOP_MARKET", 40_000 + step) for step in range(10)]
+    assert trader.condition_code("SELL", "STOP_MARKET", "39000") == -4045
+    for step in range(190):
         trader.place("BUY", "0.001", f"{48_000 + step}")
+    assert trader.code("BUY", "0.001", "47000") == -2025
+    assert trader.place("BUY", "0.01", "2400", symbol="ETHUSDT")["status"] == "NEW"
+    trader.wait_for("SELL", "STOP_MARKET", 2_000, symbol="ETHUSDT")
+    trader.done("DELETE", "/fapi/v1/algoOrder", algoId=stops[0]["algoId"])
+    assert trader.place("BUY", "0.001", "47000")["status"] == "NEW"
+
+
+def test_too_many_conditional_orders_over_all_contracts_are_refused(trader: Customer) -> None:
+    """Protects the count of the account: 200, whatever each contract would take."""
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        trader.market.private.accounts.prices.refilter(symbol, max_conditional=150)
+    for step in range(200):
         symbol, trigger = (("BTCUSDT", 40_000 + step), ("ETHUSDT", 2_000 + step))[step % 2]
         trader.wait_for("SELL", "STOP_MARKET", trigger, symbol=symbol)
-    assert trader.code("BUY", "0.001", "47000") == -2025
     assert trader.condition_code("SELL", "STOP_MARKET", "39000") == -4045
-    assert trader.place("BUY", "0.01", "2400", symbol="ETHUSDT")["status"] == "NEW"
 
 
 def test_orders_beyond_the_venues_rate_are_refused() -> None:

@@ -187,7 +187,8 @@ def test_what_cannot_be_written_is_told_once_and_passes(market: Market) -> None:
     kept = keeper(market, Map(every_min=1))
     market.go_on(1)
     assert kept.keep() == []
-    blocked = folder_of(market.path) / "BTC" / "kept.new"
+    blocked = folder_of(market.path) / "BTC" / "kept"
+    blocked.unlink()
     blocked.mkdir()
     market.go_on(1)
     (words,) = kept.keep()

@@ -143,6 +143,15 @@ def test_what_nobody_settled_counts(tmp_path: Path) -> None:
     assert (run.summary.kind, run.performance["incidents_unsettled"]) == (RunKind.LIVE, 1.0)
 
 
+def test_orders_larger_than_any_may_be_are_noted(tmp_path: Path) -> None:
+    """`runs show` says how many got less, and what bound them; where the exchange takes them nothing is said."""
+    small = setup_of(RunKind.LIVE, instrument=replace(BTC, max_market_size=Decimal("0.001")))
+    run = outcome([live(tmp_path / "small.perpscope", Market(2), 90, setup=small)]).run
+    assert "2 orders were larger than the exchange takes: less was sent (bound: largest)" in run.summary.notes
+    run = outcome([live(tmp_path / "usual.perpscope", Market(2), 90)]).run
+    assert not [words for words in run.summary.notes if "larger" in words]
+
+
 def test_a_recording_without_a_market_is_refused(tmp_path: Path) -> None:
     """There is nothing to measure."""
     empty = written(tmp_path / "run.perpscope", setup_of(RunKind.PAPER), [], begun(RunKind.PAPER))

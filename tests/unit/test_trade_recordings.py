@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from perpscope.app.backtest.keeping import keep
 from perpscope.app.trade.outcome import outcome
-from perpscope.app.trade.recordings import gone, make_room, of_run, recorded
+from perpscope.app.trade.recordings import drop_unbegun, gone, make_room, of_run, recorded
 from perpscope.app.trade.setup import place_of, read
 from perpscope.cli.commands import app
 from perpscope.errors import DataError
@@ -113,3 +113,18 @@ def test_what_was_removed_is_told_where_people_look(tmp_path: Path) -> None:
     for file in folder.iterdir():
         file.unlink()
     assert gone(database) == {"r1": "recording elsewhere"}
+
+
+def test_what_never_began_leaves_nothing(tmp_path: Path) -> None:
+    """A trader that is refused at the start, again and again, fills no disk; what has a setup stays, and all others."""
+    begun = ran(tmp_path / "m.db", tmp_path / "recordings", "r1", 1)
+    refused = begun.with_name("paper-r1-2.perpscope")
+    refused.write_bytes(b"frames")
+    refused.with_suffix(".db").write_bytes(b"market")
+    refused.with_suffix(".db.lock").write_bytes(b"1")
+    before = set(begun.parent.iterdir())
+    drop_unbegun(refused)
+    drop_unbegun(begun)
+    assert before - set(begun.parent.iterdir()) == {
+        refused.with_suffix(end) for end in (".perpscope", ".db", ".db.lock")
+    }

@@ -3,8 +3,10 @@
 import json
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.types import ASGIApp
 from tests.unit.asking import Told, ask
@@ -19,9 +21,10 @@ from perpscope.app.trading_mode import Mode
 from perpscope.bus.memory import MemoryCache
 from perpscope.errors import DataError
 from perpscope.feeds.clock import wall_ns
+from perpscope.model.order import LARGEST, SmallerOrder
 from perpscope.model.run import RunKind
 from perpscope.settings import Settings, Trade, Web
-from perpscope.stores.journal import place
+from perpscope.stores.journal import Journal, place
 from perpscope.stores.sqlite import SqliteStore
 from perpscope.stores.status import StoreKind
 from perpscope.web.app import create_app
@@ -115,6 +118,19 @@ async def test_orders_and_fills_are_as_they_were_sent(app: ASGIApp, database: Pa
     assert len((await ask(app, f"{PATH}/{PAPER}/fills?limit=1")).json["fills"]) == 1
     unknown = await ask(app, f"{PATH}/ffff/orders")
     assert (unknown.status, unknown.json["code"]) == (404, "trade-run-unknown")
+
+
+async def test_an_order_that_was_made_smaller_says_so(app: ASGIApp, database: Path) -> None:
+    """What was decided, what was sent, and what bound it; of any other order neither."""
+    kept(database, status(PAPER, at_ms=now_ms()))
+    with Journal.open(place(database, RunKind.PAPER), holder="trader") as journal:
+        journal.take("account", 1e12, 10.0)
+        entry = msgspec.structs.asdict(journal.orders(PAPER)[0].request)
+        told = entry | {"id": f"{PAPER}-burst-9", "wished": Decimal("0.30"), "bound": LARGEST}
+        journal.intend(PAPER, SmallerOrder(**told))
+    smaller, stop, _ = (await ask(app, f"{PATH}/{PAPER}/orders")).json["orders"]
+    assert (smaller["size"], smaller["wished"], smaller["bound"]) == ("0.25", "0.30", "largest")
+    assert (stop["wished"], stop["bound"]) == (None, "")
 
 
 async def test_without_a_journal_nothing_is_traded(app: ASGIApp, database: Path) -> None:

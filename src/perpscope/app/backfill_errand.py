@@ -18,6 +18,7 @@ from perpscope.feeds.backfill import Filled
 from perpscope.model.instrument import Instrument
 from perpscope.model.stream import Channel
 from perpscope.ports import Venue
+from perpscope.stores.whole import replace_file
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -145,7 +146,7 @@ def hand_over(
         None if nobody took it up, or the owner went away.
     """
     asked, answered = _paths(store)
-    _lay(asked, errand)
+    replace_file(asked, msgspec.json.encode(errand), is_synced=False)
     until: float | None = time.monotonic() + taken_within_s
     try:
         while until is None or time.monotonic() < until:
@@ -175,19 +176,13 @@ def tell(store: Path, told: Told) -> None:
     """Lay beside the store how far an errand is; one that is done is taken away."""
     asked, answered = _paths(store)
     with contextlib.suppress(OSError):  # a full disk: the asker waits for the next word
-        _lay(answered, told)
+        replace_file(answered, msgspec.json.encode(told), is_synced=False)
         if told.is_done:
             asked.unlink(missing_ok=True)
 
 
 def _paths(store: Path) -> tuple[Path, Path]:
     return store.with_name(store.name + ".backfill"), store.with_name(store.name + ".backfilled")
-
-
-def _lay(path: Path, record: msgspec.Struct) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_bytes(msgspec.json.encode(record))
-    os.replace(part, path)
 
 
 def _read(path: Path, record: type[T]) -> T | None:

@@ -11,7 +11,6 @@ import hashlib
 import os
 import secrets
 import stat
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -20,12 +19,14 @@ import msgspec
 
 from perpscope.app import places
 from perpscope.errors import ConfigError, StoreError
+from perpscope.stores.whole import replace_file
 
 _MS_NS = 1_000_000
 _DAY_MS = 86_400_000
 _MOST_BYTES = 1_000_000  #: of the file: some thousand keys
 #: Permissions a file that decides who may come in may not give: its group may read it, no others.
 _TOO_OPEN = 0o027
+_OWNERS = 0o600
 #: What a file was when it was read: inode, size, time of its last change (ns). None = there was none.
 State: TypeAlias = tuple[int, int, int] | None
 
@@ -181,26 +182,12 @@ def _changing(path: Path) -> Iterator[dict[str, ApiKey]]:
         keys, _ = read(path)
         yield keys
         try:
-            _write(path, msgspec.json.format(msgspec.json.encode(_File(1, list(keys.values()))), indent=1))
+            content = msgspec.json.format(msgspec.json.encode(_File(1, list(keys.values()))), indent=1)
+            replace_file(path, content, mode=_OWNERS)
         except OSError as error:
             raise _unwritable(path, error) from error
     finally:
         os.close(lock)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step; its owner's alone."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 and O_EXCL by itself
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def keep_used(path: Path, used: Mapping[str, int]) -> None:
@@ -211,7 +198,8 @@ def keep_used(path: Path, used: Mapping[str, int]) -> None:
     """
     aside = _used_path(path)
     known = _read_used(aside)
-    _write(aside, msgspec.json.encode(known | {i: max(at, known.get(i, 0)) for i, at in used.items()}))
+    newest = known | {i: max(at, known.get(i, 0)) for i, at in used.items()}
+    replace_file(aside, msgspec.json.encode(newest), mode=_OWNERS)
 
 
 def _used_path(path: Path) -> Path:

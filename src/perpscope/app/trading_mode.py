@@ -9,7 +9,6 @@ a later perpscope means observe, and halted.
 import contextlib
 import enum
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ import msgspec
 from perpscope.errors import ConfigError
 from perpscope.model.instrument import InstrumentId
 from perpscope.settings import Trade
+from perpscope.stores.whole import replace_file
 
 _VERSION: Final = 1
 #: Acts that are remembered, the newest last.
@@ -198,13 +198,8 @@ def _written(database: Path, before: State, mode: Mode, why: str, act: Act, arme
         acts=[*before.acts, act][-_KEPT:],
     )
     file = place(database)
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with fresh.open("wb") as out:
-            out.write(msgspec.json.encode(state))
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(file)
+        replace_file(file, msgspec.json.encode(state))
     except OSError as error:
         raise ConfigError("mode-file", f"{file} cannot be written: {error.strerror}") from error
     return state

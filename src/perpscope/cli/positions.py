@@ -106,7 +106,10 @@ def _held(told: "TradeStatus") -> str:
 
 def _working(order: "WorkingNow") -> str:
     price = "" if order.price is None else f" at {order.price}"
-    return f"{order.id} {order.role} {order.kind} {order.side} {order.size or 'all'}{price}: {order.state}"
+    size = order.size or "all"
+    if order.wished is not None:
+        size += f" of {order.wished} ({order.bound})"
+    return f"{order.id} {order.role} {order.kind} {order.side} {size}{price}: {order.state}"
 
 
 def _moment(at_ms: int, form: str = "%H:%M:%S") -> str:

@@ -6,11 +6,13 @@ What only reduces has an allowance of its own, so that entries never use up what
 """
 
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from perpscope.model.exchange import OrderReport
 from perpscope.model.order import OrderRequest
 
 PER_SECOND: Final = 5  #: orders, and exits apart from them; chosen by hand
@@ -25,6 +27,7 @@ class Stake(msgspec.Struct, frozen=True, kw_only=True):
 
     mark: Decimal | None = None  #: quote per base; None = not known
     held: Decimal = Decimal(0)  #: base units, signed
+    others: Sequence[OrderReport] = ()  #: orders in the contract that are not ours, as they were listed last
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from perpscope.execution.own_orders import OwnOrders
 from perpscope.execution.phases import BAND, REFUSED, RULES, Phase
 from perpscope.execution.protection import Protection, surest
 from perpscope.execution.resolving import Resolving
+from perpscope.execution.room import lacking
 from perpscope.execution.rules import Rules
 from perpscope.execution.scribe import Scribe
 from perpscope.execution.sending import Sending
@@ -64,7 +65,7 @@ class LiveOrders:
         monotonic: real seconds.
         settings: caps.
         label: the strategy's name, second part of the ids of orders that are made here.
-        stake: what is held and what it is worth, for the caps.
+        stake: what is held and what it is worth, and which orders are others', for the caps.
         halt: told why, when orders run away; no entry passes from then on, until `resume`.
         is_booked: whether a fill, by its id, is known to be somebody's: the exchange closes positions by itself.
         stepped: told how far each order is; see `Means`.
@@ -319,7 +320,9 @@ class LiveOrders:
     # what may be sent -------------------------------------------------------------------------------------------------
 
     def _refusal(self, request: OrderRequest, mark: Decimal | None, now: float) -> str:
-        return BAND if self.rules.is_off_band(request, mark) else self._capped(request, now)
+        if self.rules.is_off_band(request, mark):
+            return BAND
+        return lacking(request, self.rules.instrument, self.working, self._stake().others) or self._capped(request, now)
 
     def _capped(self, request: OrderRequest, now: float) -> str:
         if self._is_halted and not request.is_reducing:

@@ -14,6 +14,8 @@ ABSENT: Final = "absent"  #: it never came to the exchange
 LATE: Final = "late"  #: it could not be sent in time, and was not
 FINISHED: Final = "finished"  #: a condition closed what was held, which was less
 BAND: Final = "price-band"  #: its limit is further from the mark than the exchange takes: it was not sent
+FULL: Final = "max-orders"  #: with it and its stop too many orders would stand for a way out: it was not sent
+STOPS_FULL: Final = "max-stops"  #: its stop would find no room among the conditional orders: it was not sent
 RULES: Final = "rules"  #: the contract's rules have changed, and do not let it pass: it was not sent
 
 

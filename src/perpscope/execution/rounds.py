@@ -19,7 +19,7 @@ from perpscope.execution.booking import Booking
 from perpscope.execution.inquiry import Inquiry
 from perpscope.execution.phases import Phase
 from perpscope.execution.reconcile import Findings, Found, Known, Mismatch, Twice, compare, missed
-from perpscope.model.exchange import TradeReport
+from perpscope.model.exchange import OrderReport, TradeReport
 
 if TYPE_CHECKING:
     from perpscope.execution.orders import LiveOrders
@@ -108,11 +108,16 @@ class Rounds:
         if self.mismatch.is_on and found is not None:
             words.append(f"the exchange holds {found.differs:+f} beyond what was filled here")
         if self._booking.foreign:
-            words.append(f"{self._booking.foreign} fills in this account are not ours")
+            words.append(f"somebody else trades this account, fills that are not ours: {self._booking.foreign}")
         if found is not None and found.strangers:
             ids = ", ".join(one.id or one.venue_id for one in found.strangers[:3])
-            words.append(f"{len(found.strangers)} orders that are not ours: {ids}")
+            words.append(f"orders that are not ours: {len(found.strangers)} ({ids})")
         return "; ".join(words)
+
+    @property
+    def strangers(self) -> tuple[OrderReport, ...]:
+        """Orders that are not ours, as the last comparison found them."""
+        return () if self.found is None else self.found.strangers
 
     @property
     def since_ns(self) -> int:

@@ -17,7 +17,7 @@ from perpscope.errors import VenueError
 from perpscope.model.exchange import Reply
 from perpscope.model.instrument import Instrument
 from perpscope.model.market import Side
-from perpscope.model.order import Fill, OrderKind, OrderRequest
+from perpscope.model.order import LARGEST, Fill, OrderKind, OrderRequest, SmallerOrder
 from perpscope.ports.broker import Broker, Caller
 
 #: Real seconds an order that was refused waits for the rules: the time a position may be without a stop runs.
@@ -113,7 +113,7 @@ class Rules:
     def fit(self, request: OrderRequest, mark: Decimal | None) -> OrderRequest | None:
         """An order as the exchange takes it now; None for an entry that it would not take at all.
 
-        None is larger than the largest there may be: the rest of an exit is another order's (`largest`).
+        None is larger than the largest there may be: the rest of an exit is another order's.
         A price moves by less than a tick: a condition's to the side of the market, a limit never to a worse one. An
         entry becomes smaller, what reduces larger: that closes no more than is held.
 
@@ -122,24 +122,16 @@ class Rules:
             mark: quote per base; None = not known.
         """
         fitted = request if self.instrument is self._begun else self._on_steps(request, mark)
-        largest = None if fitted is None else self.largest(fitted.kind)
-        if fitted is None or largest is None or fitted.size <= largest:
+        most = None if fitted is None else largest(self.instrument, fitted.kind)
+        if fitted is None or most is None or fitted.size <= most:
             return fitted
         self.clipped += 1
-        words = f"orders are made smaller: the largest is {largest.normalize():f} {self.instrument.base}"
+        words = f"orders are made smaller: the largest is {most.normalize():f} {self.instrument.base}"
         if words not in self.notices:
             self.notices.append(words)
-        _log.warning("an order is made smaller", order=request.id, wished=str(request.size), largest=str(largest))
-        return msgspec.structs.replace(fitted, size=largest)
-
-    def largest(self, kind: OrderKind) -> Decimal | None:
-        """Base units an order may have, whole steps; None = not known, or a condition's, which closes what is held."""
-        rules, step = self.instrument, _steps(self.instrument)[1]
-        known = (rules.max_size,) if kind is OrderKind.LIMIT else (rules.max_size, rules.max_market_size)
-        told = [size for size in known if size]
-        if not told or kind not in (OrderKind.MARKET, OrderKind.LIMIT):
-            return None
-        return _multiple(min(told), step, ROUND_FLOOR)
+        _log.warning("an order is made smaller", order=request.id, wished=str(request.size), largest=str(most))
+        told = msgspec.structs.asdict(fitted) | {"size": most, "wished": request.size, "bound": LARGEST}
+        return SmallerOrder(**told)
 
     def is_off_band(self, request: OrderRequest, mark: Decimal | None) -> bool:
         """Whether its limit is so far from the mark that the exchange does not take it; counted if so."""
@@ -185,6 +177,15 @@ class Rules:
             return None
         self._odd, fee, self._odd_fee = there - told * sign, fill.fee + self._odd_fee, _ZERO
         return msgspec.structs.replace(fill, size=told, fee=fee)
+
+
+def largest(rules: Instrument, kind: OrderKind) -> Decimal | None:
+    """Base units an order may have, whole steps; None = not known, or a condition's, which closes what is held."""
+    known = (rules.max_size,) if kind is OrderKind.LIMIT else (rules.max_size, rules.max_market_size)
+    told = [size for size in known if size]
+    if not told or kind not in (OrderKind.MARKET, OrderKind.LIMIT):
+        return None
+    return _multiple(min(told), _steps(rules)[1], ROUND_FLOOR)
 
 
 def _steps(rules: Instrument) -> tuple[Decimal, Decimal]:

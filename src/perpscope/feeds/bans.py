@@ -14,6 +14,7 @@ import msgspec
 
 from perpscope.feeds.budget_page import Door
 from perpscope.feeds.clock import SECOND_NS, wall_ns
+from perpscope.stores.whole import replace_file
 
 #: Shorter ones are over before a machine has started anew.
 _WORTH_NOTING_S = 60.0
@@ -68,11 +69,9 @@ class BanNote:
         if door.closed_for_s < _WORTH_NOTING_S:
             return
         told = msgspec.json.encode(Ban(door.closed_wall_s, door.closed_for_s, door.why))
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_bytes(told)
-            draft.replace(self._path)
+            replace_file(self._path, told, is_synced=False)
 
 
 def state_folder() -> Path:

@@ -55,6 +55,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_size: Decimal | None = None  #: largest order, base units; None if not known, here and below
     max_market_size: Decimal | None = None  #: largest order at the market, base units
     price_band: tuple[Decimal, Decimal] | None = None  #: of the mark: what sells may ask at least, what buys at most
+    max_orders: int | None = None  #: orders an account may have standing, conditional ones among them
+    max_conditional: int | None = None  #: of these, conditional ones
     coin: str = ""  #: what it is on any venue: "PEPE" for all of "PEPE", "1000PEPE", "kPEPE"; empty = `base`
     multiplier: int = 1  #: coins in one base unit: 1000 for "1000PEPE"
     funding_interval_h: float | None = None  #: hours between fundings; None if not known, or dated

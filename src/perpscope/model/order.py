@@ -7,7 +7,7 @@ A `Signal` is an opinion, an `OrderRequest` a wish, a `Fill` a fact, a `Position
 
 import enum
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -102,6 +102,17 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_reducing: bool = False
     ts_expires: int | None = None  #: ns UTC
     why: str = ""
+
+
+class SmallerOrder(OrderRequest, frozen=True, kw_only=True, tag="OrderRequest"):
+    """One that is sent with less than was decided; written down, it is the order and these two besides."""
+
+    wished: Decimal  #: base units that were decided
+    bound: str  #: what made them fewer: LARGEST
+
+
+#: The largest order that the exchange takes made one smaller.
+LARGEST: Final = "largest"
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):

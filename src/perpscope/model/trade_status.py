@@ -27,6 +27,8 @@ class WorkingNow(msgspec.Struct, frozen=True, kw_only=True):
     price: str | None  #: limit or trigger
     state: str  #: "intended", "sent", "working", "unknown" or "cancelling"
     since_ms: int  #: market time, epoch ms
+    wished: str | None = None  #: what was decided, base units, where more than was sent
+    bound: str = ""  #: what made it smaller: "largest" = the largest order that the exchange takes
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from perpscope.stores.retention import Swept
+from perpscope.stores.whole import replace_file
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -51,7 +52,7 @@ def hand_over(
     """
     request = Request(f"{os.getpid()}-{time.monotonic_ns()}", cutoff_ns)
     asked, told = _paths(store)
-    _lay(asked, msgspec.json.encode(request))
+    replace_file(asked, msgspec.json.encode(request), is_synced=False)
     until = time.monotonic() + taken_within_s
     try:
         while asked.exists() and time.monotonic() < until:
@@ -84,17 +85,11 @@ def take(store: Path) -> Request | None:
 def tell(store: Path, answer: Answer) -> None:
     """Lay an answer beside the store."""
     _, told = _paths(store)
-    _lay(told, msgspec.json.encode(answer))
+    replace_file(told, msgspec.json.encode(answer), is_synced=False)
 
 
 def _paths(store: Path) -> tuple[Path, Path]:
     return store.with_name(store.name + ".cleanup"), store.with_name(store.name + ".cleaned")
-
-
-def _lay(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 def _read(path: Path, record: type[T]) -> T | None:

@@ -97,6 +97,7 @@ class Journal:
                     if token:
                         words = f"{account}: token {token}{f', before: {before}' if before else ''}"
                         journal_acts.add(connection, self.holder, "lease", words, round(now_s * 1000))
+                    doing = "" if token else journal_runs.of_holder(connection, account, before)
             except BaseException:
                 lock.release()
                 raise
@@ -104,8 +105,8 @@ class Journal:
                 lock.release()
                 raise StoreError(
                     "trader-elsewhere",
-                    f"{before} trades {account} already",
-                    hint=f"end it first; one that hangs loses the account after {ttl_s:g} s",
+                    f"{before} has the account already{doing}: one trader at a time, whatever it trades",
+                    hint=f"end that one, or wait for its end; one that hangs loses the account after {ttl_s:g} s",
                 )
             self._account, self._token, self._lock = account, token, lock
             self._leave_off()

@@ -30,6 +30,16 @@ from perpscope.stores.journal_rows import (
 _RUN: Final = "id, kind, account, strategy, instrument, parameters, begun_ms, data, ended_ms"
 #: Tables whose rows are bodies.
 _BODIES: Final[dict[str, type[Body]]] = {"orders": OrderRequest, "fills": TradeReport, "fundings": FundingReport}
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """What a `SmallerOrder` has besides."""
+
+    wished: Decimal | None = None
+    bound: str = ""
+
+
+_read_decided: Final = msgspec.json.Decoder(_Decided).decode
 #: No limit, to SQLite.
 ALL: Final = -1
 
@@ -166,6 +176,7 @@ def _order(
 ) -> JournalOrder:
     order, body, crc, state, ts, venue_id, why = row
     request = unpacked(body, crc, OrderRequest)
+    decided = _read_decided(body)
     return JournalOrder(
         request=request,
         state=state or INTENDED,
@@ -174,6 +185,8 @@ def _order(
         why=why or "",
         is_own=is_own(order),
         ts=ts or request.ts_recv,
+        wished=decided.wished,
+        bound=decided.bound,
     )
 
 

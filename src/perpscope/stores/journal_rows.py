@@ -50,6 +50,8 @@ class JournalOrder(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     is_own: bool = True  #: a decision of the strategy's; False = one that the gateway made by itself
     ts: int = 0  #: ns UTC, of what was last noted; of the decision until then
+    wished: Decimal | None = None  #: base units that were decided, where more than was sent
+    bound: str = ""  #: what made them fewer, see `model.order.SmallerOrder`
 
 
 class JournalFill(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,17 @@ def begin(connection: sqlite3.Connection, holder: str, run: JournalRun) -> None:
     journal_acts.add(connection, holder, "begin" if found is None else "resume", words, run.begun_ms)
 
 
+def of_holder(connection: sqlite3.Connection, account: str, holder: str) -> str:
+    """What a holder of an account began or took up last, in words after a comma; empty = nothing yet."""
+    row = connection.execute(
+        "SELECT r.strategy, r.instrument, r.id FROM runs AS r JOIN acts AS a ON a.why LIKE r.id || ': %'"
+        " WHERE r.account = ? AND r.ended_ms IS NULL AND a.who = ? AND a.what IN ('begin', 'resume')"
+        " ORDER BY a.seq DESC LIMIT 1",
+        (account, holder),
+    ).fetchone()
+    return "" if row is None else f", for {row[0]} on {row[1]} (run {row[2]})"
+
+
 def end(connection: sqlite3.Connection, holder: str, run: str, at_ms: int) -> None:
     """End a run: it is not taken up again."""
     connection.execute("UPDATE runs SET ended_ms = ? WHERE id = ?", (at_ms, run))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perpscope.errors import StoreError
 from perpscope.stores.snapshot_rows import folder_name
-from perpscope.stores.snapshots import replace_file
+from perpscope.stores.whole import replace_file
 
 Array = NDArray[np.float64] | NDArray[np.int64]
 NAME: Final = "kept"

@@ -7,7 +7,6 @@ is linked to its name, which one process alone can do, so nobody waits for a loc
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from perpscope.errors import ConfigError, StoreError
+from perpscope.stores.whole import write_beside
 
 INSTALL: Final = "pip install 'perpscope[cloud]'"
 _CLOUDS: Final = ("gs://", "s3://")
@@ -181,16 +181,7 @@ class FolderObjects:
     def _written(self, target: Path, content: bytes) -> Path:
         """Content on disk beside its place, under a name that nobody reads."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{secrets.token_hex(8)}")
-        try:
-            with fresh.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
-        return fresh
+        return write_beside(target, content)
 
     def _generation(self, name: str, number: int) -> Path:
         return self._root / f"{name}.{number:010d}"

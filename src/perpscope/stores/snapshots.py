@@ -31,6 +31,7 @@ from perpscope.stores.snapshot_rows import (
     read_line,
     symbol_of,
 )
+from perpscope.stores.whole import replace_file
 
 CHAIN, PAYLOADS, HEAD, LOCK = ".chain", ".maps", "head", "lock"
 ASIDE: Final = ".broken-"
@@ -282,24 +283,6 @@ def read_head(place: Path) -> bytes | None:
         return (place / HEAD).read_bytes()
     except FileNotFoundError:
         return None
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in its place whole, or not at all.
-
-    Raises:
-        OSError: it cannot be written; the old one is as it was.
-    """
-    fresh = path.with_name(path.name + ".new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
 
 
 def size_of(path: Path) -> int:

@@ -67,6 +67,11 @@ export function RunCard(props: OfRun & { points: readonly Point[]; isWhole: bool
           ✕ {says("halted")}: {status.halted}
         </p>
       )}
+      {status.contact?.is_mismatched ? (
+        <p class="trade-alarm" role="alert">
+          ✕ {says("mismatch_is")}: {status.contact.why}
+        </p>
+      ) : null}
       {status.warnings.length > 0 ? (
         <ul class="trade-warnings" aria-label={says("warnings")}>
           {status.warnings.map((one) => (

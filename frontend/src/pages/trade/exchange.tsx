@@ -115,36 +115,33 @@ export function ExchangePanel(props: OfRun) {
 function Contact({ contact, marketMs }: { contact: NonNullable<Status["contact"]>; marketMs: number }) {
   const agreed = contact.reconciled_ms;
   return (
-    <>
-      {contact.is_mismatched ? (
-        <p class="trade-alarm" role="alert">
-          ✕ {says("mismatch")}: {contact.why}
-        </p>
-      ) : null}
-      <dl class="facts">
-        <Fact name={says("stream")}>
-          <span class={contact.is_streaming ? "ok" : "bad"}>
-            {contact.is_streaming ? "●" : "✕"} {says(contact.is_streaming ? "streaming" : "not_streaming")}
+    <dl class="facts">
+      <Fact name={says("stream")}>
+        <span class={contact.is_streaming ? "ok" : "bad"}>
+          {contact.is_streaming ? "●" : "✕"} {says(contact.is_streaming ? "streaming" : "not_streaming")}
+        </span>
+      </Fact>
+      <Fact name={says("calls")}>
+        <span class="num">{number(contact.calls)}</span>{" "}
+        <span class={contact.errors > 0 ? "bad" : "dim"}>{says("errors", { n: number(contact.errors) })}</span>
+      </Fact>
+      <Fact name={says("skew")}>
+        <span class="num">{contact.skew_ms === null ? UNKNOWN : `${number(contact.skew_ms, 1)}\u2009ms`}</span>
+      </Fact>
+      <Fact name={says("reconciled")}>
+        {agreed === null ? (
+          <span class="warn">{says("never")}</span>
+        ) : (
+          <span title={clockZoned(agreed)}>
+            {contact.is_mismatched ? (
+              <span class="bad">✕ {says("mismatch")} · </span>
+            ) : (
+              <span class="ok">● {says("agrees")} · </span>
+            )}
+            <span class="num">{says("ago", { age: age(marketMs - agreed) })}</span>
           </span>
-        </Fact>
-        <Fact name={says("calls")}>
-          <span class="num">{number(contact.calls)}</span>{" "}
-          <span class={contact.errors > 0 ? "bad" : "dim"}>{says("errors", { n: number(contact.errors) })}</span>
-        </Fact>
-        <Fact name={says("skew")}>
-          <span class="num">{contact.skew_ms === null ? UNKNOWN : `${number(contact.skew_ms, 1)}\u2009ms`}</span>
-        </Fact>
-        <Fact name={says("reconciled")}>
-          {agreed === null ? (
-            <span class="warn">{says("never")}</span>
-          ) : (
-            <span title={clockZoned(agreed)}>
-              {contact.is_mismatched ? "" : <span class="ok">● {says("agrees")} · </span>}
-              <span class="num">{says("ago", { age: age(marketMs - agreed) })}</span>
-            </span>
-          )}
-        </Fact>
-      </dl>
-    </>
+        )}
+      </Fact>
+    </dl>
   );
 }

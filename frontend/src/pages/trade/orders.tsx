@@ -24,6 +24,19 @@ function OrderSide({ side }: { side: string }) {
   );
 }
 
+/** How much was sent; where more had been decided, that and what made it smaller. */
+function HowMuch({ one }: { one: Pick<OrderRow | Working, "size" | "wished" | "bound"> }) {
+  const size = one.size ?? says("whatever");
+  if (one.wished == null) return <>{size}</>;
+  return (
+    <>
+      {size} <span class="dim">{says("of_wished", { wished: one.wished, bound: bounded(one.bound ?? "") })}</span>
+    </>
+  );
+}
+
+const bounded = (bound: string): string => (bound === "largest" ? says("bound_largest") : bound);
+
 const STATES: Readonly<Record<string, string>> = { unknown: "warn", cancelling: "warn", refused: "bad" };
 
 const workingColumns = (): Column<Working>[] => [
@@ -31,7 +44,7 @@ const workingColumns = (): Column<Working>[] => [
   { key: "side", label: says("side"), show: (one) => <OrderSide side={one.side} /> },
   { key: "kind", label: says("kind"), show: (one) => plain(one.kind) },
   { key: "price", label: says("price"), isNumber: true, show: (one) => one.price ?? says("market") },
-  { key: "size", label: says("how_much"), isNumber: true, show: (one) => one.size ?? says("whatever") },
+  { key: "size", label: says("how_much"), isNumber: true, show: (one) => <HowMuch one={one} /> },
   { key: "filled", label: says("filled"), isNumber: true, show: (one) => one.filled },
   { key: "state", label: says("state"), show: (one) => <span class={STATES[one.state] ?? ""}>{one.state}</span> },
   { key: "id", label: says("order"), show: (one) => <code>{one.id}</code> },
@@ -103,7 +116,7 @@ const orderColumns = (): Column<OrderRow>[] => [
   { key: "side", label: says("side"), show: (one) => <OrderSide side={one.side} /> },
   { key: "kind", label: says("kind"), show: (one) => plain(one.kind) },
   { key: "price", label: says("price"), isNumber: true, show: (one) => one.price ?? says("market") },
-  { key: "size", label: says("how_much"), isNumber: true, show: (one) => one.size },
+  { key: "size", label: says("how_much"), isNumber: true, show: (one) => <HowMuch one={one} /> },
   { key: "filled", label: says("filled"), isNumber: true, show: (one) => one.filled },
   {
     key: "state",
@@ -125,10 +138,10 @@ const orderColumns = (): Column<OrderRow>[] => [
 function ordersSheet(run: string, label: string, rows: readonly OrderRow[]): Sheet {
   return {
     name: `orders-${run}`,
-    columns: ["at", "id", "venue_id", "role", "side", "kind", "price", "size", "filled", "state", "why", "reason"],
+    columns: "at id venue_id role side kind price size wished bound filled state why reason".split(" "),
     rows: rows.map((one) => [
-      ...[iso(one.at_ms), one.id, one.venue_id, one.role, one.side, one.kind, one.price, one.size, one.filled],
-      ...[one.state, one.why, one.reason],
+      ...[iso(one.at_ms), one.id, one.venue_id, one.role, one.side, one.kind, one.price, one.size, one.wished ?? null],
+      ...[one.bound ?? "", one.filled, one.state, one.why, one.reason],
     ]),
     notes: [label],
   };

@@ -75,6 +75,8 @@ class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
     reason: str  #: of the decision
     why: str  #: why it ended as it did
     is_own: bool  #: the strategy's decision; false = the trader made it by itself, to protect or to close
+    wished: str | None = None  #: what was decided, where more than was sent
+    bound: str = ""  #: what made it smaller: "largest" = the largest order that the exchange takes
     changed_ms: int  #: of its state, epoch ms
 
 
@@ -277,6 +279,8 @@ def _order(order: JournalOrder) -> OrderTold:
         reason=asked.why,
         why=order.why,
         is_own=order.is_own,
+        wished=None if order.wished is None else _text(order.wished),
+        bound=order.bound,
         changed_ms=order.ts // _MS_NS,
     )
 

@@ -224,7 +224,7 @@ def refuse_differences(compiled: Logs, events: Logs) -> None:
 
 
 #: What no simulated order is held to, and so makes no other run.
-_OF_LIVE_ORDERS: Final = frozenset({"max_size", "max_market_size", "price_band"})
+_OF_LIVE_ORDERS: Final = frozenset({"max_size", "max_market_size", "price_band", "max_orders", "max_conditional"})
 
 
 def run_hash(setup: Setup, played: Played) -> str:

@@ -5,7 +5,6 @@ the result that perpscope came with stands: of the lab, with its date.
 """
 
 import importlib.resources
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import msgspec
 
 from perpscope.app import places
 from perpscope.errors import StoreError
+from perpscope.stores.whole import replace_file
 
 _SHIPPED: Final = "map_score.json"
 _MS: Final = 1000.0
@@ -62,11 +62,9 @@ def keep(result: msgspec.Struct, source: str, made_ms: int) -> Path:
     """
     when = datetime.fromtimestamp(made_ms / _MS, UTC).strftime("%Y%m%d-%H%M%S")
     place = folder() / f"map-score-{source}-{when}.json"
-    unfinished = place.with_suffix(".unfinished")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
-        os.replace(unfinished, place)
+        replace_file(place, msgspec.json.format(msgspec.json.encode(result), indent=1))
     except OSError as error:
         raise StoreError(
             "output-folder", f"cannot write to {str(place)!r}: {error.strerror}", hint="mend its permissions"

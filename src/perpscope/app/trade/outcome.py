@@ -27,9 +27,10 @@ from perpscope.engine.taping import tape_of
 from perpscope.engine.telling import Told
 from perpscope.engine.trader import Trader
 from perpscope.errors import DataError
+from perpscope.execution.rules import largest
 from perpscope.model.market import Interval, MarkPrice, Tick
-from perpscope.model.order import Arrival, Fill, OrderKind, OrderRequest, Role, Standing
-from perpscope.model.run import Run
+from perpscope.model.order import LARGEST, Arrival, Fill, OrderKind, OrderRequest, Role, Standing
+from perpscope.model.run import Run, RunKind
 from perpscope.settings import Settings
 from perpscope.trading.desk import Desk
 from perpscope.trading.kernel import Logs
@@ -62,6 +63,7 @@ class _Seen:
         self.modelled = 0.0  # quote units: what the cost model says these fills cost against the mid
         self.wished: dict[str, Decimal] = {}  # sizes of orders to be filled at once, by id
         self.filled: dict[str, Decimal] = {}
+        self.larger: set[str] = set()  # ids of orders larger than the exchange takes: it got less
         self.fees_unknown = 0  # fills whose fee was paid in a coin of unknown worth
         self.is_mismatched = False
 
@@ -82,6 +84,9 @@ class _Seen:
         """Count what was ordered, and what was filled of it."""
         if isinstance(one, OrderRequest) and one.kind in (OrderKind.MARKET, OrderKind.LIMIT):
             self.wished[one.id] = one.size
+            most = largest(self._setup.instrument, one.kind) if self._setup.kind is RunKind.LIVE else None
+            if most is not None and one.size > most:
+                self.larger.add(one.id)
         elif isinstance(one, Fill):
             self.filled[one.order] = self.filled.get(one.order, Decimal(0)) + one.size
             if not one.is_maker and one.role is not Role.LIQUIDATED:
@@ -202,8 +207,14 @@ def _material(setup: RunSetup, seen: Sequence[_Seen], names: list[str]) -> Mater
         interval_ns=0,
         candles=Interval.M1,
         sources=names,
-        notes=[f"margin tiers: {setup.tiers_source}"],
+        notes=[f"margin tiers: {setup.tiers_source}", *_smaller(seen)],
     )
+
+
+def _smaller(seen: Sequence[_Seen]) -> list[str]:
+    """What to know of sizes that were decided, and not sent."""
+    count = len(set().union(*(looked.larger for looked in seen)))
+    return [f"{count} orders were larger than the exchange takes: less was sent (bound: {LARGEST})"] if count else []
 
 
 class _Told(msgspec.Struct, frozen=True):

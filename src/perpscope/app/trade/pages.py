@@ -14,7 +14,7 @@ from perpscope.execution.live import LiveExchange
 from perpscope.execution.phases import Phase
 from perpscope.execution.protection import Cover
 from perpscope.execution.tracked import Tracked
-from perpscope.model.order import OrderKind, OrderRequest, Role
+from perpscope.model.order import OrderKind, OrderRequest, Role, SmallerOrder
 from perpscope.model.trade_status import Held, Money, WorkingNow
 from perpscope.trading.account import unrealised
 from perpscope.trading.desk import Desk
@@ -108,4 +108,6 @@ def _now(request: OrderRequest, filled: Decimal, state: str) -> WorkingNow:
         price=None if request.price is None else f"{request.price:f}",
         state=state,
         since_ms=request.ts_recv // _MS_NS,
+        wished=f"{request.wished:f}" if isinstance(request, SmallerOrder) else None,
+        bound=request.bound if isinstance(request, SmallerOrder) else "",
     )

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from perpscope.app.trade.setup import RunSetup, read
+from perpscope.app.trade.setup import RunSetup, place_of, read
 from perpscope.errors import DataError, StoreError
 from perpscope.model.run import RunKind
 from perpscope.stores.journal_reader import JournalReader
@@ -107,7 +107,8 @@ def make_room(folder: Path, database: Path, most_gb: float, announce: Callable[[
         mine = [one for one in ours if one.setup.run == run]
         size = sum(one.bytes for one in mine)
         if runs[run].ended_ms is not None and size:
-            _remove(mine)
+            for one in mine:
+                _remove(one.files)
             freed += size
             _log.info("recording removed", run=run, bytes=size, most_gb=most_gb)
             announce(f"recording of run {run} removed, {size / _GB:.2f} GB: all may take {most_gb:g} GB")
@@ -117,6 +118,12 @@ def make_room(folder: Path, database: Path, most_gb: float, announce: Callable[[
             "runs that are not over"
         )
     return freed
+
+
+def drop_unbegun(recording: Path) -> None:
+    """Remove what a process recorded that never began its run: without a setup nobody would know whose it was."""
+    if not place_of(recording).exists():
+        _remove(list(recording.parent.glob(f"{escape(recording.stem)}.*")))
 
 
 def gone(database: Path) -> dict[str, str]:
@@ -156,14 +163,13 @@ def _runs(database: Path) -> dict[str, JournalRun]:
     return found
 
 
-def _remove(mine: list[Recorded]) -> None:
+def _remove(files: list[Path]) -> None:
     """The frames first: what cannot be run again says so from then on."""
-    for one in mine:
-        for file in sorted(one.files, key=lambda path: path.suffix != SUFFIX):
-            try:
-                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("a recording cannot be removed", file=file.name, why=error.strerror)
+    for file in sorted(files, key=lambda path: path.suffix != SUFFIX):
+        try:
+            shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("a recording cannot be removed", file=file.name, why=error.strerror)
 
 
 def _size(path: Path) -> int:

@@ -19,7 +19,7 @@ from perpscope.app.trade import outcome as outcomes
 from perpscope.app.trade.account import Account, Verdict
 from perpscope.app.trade.opening import Opening, Wanted, holder
 from perpscope.app.trade.part import TradingPart
-from perpscope.app.trade.recordings import SUFFIX, make_room, of_run
+from perpscope.app.trade.recordings import SUFFIX, drop_unbegun, make_room, of_run
 from perpscope.app.trade.replaying import Replayed, replayed
 from perpscope.app.trade.seat import Seat
 from perpscope.errors import DataError, PerpscopeError, StoreError
@@ -153,6 +153,7 @@ class TradeRun:
         finally:
             room.cancel()
             await seat.aclose()
+            await asyncio.to_thread(drop_unbegun, recording)
         if self._failure is not None:
             raise self._failure
         return await self._judged(seat.begun, seat.verdict, outcome, journal, recording)

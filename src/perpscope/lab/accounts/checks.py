@@ -148,20 +148,19 @@ def check_reduction(account: Account, ask: Ask) -> None:
         raise Refused(Reason.REDUCE_ONLY_USED)
 
 
-def check_means(account: Account, order: Order, prices: Prices, house: House) -> None:
+def check_means(account: Account, order: Order, prices: Prices) -> None:
     """Hold an order against the account's margin, its bracket, and how many orders it may have.
 
     Args:
         account: whose.
         order: not yet entered; of a market order the price is what it is reckoned at (`reckoned`).
         prices: the market.
-        house: the exchange's terms.
 
     Raises:
         Refused: too many orders, too large a position for its leverage, or too little margin.
     """
     ask = order.ask
-    if len(account.opens(ask.symbol)) >= house.most_open:
+    if len(account.opens(ask.symbol)) + len(account.waits(ask.symbol)) >= prices.rules(ask.symbol).max_orders:
         raise Refused(Reason.TOO_MANY_ORDERS)
     if only_closes(ask):
         return

@@ -31,7 +31,6 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     take_bound: Decimal = Decimal("0.05")  #: how far from the mark a market order goes, fraction (marketTakeBound)
     trigger_protect: Decimal = Decimal("0.05")  #: mark and last trade may differ so much, fraction (triggerProtect)
     liquidation_fee: Decimal = Decimal("0.0125")  #: of the value liquidated, as far as there is margin left
-    most_open: int = 200  #: orders a contract (MAX_NUM_ORDERS)
     most_waiting: int = 200  #: conditional orders, over all contracts
     leverage: int = 20
     called_at: Decimal = Decimal(

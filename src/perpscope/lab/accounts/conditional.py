@@ -80,7 +80,8 @@ class Waiting:
             raise Refused(Reason.TRIGGER_MISSING, "triggerPrice")
         elif self._is_due(ask, ask.trigger, self._watched(ask)):
             raise Refused(Reason.WOULD_TRIGGER)
-        if len(account.waiting) >= self._clerk.house.most_waiting:
+        most = self._prices.rules(ask.symbol).max_conditional
+        if len(account.waits(ask.symbol)) >= most or len(account.waiting) >= self._clerk.house.most_waiting:
             raise Refused(Reason.TOO_MANY_CONDITIONAL)
         for other in account.waits():
             if other.client_id == ask.client_id:

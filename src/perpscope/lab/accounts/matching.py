@@ -62,7 +62,7 @@ class Matching:
             created_ms=now_ms,
             updated_ms=now_ms,
         )
-        checks.check_means(account, order, self._prices, house)
+        checks.check_means(account, order, self._prices)
         order.price = ask.price or ZERO
         self._check_lasting(account, order)
         return order
@@ -107,7 +107,7 @@ class Matching:
         account.open.pop(order.id)
         draft = msgspec.structs.replace(order, ask=changed, price=price, size=size)
         try:
-            checks.check_means(account, draft, self._prices, self._clerk.house)
+            checks.check_means(account, draft, self._prices)
             self._check_lasting(account, draft)
         finally:
             account.open[order.id] = order

@@ -37,6 +37,8 @@ class ContractRules(msgspec.Struct, frozen=True):
     max_size: Decimal = Decimal(100_000_000)  #: base units
     max_market_size: Decimal = Decimal(10_000_000)  #: likewise, of an order at the market
     max_price: Decimal = Decimal(10_000_000)  #: quote per base
+    max_orders: int = 200  #: of one account, conditional ones among them ("both algo and normal orders are counted")
+    max_conditional: int = 10  #: of one account
 
 
 class Prices:
@@ -83,6 +85,8 @@ class Prices:
         is_trading: bool | None = None,
         max_size: Decimal | None = None,
         max_market_size: Decimal | None = None,
+        max_orders: int | None = None,
+        max_conditional: int | None = None,
     ) -> None:
         """Change what orders in a contract have to keep to, from now on, and what the catalogue says of it.
 
@@ -99,6 +103,8 @@ class Prices:
             is_trading=instrument.is_trading if is_trading is None else is_trading,
             max_size=max_size or instrument.max_size,
             max_market_size=max_market_size or instrument.max_market_size,
+            max_orders=max_orders or instrument.max_orders,
+            max_conditional=max_conditional or instrument.max_conditional,
         )
         self._rules[symbol] = msgspec.structs.replace(
             rules,
@@ -110,6 +116,8 @@ class Prices:
             is_trading=listing.instrument.is_trading,
             max_size=max_size or rules.max_size,
             max_market_size=max_market_size or rules.max_market_size,
+            max_orders=max_orders or rules.max_orders,
+            max_conditional=max_conditional or rules.max_conditional,
         )
 
     def mark(self, symbol: str) -> Decimal:

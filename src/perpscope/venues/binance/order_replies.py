@@ -30,9 +30,10 @@ _DUPLICATE = frozenset({-4115, -4116})
 #: What was asked for is so already: margin type, position mode, a cancel of everything that found nothing.
 _SO_ALREADY = frozenset({-4046, -4059})
 #: What the filters of a contract refuse (D14): precision, step, tick, least and most of price, size and value, how far
-#: from the mark; -1013 is any filter, -4140 a contract that may only be closed.
+#: from the mark, how many may stand; -1013 is any filter, -4140 a contract that may only be closed.
 _OFF_RULES = frozenset(
     {
+        *(-2025, -4045),
         *(-1013, -1111, -4002, -4003, -4004, -4005, -4013, -4014, -4016, -4023, -4024),
         *(-4131, -4140, -4164, -4183, -4184),
     }

@@ -40,6 +40,7 @@ class _Filter(msgspec.Struct):
     stepSize: Decimal | None = None
     notional: Decimal | None = None
     maxQty: Decimal | None = None
+    limit: int | None = None
     multiplierDown: Decimal | None = None
     multiplierUp: Decimal | None = None
 
@@ -143,6 +144,8 @@ def _instrument(row: _Symbol) -> Instrument:
         max_size=filters.get("LOT_SIZE", nothing).maxQty,
         max_market_size=filters.get("MARKET_LOT_SIZE", nothing).maxQty,
         price_band=_band(filters.get("PERCENT_PRICE", nothing)),
+        max_orders=filters.get("MAX_NUM_ORDERS", nothing).limit,
+        max_conditional=filters.get("MAX_NUM_ALGO_ORDERS", nothing).limit,
         coin=coin,
         multiplier=multiplier,
         is_trading=row.status == TRADING,
@@ -174,6 +177,8 @@ def ruled(raw: bytes, instrument: Instrument) -> Instrument:
         max_size=found.max_size,
         max_market_size=found.max_market_size,
         price_band=found.price_band,
+        max_orders=found.max_orders,
+        max_conditional=found.max_conditional,
         is_trading=found.is_trading,
     )
 
