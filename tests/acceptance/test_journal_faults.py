@@ -138,7 +138,7 @@ def test_d22_a_leader_that_was_stopped_writes_nothing(tmp_path: Path) -> None:
         assert process.stdout.readline() == "leads\n"
         process.send_signal(signal.SIGSTOP)
         with Journal.open(path, holder="the second") as second:
-            with pytest.raises(StoreError, match="the leader trades"):
+            with pytest.raises(StoreError, match="the leader has the account already"):
                 second.take("binance main", 1009.0, 10.0)
             assert second.take("binance main", 1010.0, 10.0) == 2
             assert second.last_number("7f3a") == 1

@@ -376,6 +376,28 @@ async def test_d23_a_runaway_desk_is_stopped(tmp_path: Path, eventually: Eventua
 
 
 @seeded
+async def test_a_desk_that_asks_again_and_again_does_not_keep_us_blind(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
+    """Nothing could be compared for a while; wishes that are refused are no events at the exchange, and it is again."""
+    async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
+        strike(lab, Mishap.LOST_REQUEST, "GET *", math.inf)
+        await eventually(lambda: live.exchange.contact().is_mismatched)
+        lab.accounts.misfortunes.clear()
+
+        def is_seen() -> bool:
+            if live.exchange.contact().is_mismatched:
+                live.rest()
+                return False
+            return True
+
+        await eventually(is_seen, within_s=5.0)
+        assert {one.why for one in live.desk.closed} == {"refused"}
+        await working(live, eventually, live.rest())
+        await settled(live, eventually)
+
+
+@seeded
 async def test_c1_nothing_is_asked_while_the_venue_wants_peace(
     tmp_path: Path, eventually: Eventually, seed: int
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from perpscope.errors import StoreError
 from perpscope.lab.running import Lab
-from tests.acceptance.trader import LOT, Live, lab_of, trader
+from tests.acceptance.trader import LOT, Live, lab_of, listed, trader
 from tests.acceptance.trading_child import FENCED, POINTS
 from tests.acceptance.trading_run import LOOKING_S, NAKED_S, SYMBOL, Eventually, judged, settled, watched
 
@@ -28,6 +28,14 @@ RECONCILED_S = 15.0
 #: Which visit of a point kills: of the entry, of its stop, of the order that rests. Fills come once.
 EVERYDAY = [(point, 1 + number % 2) for number, point in enumerate(POINTS[:4])] + [(point, 1) for point in POINTS[4:]]
 THOROUGH = [(point, nth) for point in POINTS[:4] for nth in (1, 2, 3) if (point, nth) not in EVERYDAY]
+#: Likewise, of the three orders of a way out that no single one can be; and whether a desk or a run's end goes it.
+PARTS = [(point, nth, act) for act in ("leave", "flatten") for nth in (1, 2, 3) for point in POINTS]
+CUT = [
+    ("before-journal", 2, "leave"),
+    ("after-journal", 2, "flatten"),
+    ("after-send", 1, "leave"),
+    ("after-fill", 2, "flatten"),
+]
 _CHILD_S = 60.0
 #: Real seconds after which an exchange takes no call that was signed before (`recvWindow`), and a little more.
 SIGNED_S = 5.5
@@ -36,9 +44,9 @@ LATER = (1_795_219_200.0 + 2e9, 1e9)
 
 
 @asynccontextmanager
-async def child(lab: Lab, folder: Path, point: str, nth: int = 1) -> AsyncIterator[Process]:
+async def child(lab: Lab, folder: Path, point: str, nth: int = 1, act: str = "once") -> AsyncIterator[Process]:
     """A trader of its own."""
-    words = (lab.rest_url, lab.websocket_url, str(folder), point, str(nth))
+    words = (lab.rest_url, lab.websocket_url, str(folder), point, str(nth), act)
     paths = os.pathsep.join([str(ROOT), *sys.path])
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.acceptance.trading_child", *words),
@@ -55,9 +63,9 @@ async def child(lab: Lab, folder: Path, point: str, nth: int = 1) -> AsyncIterat
         await process.communicate()
 
 
-async def killed(lab: Lab, folder: Path, point: str, nth: int) -> None:
+async def killed(lab: Lab, folder: Path, point: str, nth: int, act: str = "once") -> None:
     """A trader that came to its end where it was to."""
-    async with child(lab, folder, point, nth) as process, asyncio.timeout(_CHILD_S):
+    async with child(lab, folder, point, nth, act) as process, asyncio.timeout(_CHILD_S):
         out, errors = await process.communicate()
         assert process.returncode == -signal.SIGKILL, (out[-500:], errors[-1500:])
 
@@ -114,6 +122,37 @@ async def test_d6_killed_again_and_again(tmp_path: Path, eventually: Eventually)
     assert took[-1] < RECONCILED_S
 
 
+@pytest.mark.parametrize(
+    ("point", "nth", "act"),
+    [*CUT, *(pytest.param(*one, marks=pytest.mark.soak) for one in PARTS if one not in CUT)],
+)
+async def test_d6_killed_between_the_parts_of_a_way_out(
+    tmp_path: Path, eventually: Eventually, point: str, nth: int, act: str
+) -> None:
+    """Three orders close what one cannot, and it ends among them: what is left has its stop, and can be closed."""
+    async with lab_of(7) as lab:
+        async with trader(lab, tmp_path) as live:
+            live.buy(LOT * 5)
+            stop = live.stop(size=LOT * 5)
+            await eventually(lambda: live.exchange.position == LOT * 5 and live.is_protected)
+        lab.accounts.prices.refilter(SYMBOL, max_market_size=LOT * 2)
+        async with watched(live.account) as eye:
+            await killed(lab, tmp_path, point, nth, act)
+            async with trader(lab, tmp_path, instrument=await listed(lab.rest_url)) as live:
+                assert live.resumed is not None
+                began = live.resumed.position
+                await settled(live, eventually, began)
+                left = live.held
+                assert live.conditions == ([stop.id] if left else [])
+                await live.exchange.on_exit("flatten")
+                await settled(live, eventually, began)
+                assert (live.held, live.conditions) == (Decimal(0), [])
+                ways_out = [one for one in live.account.orders.values() if one.ask.reduces]
+                assert sum(one.filled for one in ways_out) == LOT * 5
+        print(f"killed {point} {nth} of {act}: {left} left, naked for {eye.longest_s:.2f} s")
+        assert eye.longest_s < LOOKING_S
+
+
 async def stopped(process: Process) -> None:
     """Stop a trader as a machine may that has no time for it, somewhere between two orders."""
     assert process.stdout is not None
@@ -127,7 +166,7 @@ async def test_d22_a_trader_that_was_overtaken_sends_nothing(tmp_path: Path, eve
 
     What it had signed when it stopped is too old for the exchange by then, and what it had not is never signed.
     """
-    async with lab_of(seed) as lab, child(lab, tmp_path, "never") as process, AsyncExitStack() as stack:
+    async with lab_of(seed) as lab, child(lab, tmp_path, "never", act="forever") as process, AsyncExitStack() as stack:
         live = None
         while live is None:
             await stopped(process)

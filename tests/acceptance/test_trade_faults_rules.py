@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from perpscope.feeds.governor import Governor
-from perpscope.feeds.rest import RestClient
-from perpscope.lab.running import Lab
-from perpscope.model.instrument import Instrument
 from perpscope.model.order import OrderRequest, Role
 from perpscope.settings import Trade
-from perpscope.venues.binance import VENUE
-from tests.acceptance.trader import LOT, Live, lab_of, trader
+from tests.acceptance.trader import LOT, Live, lab_of, listed, trader
 from tests.acceptance.trading_run import LOOKING_S, NAKED_S, SYMBOL, Eventually, settled, watched
 
 seeded = pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 21))])
@@ -210,13 +205,6 @@ async def test_d19_a_price_that_is_none_trades_nothing(tmp_path: Path, eventuall
 # the largest order, and the band of prices ---------------------------------------------------------------------------
 
 
-async def listed(lab: Lab) -> Instrument:
-    """The contract as the exchange's catalogue has it."""
-    async with RestClient("binance", lab.rest_url, Governor("binance", 1e6)) as rest:
-        found = VENUE.instruments(await rest.get(VENUE.catalogue_request())).instruments
-    return next(one for one in found if one.symbol == SYMBOL)
-
-
 @seeded
 async def test_an_entry_is_made_no_larger_than_any_order_may_be(
     tmp_path: Path, eventually: Eventually, seed: int
@@ -224,7 +212,7 @@ async def test_an_entry_is_made_no_larger_than_any_order_may_be(
     """It is sent as large as it may be, nothing is refused, the desk hears that no more comes, and people why."""
     async with lab_of(seed) as lab:
         lab.accounts.prices.refilter(SYMBOL, max_market_size=Decimal("0.025"))
-        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+        async with trader(lab, tmp_path, instrument=await listed(lab.rest_url)) as live:
             entry, stop = live.buy(LOT * 3), live.stop(size=LOT * 3)
             await eventually(lambda: ends(live) == [(entry.id, "expired")] and live.is_protected)
             assert live.held == live.desk.position == live.exchange.position == Decimal("0.025")
@@ -245,7 +233,7 @@ async def test_an_exit_larger_than_any_order_is_sent_as_several(
         async with trader(lab, tmp_path) as live:
             await live_long(live, eventually, LOT * 5)
         lab.accounts.prices.refilter(SYMBOL, max_market_size=LOT * 2)
-        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+        async with trader(lab, tmp_path, instrument=await listed(lab.rest_url)) as live:
             await eventually(lambda: live.is_protected)
             out = live.leave(LOT * 5)
             await eventually(lambda: live.held == ZERO == live.exchange.position)
@@ -265,7 +253,7 @@ async def test_what_no_single_order_can_close_is_flattened_by_several(
         async with trader(lab, tmp_path) as live:
             await live_long(live, eventually, LOT * 3)
         lab.accounts.prices.refilter(SYMBOL, max_market_size=LOT)
-        async with trader(lab, tmp_path, instrument=await listed(lab)) as live:
+        async with trader(lab, tmp_path, instrument=await listed(lab.rest_url)) as live:
             await eventually(lambda: live.is_protected)
             await live.exchange.on_exit("flatten")
             await eventually(lambda: live.held == ZERO == live.exchange.position and live.conditions == [])
@@ -276,7 +264,7 @@ async def test_what_no_single_order_can_close_is_flattened_by_several(
 @seeded
 async def test_a_limit_far_from_the_mark_is_not_sent(tmp_path: Path, eventually: Eventually, seed: int) -> None:
     """What the exchange would answer with -4016 ends here, with a reason of its own, and is counted."""
-    async with lab_of(seed) as lab, trader(lab, tmp_path, instrument=await listed(lab)) as live:
+    async with lab_of(seed) as lab, trader(lab, tmp_path, instrument=await listed(lab.rest_url)) as live:
         live.tell_mark(float(live.mark))
         far, near = live.rest(0.2), live.rest(-0.01)
         await eventually(lambda: ends(live) == [(far.id, "price-band")])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from perpscope.errors import VenueError
+from perpscope.lab.accounts.misfortunes import Misfortune
 from perpscope.lab.faults import Fault, FaultKind, FaultScript
 from perpscope.lab.running import Lab
 from perpscope.lab.wire.binance.private import BinancePrivate
@@ -22,6 +23,7 @@ from tests.acceptance.trading_run import (
     GOOD,
     LOOKING_S,
     NAKED_S,
+    NOT_DONE,
     SYMBOL,
     Eventually,
     Story,
@@ -93,6 +95,26 @@ async def test_whatever_happens_all_agrees_in_the_end(tmp_path: Path, eventually
                     await settled(live, eventually, began)
                 assert judged(live, began).duplicates == {}
                 assert eye.longest_s < NAKED_S + LOOKING_S
+
+
+@seeded
+async def test_d18_a_forced_close_is_known_as_one_though_its_order_is_told_late(
+    tmp_path: Path, eventually: Eventually, seed: int
+) -> None:
+    """Found by comparing alone, and the exchange fails when asked whose order it was: asked again, not somebody's."""
+    async with lab_of(seed) as lab, trader(lab, tmp_path) as live:
+        live.buy()
+        live.stop()
+        await eventually(lambda: live.exchange.position == LOT and is_settled(live))
+        await suffering(lab, Fault(FaultKind.MUTE, 0.0, 1e6, target="path:private"))
+        kind = NOT_DONE[seed % len(NOT_DONE)]
+        lab.accounts.suffer(Misfortune(kind, of="GET /fapi/v1/order", times=2))
+        lab.accounts.deleverage(live.account, SYMBOL)
+        await eventually(lambda: live.exchange.position == 0 and live.conditions == [])
+        await settled(live, eventually)
+        assert live.desk.fills[-1].role is Role.LIQUIDATED
+        assert len(lab.accounts.misfortunes.struck) == 2
+        assert live.exchange.contact().why == ""
 
 
 @seeded

@@ -30,6 +30,7 @@ from perpscope.model.order import Fill, FundingCharged, OrderClosed, OrderKind, 
 from perpscope.model.run import RunKind
 from perpscope.settings import Feed, Trade
 from perpscope.stores.journal import Journal, JournalRun
+from perpscope.venues.binance import VENUE
 from perpscope.venues.binance.broker import BROKER
 
 BTC = Instrument(
@@ -204,6 +205,13 @@ async def lab_of(
     """A seeded exchange whose books are full."""
     async with await serve_market(seed, rate, symbols=symbols, ts_start=ts_start, activity=activity) as lab:
         yield lab
+
+
+async def listed(rest_url: str, symbol: str = "BTCUSDT") -> Instrument:
+    """A contract as the exchange's catalogue has it now, with its largest orders and its band of prices."""
+    async with RestClient("binance", rest_url, Governor("binance", 1e6)) as rest:
+        found = VENUE.instruments(await rest.get(VENUE.catalogue_request())).instruments
+    return next(one for one in found if one.symbol == symbol)
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""A trader in a process of its own, to be killed: `python -m tests.acceptance.trading_child REST WS FOLDER POINT NTH`.
+"""A trader in a process of its own, to be killed: `-m tests.acceptance.trading_child REST WS FOLDER POINT NTH ACT`.
 
-It buys, protects what it bought, and rests an order; at the NTH time that it comes to the POINT it kills itself as
-`kill -9` would. At the point "never" it goes on placing and cancelling until it is stopped, and tells each order.
+It does what ACT says: "once" buys, protects what it bought, and rests an order; "leave" and "flatten" close what it
+holds, as a desk or the end of a run does; "forever" goes on placing and cancelling, and tells each order. At the NTH
+time that it comes to the POINT it kills itself as `kill -9` would; to the point "never" it does not come.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from perpscope.model.stream import HttpRequest
 from perpscope.ports.broker import HttpAnswer
 from perpscope.stores.journal import Journal
 from perpscope.stores.journal_at_once import AtOnce
-from tests.acceptance.trader import Live, trader
+from tests.acceptance.trader import Live, listed, trader
 
 #: Where it can be killed, in the order of an order's life.
 POINTS = ("before-journal", "after-journal", "after-send", "after-ack", "before-fill", "after-fill")
@@ -176,14 +177,31 @@ async def forever(live: Live, lab: Near) -> None:
         await until(lambda: is_over(live, order))  # noqa: B023 (likewise)
 
 
-async def main(rest_url: str, websocket_url: str, folder: str, point: str, nth: str) -> None:
+async def leave(live: Live, _: Near) -> None:
+    """Close all that is held at the market, by as many orders as that takes; and wait for the end."""
+    live.leave(live.exchange.position)
+    await asyncio.Event().wait()
+
+
+async def flatten(live: Live, _: Near) -> None:
+    """End in order and flat; and wait for the end."""
+    await live.exchange.on_exit("flatten")
+    await asyncio.Event().wait()
+
+
+#: What it can be told to do.
+ACTS = {one.__name__: one for one in (once, forever, leave, flatten)}
+
+
+async def main(rest_url: str, websocket_url: str, folder: str, point: str, nth: str, act: str) -> None:
     """Trade until killed, overtaken, or done."""
     lab = Near(rest_url, websocket_url)
+    instrument = await listed(rest_url)
     arm(Bomb(point, int(nth)))
     caps.PER_SECOND = 1000  # type: ignore[misc]  # this desk is in a hurry
-    async with trader(lab, Path(folder)) as live:  # type: ignore[arg-type]  # a lab that is elsewhere
+    async with trader(lab, Path(folder), instrument=instrument) as live:  # type: ignore[arg-type]  # a lab that is elsewhere
         running = asyncio.ensure_future(live.exchange.run())
-        acting = asyncio.ensure_future(forever(live, lab) if point == "never" else once(live, lab))
+        acting = asyncio.ensure_future(ACTS[act](live, lab))
         done, _ = await asyncio.wait((running, acting), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

@@ -22,7 +22,7 @@ from tests.unit.journal_made import (
 
 from perpscope.errors import StoreError
 from perpscope.model.instrument import InstrumentId
-from perpscope.model.order import Role
+from perpscope.model.order import LARGEST, Role, SmallerOrder
 from perpscope.model.run import RunKind
 from perpscope.stores.journal import Journal, JournalAct, JournalReader, place
 from perpscope.stores.journal_file import MIGRATIONS
@@ -70,6 +70,20 @@ def test_an_order_comes_back_with_what_became_of_it(database: Path) -> None:
             assert reader.orders("7f3a") == [found]
             assert [fill.trade.trade_id for fill in reader.fills("7f3a")] == [1, 2]
             assert reader.orders("another") == []
+
+
+def test_an_order_that_is_sent_smaller_keeps_what_was_decided(database: Path) -> None:
+    """With the bound that made it so, in the order's row and in the audit; one that is not has neither."""
+    told = msgspec.structs.asdict(order(size="0.025")) | {"wished": Decimal("0.030"), "bound": LARGEST}
+    with held_journal(database) as journal:
+        journal.intend("7f3a", SmallerOrder(**told))
+        journal.intend("7f3a", SmallerOrder(**told))
+        journal.intend("7f3a", order("7f3a-burst-2"))
+        smaller, whole = journal.orders("7f3a")
+        assert (smaller.request, smaller.wished, smaller.bound) == (order(size="0.025"), Decimal("0.030"), "largest")
+        assert (whole.wished, whole.bound) == (None, "")
+        assert '"wished":"0.030"' in next(act.why for act in _acts(journal) if act.what == "order")
+        assert journal.verify() is None
 
 
 def test_an_order_is_written_down_once(database: Path) -> None:
@@ -237,8 +251,24 @@ def test_a_journal_only_grows(database: Path, table: str) -> None:
         ),
         (["UPDATE runs SET kind = 'game'"], "a row cannot be read: 'game' is not a valid RunKind"),
         (["UPDATE runs SET kind = CAST(X'ff' AS TEXT)"], "Could not decode to UTF-8"),
+        (
+            [
+                "PRAGMA writable_schema = ON",
+                "UPDATE sqlite_schema SET sql = replace(sql, 'strategy', 'strategx') WHERE name = 'runs'",
+            ],
+            "no such column: strategy",
+        ),
     ],
-    ids=["act changed", "act removed", "order changed", "fill changed", "funding unreadable", "no kind", "no text"],
+    ids=[
+        "act changed",
+        "act removed",
+        "order changed",
+        "fill changed",
+        "funding unreadable",
+        "no kind",
+        "no text",
+        "no column",
+    ],
 )
 def test_what_was_changed_is_seen_at_opening(database: Path, statements: list[str], words: str) -> None:
     """A line that is not as it was written is found, and nothing is traded on that journal."""

@@ -9,13 +9,24 @@ from decimal import Decimal
 
 import msgspec
 
-from perpscope.errors import ConfigError, VenueError
-from perpscope.model.exchange import FundingReport, OrderReport, PositionReport, Reply, Restrictions, Terms, TradeReport
+from perpscope.errors import ConfigError, VenueError, VenueUnreachable
+from perpscope.model.exchange import (
+    Ending,
+    FundingReport,
+    OrderReport,
+    PositionReport,
+    Reply,
+    Restrictions,
+    Terms,
+    TradeReport,
+)
 from perpscope.model.instrument import Instrument
 from perpscope.ports.broker import Broker, Caller, HttpAnswer
 
 #: Pages of fills read at one time; more would be no account of ours.
 _MOST_PAGES = 100
+#: Endings of a question that leave it open: it is asked again, with the next comparison.
+_UNSAID = (Ending.FAILED, Ending.LIMITED, Ending.UNKNOWN)
 
 
 class Inquiry:
@@ -77,9 +88,12 @@ class Inquiry:
         return next((one.wallet for one in balances if one.asset == self._instrument.quote), Decimal(0))
 
     async def whose(self, venue_id: str) -> OrderReport | None:
-        """The plain order of that name of the venue's; None if it has none, or will not say."""
-        answer = await self._caller(self._broker.ask_venue(venue_id, self._instrument))
-        return self._broker.reply(answer).report
+        """The plain order of that name of the venue's; None if it has none."""
+        reply = self._broker.reply(await self._caller(self._broker.ask_venue(venue_id, self._instrument)))
+        if reply.ending in _UNSAID:
+            why = f"whose order {venue_id} is was not said: {reply.why}"
+            raise VenueUnreachable(why, venue=self._instrument.venue)
+        return reply.report
 
     async def withdraw(self, order: OrderReport) -> Reply:
         """Take back an order of ours that no journal knows."""

@@ -113,7 +113,7 @@ class LiveExchange:
             *(broker, instrument, caller, journal, run.id, self._told, now_ns, monotonic),
             settings=settings,
             label=run.strategy,
-            stake=lambda: Stake(mark=self._mark, held=self.position),
+            stake=lambda: Stake(mark=self._mark, held=self.position, others=self._rounds.strangers),
             halt=self.halt,
             is_booked=lambda trade: trade in self._booking.ids,
             stepped=stepped,
@@ -325,8 +325,9 @@ class LiveExchange:
         return self.orders.fees
 
     def _refuse(self, request: OrderRequest) -> None:
+        """Tell the desk alone: nothing has happened that a comparison would have to be made anew for."""
         now = self._now_ns()
-        self._booking.tell(
+        self._pass_on(
             OrderClosed(order=request.id, instrument=request.instrument, ts_event=now, ts_recv=now, why=REFUSED)
         )
 

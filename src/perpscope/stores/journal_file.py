@@ -24,6 +24,8 @@ _PRIMARY_CODE: Final = 0xFF  # the low byte of an extended result code, https://
 _UNWRITABLE: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 )
+#: A text that is none (Python's own, without a code), or tables that are not as they were made: nobody holds those.
+_NOT_OURS: Final = (0, sqlite3.SQLITE_ERROR)
 
 _FIRST: Final = (
     """CREATE TABLE lease (
@@ -140,7 +142,7 @@ def telling(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        if not code:  # Python's own: a text that is none
+        if code in _NOT_OURS:
             raise damaged(path, str(error)) from error
         if code in _UNWRITABLE:
             raise unwritten(path, error) from error
