@@ -30,12 +30,7 @@ EVERYDAY = [(point, 1 + number % 2) for number, point in enumerate(POINTS[:4])] 
 THOROUGH = [(point, nth) for point in POINTS[:4] for nth in (1, 2, 3) if (point, nth) not in EVERYDAY]
 #: Likewise, of the three orders of a way out that no single one can be; and whether a desk or a run's end goes it.
 PARTS = [(point, nth, act) for act in ("leave", "flatten") for nth in (1, 2, 3) for point in POINTS]
-CUT = [
-    ("before-journal", 2, "leave"),
-    ("after-journal", 2, "flatten"),
-    ("after-send", 1, "leave"),
-    ("after-fill", 2, "flatten"),
-]
+CUT = [("after-journal", 2, "flatten"), ("after-send", 1, "leave")]
 _CHILD_S = 60.0
 #: Real seconds after which an exchange takes no call that was signed before (`recvWindow`), and a little more.
 SIGNED_S = 5.5

@@ -154,6 +154,23 @@ def test_a_damaged_manifest_is_told(tmp_path: Path, content: bytes) -> None:
     assert refused.value.code == "archive-manifest"
 
 
+def test_a_change_that_broke_off_is_taken_back_by_whoever_reads(tmp_path: Path) -> None:
+    """A writer killed while it committed: half of its pages are in the file, and the journal tells how they were."""
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    fill(whole, 1, 2)
+    with closing(sqlite3.connect(whole / NAME, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 2")  # pages: what does not fit goes into the file before the commit
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO about VALUES (?, ?)", ((f"word {n}", "x" * 3000) for n in range(20)))
+        shutil.copytree(whole, torn)
+        connection.execute("ROLLBACK")
+    assert (torn / NAME).read_bytes() != (whole / NAME).read_bytes()
+    assert (torn / f"{NAME}-journal").stat().st_size > 0
+    assert numbers(torn) == numbers(whole)
+    with closing(Manifest.reading(torn)) as manifest, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        manifest.note("word", "a reader changes nothing")
+
+
 def test_a_manifest_of_something_else_is_refused(tmp_path: Path) -> None:
     """Another program's database is left alone."""
     with closing(sqlite3.connect(tmp_path / NAME)) as other:

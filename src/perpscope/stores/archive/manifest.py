@@ -120,6 +120,8 @@ class Manifest:
     def reading(cls, root: Path) -> "Manifest":
         """Open without changing anything.
 
+        A change that a writer's death left half done is taken back, which a connection for reading alone may not do.
+
         Raises:
             DataError: there is no archive.
             StoreError: its manifest cannot be read.
@@ -128,9 +130,10 @@ class Manifest:
         if not path.exists():
             raise missing(root)
         with _telling(root):
-            uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+            uri = f"file:{quote(str(path.absolute()))}?mode=rw"  # of a file that is write-protected SQLite makes ro
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            connection.execute("PRAGMA query_only = ON")
             is_blank = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
             if is_blank and not any(one.is_dir() for one in root.iterdir()):
                 connection.close()
