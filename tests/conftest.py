@@ -1,6 +1,7 @@
 """Fixtures every test may use: where the real recordings are, and how to wait for a condition."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -61,6 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Measure no more than is needed."""
     config.addinivalue_line("markers", "unmeasured: repeats lines that shorter tests run; coverage is paused for it")
     config.pluginmanager.register(_Measuring(), "measuring")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: the collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The process that runs backtests: what it is asked it does, over a real store, and says why where it cannot."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from tests.unit.kept_market import Market
 from tests.unit.runs_made import walked
 
 from perpscope.app.backtest_orders import Diverging, Drawing, JobPhase, Listing, Order, Step, Working
-from perpscope.app.backtest_worker import done
+from perpscope.app.backtest_worker import done, give_way
 from perpscope.app.strategies_told import Catalogue
 from perpscope.settings import Settings
 from perpscope.stores.runs import Runs
@@ -93,6 +94,19 @@ def test_the_process_answers_a_line_and_ends() -> None:
         assert process.wait(30) == 0
     assert msgspec.json.decode(step.told, type=Catalogue).strategies
     assert step == msgspec.structs.replace(done(Listing(settings=Settings()), lambda _: None), told=step.told)
+
+
+def test_only_a_run_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page waits for takes its share of a busy machine; a run takes what is left."""
+    given: list[int] = []
+    monkeypatch.setattr(os, "nice", given.append)
+    settings = Settings()
+    give_way(Listing(settings=settings))
+    give_way(Drawing(database="m.db", run="b7f3", folder="sheets"))
+    give_way(Diverging(database="m.db", run="b7f3"))
+    assert given == []
+    give_way(Working(settings=settings, database="m.db", order=Order(strategy="hold", instrument=BTC)))
+    assert given == [10]
 
 
 def test_a_run_that_no_journal_has_is_not_put_beside_the_model(store: Path) -> None:

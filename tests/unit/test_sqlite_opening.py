@@ -1,6 +1,7 @@
 """Opening a store: every way it can go wrong has one clear error, and older files are taken over."""
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -88,6 +89,24 @@ def flipped(path: Path) -> None:
     for page in range(40, len(content) // 4096):
         content[page * 4096 : page * 4096 + 64] = bytes(range(64))
     path.write_bytes(content)
+
+
+def test_a_flipped_bit_of_the_schema_is_damage(tmp_path: Path) -> None:
+    """Words of the schema that no longer are what they were: nobody "holds" such a file, and no raw error comes out."""
+    path = tmp_path / "market.db"
+    open_store(path).close()
+    whole, said = path.read_bytes(), set()
+    used = [place for place in range(100, len(whole)) if whole[place]]
+    rng = random.Random(5)
+    for _ in range(80):
+        place = rng.choice(used)
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
+        try:
+            with SqliteReader.open(path) as reader:
+                reader.counts(0)
+        except PerpscopeError as error:
+            said.add(error.code)
+    assert said == {"store-corrupt"}
 
 
 def cut_header(path: Path) -> None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from perpscope.app.backtest_orders import Diverging, Drawing, JobPhase, Listing, Step, Task, Working, failed
 from perpscope.errors import DataError, PerpscopeError
 
-#: Below everything that collects or answers.
+#: Of a run: below everything that collects or answers.
 _NICE = 10
 _decode = msgspec.json.Decoder(Task).decode
 _encode = msgspec.json.Encoder().encode
@@ -26,9 +26,8 @@ _encode = msgspec.json.Encoder().encode
 
 def main() -> int:
     """Do what the first line asks; 0 if it was done."""
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
     task = _decode(sys.stdin.buffer.readline())
+    give_way(task)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     out = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a strategy of one's own prints is no step
@@ -40,6 +39,17 @@ def main() -> int:
     last = done(task, tell)
     tell(last)
     return int(last.phase is JobPhase.FAILED)
+
+
+def give_way(task: Task) -> None:
+    """Let a run go behind whatever collects or answers; the other tasks are short, and a page waits for them.
+
+    Args:
+        task: what is asked.
+    """
+    if isinstance(task, Working):
+        with contextlib.suppress(OSError):
+            os.nice(_NICE)
 
 
 def done(task: Task, tell: Callable[[Step], None]) -> Step:

@@ -23,6 +23,8 @@ CACHE_KIB = 64 * 1024  #: of the writer; keeps the indexes' pages at hand
 _MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html#the_database_header
 _LEAST_FREE_BYTES = 65_536  #: below, a write-ahead log and its index cannot even begin
 _PRIMARY_CODE = 0xFF  # the low byte of an extended result code, https://www.sqlite.org/rescode.html
+#: A text that is none (Python's own, without a code), or tables that are not as they were made: nobody holds those.
+_NOT_OURS = (0, sqlite3.SQLITE_ERROR)
 _DATABASE_FILES = 4  # the file, its log, the log's index, and a folder to sync
 #: Stores this process writes. SQLite's locks on a file go with the first descriptor of it that the process closes,
 #: whoever opened that (https://www.sqlite.org/howtocorrupt.html, 2.2).
@@ -253,6 +255,8 @@ def trusting(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if code in _NOT_OURS:
+            raise corrupt(path, f"is damaged: {error}") from error
         if code == sqlite3.SQLITE_FULL or _is_full(path):
             raise StoreError(
                 "disk-full", f"{path} cannot grow: {error}", hint="free the disk; perpscope db info tells what is used"
@@ -273,7 +277,7 @@ def trusting(path: Path) -> Iterator[None]:
         raise StoreError(
             "store-busy", f"{path} cannot be used: {error}", hint=f"end what holds it open, or {_HINT_OTHER}"
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's words quote what is damaged
         raise corrupt(path, f"is damaged: {error}") from error
 
 
