@@ -83,7 +83,7 @@ def recordings() -> Path:
 def eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait until a condition holds, or fail after a generous deadline."""
 
-    async def wait(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+    async def wait(condition: Callable[[], bool], within_s: float = 90.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:

@@ -36,7 +36,7 @@ QUICK = Feed(
     healthy_after_s=0.0,
 )
 #: Real seconds without a new connection after which all is well again; and at most, beside the script.
-_CALM_S, _DEADLINE_S = 2.0, 45.0
+_CALM_S, _DEADLINE_S = 2.0, 90.0
 _SETTLED_S = 0.4
 _COINS = ("BTC", "ETH")
 

@@ -22,7 +22,7 @@ from perpscope.lab.tape import TapedFrame
 
 Eventually: TypeAlias = Callable[[Callable[[], bool]], Awaitable[None]]
 _START = 1_723_161_255_000_000_000
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 
 def _diff(number: int) -> str:

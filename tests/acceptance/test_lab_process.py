@@ -16,7 +16,7 @@ from perpscope.lab.__main__ import main
 from perpscope.lab.run import serve_market
 
 _SOURCES = Path(__file__).resolve().parents[2] / "src"
-_DEADLINE_S = 30
+_DEADLINE_S = 60.0
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from perpscope.lab.running import Lab
 from perpscope.lab.wire.binance.limits import WeightLimit
 
 _START = 1_795_219_200_000_000_000
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 
 async def _get(http: aiohttp.ClientSession, lab: Lab, path: str) -> tuple[int, Any]:

@@ -22,7 +22,7 @@ from perpscope.lab.running import Labs
 from perpscope.lab.tls import CA_FILE, Sealed, authority, sealed
 
 _SOURCES = Path(__file__).resolve().parents[2] / "src"
-_DEADLINE_S = 30.0
+_DEADLINE_S = 60.0
 #: of each venue: something its REST answers at once, and a path its sockets open on
 _REST = {
     "binance": "/fapi/v1/time",

@@ -540,11 +540,13 @@ def test_e11_an_interrupted_upgrade(version: int, path: Path, monkeypatch: pytes
 
     def fails(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE half (a)")
-        raise sqlite3.OperationalError("disk I/O error")
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:version], fails))
-        assert refused(opening(path)).code == "store-busy"
+        assert refused(opening(path)).code == "store-io"
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
         assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)

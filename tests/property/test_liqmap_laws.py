@@ -307,6 +307,7 @@ LAWS = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("law", LAWS)
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS, count=COUNTS)

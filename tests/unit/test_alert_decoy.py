@@ -19,6 +19,7 @@ DECOY = RuleSettings(
 SHOCK = RuleSettings(when="abs(price_change_pct_5m) > 0.5", cool_down_s=1800.0, expects="move_pct >= 0.5 in 1h")
 
 
+@pytest.mark.unmeasured
 def test_a_decoy_is_muted_in_a_market_of_calm_and_storm() -> None:
     """Twelve generated days, three calm hours to a restless one: who calls in the calm is muted. Keeps B19."""
     rng, price, month = random.Random(19), 100.0, []

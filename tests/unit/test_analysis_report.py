@@ -260,6 +260,7 @@ def test_a_folder_that_cannot_be_written_is_said(two_hours: Path, tmp_path: Path
     assert caught.value.code == "output-folder"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("wanted", "files"),
     [

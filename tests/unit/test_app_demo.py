@@ -54,6 +54,7 @@ def test_without_a_name_a_demo_has_a_file_of_its_own() -> None:
     assert market(None).database.parent == places.data_folder() / "demo"
 
 
+@pytest.mark.unmeasured
 async def test_the_collector_is_pointed_at_the_lab(tmp_path: Path) -> None:
     """A process of its own, told apart by its ports; it follows the market clock, and ends with the demo."""
     said: list[str] = []

@@ -99,6 +99,7 @@ def test_without_a_trained_model_it_stays_flat(tmp_path: Path) -> None:
     assert any("was not promoted: its edge is none" in said for said in run.summary.notes)
 
 
+@pytest.mark.unmeasured
 def test_a_promoted_model_is_acted_on(tmp_path: Path) -> None:
     """The model of the settings; both paths are one run, on candles and on books; another model is another run."""
     settings = trained(tmp_path)
@@ -113,6 +114,7 @@ def test_a_promoted_model_is_acted_on(tmp_path: Path) -> None:
     assert len({market.data_hash, *hashes}) == 3
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", [Kind.CANDLES, Kind.BOOKS])
 def test_what_comes_later_changes_no_decision(tmp_path: Path, kind: Kind) -> None:
     """A prefix of the data gives a prefix of forecasts, decisions and fills. Keeps B23."""

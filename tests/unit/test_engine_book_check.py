@@ -163,6 +163,7 @@ def recorded(recordings: Path) -> list[MarketEvent]:
     return list(session(recordings / "wire" / "binance" / "usdm_btcusdt_20240808.gz"))
 
 
+@pytest.mark.unmeasured
 def test_the_recorded_book_equals_its_quotes(recorded: list[MarketEvent]) -> None:
     """6,547 of 6,547 tops as of their update id, 629 of 629 where ids coincide. Keeps S4-37."""
     engine = Engine(sinks=[], check_books=True)

@@ -333,6 +333,7 @@ def test_marks_are_held_to_their_history_too() -> None:
     assert house.silent == [marks]
 
 
+@pytest.mark.unmeasured
 def test_liquidations_are_held_to_those_of_other_venues() -> None:
     """A minute's liquidations here for every one there, for hours; then only there, for hours: found. Keeps B5."""
     here, there = Stream(Channel.LIQUIDATIONS, SOL), Stream(Channel.LIQUIDATIONS, BYBIT_SOL)
@@ -356,6 +357,7 @@ def test_liquidations_are_held_to_those_of_other_venues() -> None:
     assert (house.gaps[-1].ts_from, house.gaps[-1].ts_to) == (found.ts_from, house.ts(10 * 3_600 + 119.5))
 
 
+@pytest.mark.unmeasured
 def test_a_single_venue_holds_its_liquidations_to_its_own_busy_minutes() -> None:
     """Liquidations come when trade does; when it does and they do not, they are missed."""
     here = Stream(Channel.LIQUIDATIONS, SOL)

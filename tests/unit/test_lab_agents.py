@@ -62,6 +62,7 @@ def test_sizes_have_the_mean_that_is_said() -> None:
     assert cap == pytest.approx(0.01 * mean * 6000 * 0.3, rel=0.01)
 
 
+@pytest.mark.unmeasured
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """Replay is byte-identical, another seed is another market."""
     first, second = (record(_SMALL, 0.4, map_every_s=3600).hash() for _ in range(2))
@@ -173,6 +174,7 @@ def test_an_ablation_leaves_its_part_out(left_out: str) -> None:
         assert {step.depth for step in steps} == {1.0}
 
 
+@pytest.mark.unmeasured
 def test_the_wildest_crowd_does_not_pull_the_price_along_behind_itself() -> None:
     """With every habit at its wilder end, the price keeps to the news, and funding to its range. Keeps B13."""
     ends = {"depth_share": 0, "unlevered": 0, "half_life_d": 0, "daily_volatility": 1, "leverage_tilt": 1}

@@ -131,6 +131,7 @@ def test_candles_come_newest_first_in_v3_and_oldest_first_in_v2(stage: Rehearsal
     assert float(fives[2][2]) == max(float(row[2]) for row in classic[89:94])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("which", "classic"),
     [
@@ -155,6 +156,7 @@ def test_premium_is_a_fraction(stage: Rehearsal) -> None:
     assert all(abs(float(price)) < 0.01 for row in rows for price in row[1:5])
 
 
+@pytest.mark.unmeasured
 def test_windows_of_time_are_kept(stage: Rehearsal) -> None:
     """Protects back-fills: both ends included, a start within a candle brings it; a day begins at 16:00 UTC."""
     asked = {"symbol": "BTCUSDT", "interval": "1m", "endTime": str(_START_MS + 180_000)}

@@ -127,6 +127,7 @@ def test_book_by_rest_is_the_one_of_the_thousand_level_topic() -> None:
     assert dict(book["b"]) == {price: size for price, size in levels.items() if size != "0"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("path", "query"),
     [

@@ -75,6 +75,7 @@ def test_reference_bars_hold_the_marks_of_their_minutes() -> None:
     assert (whole.open, whole.high, whole.low, whole.close) == (marks[0], max(marks), min(marks), marks[-1])
 
 
+@pytest.mark.unmeasured
 def test_venues_of_one_seed_keep_near_the_leading_price() -> None:
     """Protects the comparison of venues: hours of one seed differ by noise, not by their own walks."""
     leader = Market(7, START_NS, ("BTC",), activity=2.0)

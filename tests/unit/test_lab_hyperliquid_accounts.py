@@ -242,6 +242,7 @@ def test_states_are_told_to_those_who_watch(stage: Rehearsal) -> None:
     assert [after - before for before, after in pairwise(times)][1:] == [pytest.approx(5025, abs=150)]
 
 
+@pytest.mark.unmeasured
 def test_a_liquidation_fill_has_the_fields_of_a_recorded_one(recordings: Path, stage: Rehearsal) -> None:
     """Protects the wire: the fill of a maker who met a liquidation in June 2026, in names and types."""
     file = recordings / "rest" / "payloads" / "hyperliquid" / "ws_user_fill_liquidation.json"

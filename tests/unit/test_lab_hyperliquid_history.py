@@ -91,6 +91,7 @@ def test_stretches_join(stage: Rehearsal, btc: Instrument, at: list[int], series
     assert [*parts[0], *parts[1]] == whole
 
 
+@pytest.mark.unmeasured
 def test_requests_weigh_what_the_lab_charges(stage: Rehearsal, btc: Instrument) -> None:
     """What a request says that it weighs is what the venue takes for it, or a unit more."""
     stretch = Stretch(now_ns(stage) - 30 * DAY, now_ns(stage))

@@ -165,6 +165,7 @@ def test_unknown_accounts_are_empty(stage: Rehearsal) -> None:
     assert _info(stage, "userFunding", user=MAKERS[0], startTime=0) == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
@@ -201,6 +202,7 @@ def test_other_requests_are_refused(stage: Rehearsal) -> None:
     assert stage.post("/exchange", b'{"action":{}}').status == 422
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("body", "weight"),
     [

@@ -69,6 +69,7 @@ def test_every_trade_is_told_once_and_its_ids_leave_no_hole() -> None:
     assert all(float(row["sz"]) > 0 for row in matches)
 
 
+@pytest.mark.unmeasured
 def test_liquidations_are_orders_not_positions() -> None:
     """Protects their meaning: "sell" closes a long, whatever `posSide` says; sizes in contracts, bankruptcy prices."""
     stage = _stage("liquidation-orders:SWAP", seconds=600.0)
@@ -181,6 +182,7 @@ def test_subscribing_bars_brings_the_forming_one() -> None:
     assert [(int(row[0]) - START_NS // 1_000_000, row[-1]) for row in rows] == [(0, "0"), (60_000, "0"), (0, "0")]
 
 
+@pytest.mark.unmeasured
 def test_bars_of_five_minutes_are_made_of_minutes() -> None:
     """Protects longer bars: extremes and volumes of the five minutes; contracts, coins and quote agree."""
     stage = _stage(f"candle1m:{_BTC}", f"candle5m:{_BTC}", seconds=302.0)

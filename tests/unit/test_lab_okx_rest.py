@@ -238,6 +238,7 @@ def test_liquidations_by_rest_are_late() -> None:
 # refusals ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("path", "query", "code", "status"),
     [

@@ -188,6 +188,7 @@ def _without_quiet(desk: NDArray[Any]) -> bytes:
     return found.tobytes()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("is_strict", [True, False])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_candle_that_limits_pass_over_would_have_changed_nothing(seed: int, is_strict: bool) -> None:

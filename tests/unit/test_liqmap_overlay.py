@@ -134,6 +134,7 @@ def unseen(shown: Shown, tmp_path_factory: pytest.TempPathFactory) -> MapAnswer:
     return read_map(path, Question(name="BTC", lookback_h=28.0, width=400.0))
 
 
+@pytest.mark.unmeasured
 def test_positions_lie_where_the_venue_would_liquidate_them(seen: MapAnswer, shown: Shown) -> None:
     """Each bin has the dollars of the positions whose liquidation price it holds. Keeps B7."""
     expected = [p for p in shown.positions if p.liquidation_price is not None]

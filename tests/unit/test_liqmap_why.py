@@ -95,6 +95,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_market(tmp_path_factory)
 
 
+@pytest.mark.unmeasured
 def test_every_bin_of_the_published_map_is_explained(store: Path) -> None:
     """The parts sum to the very dollars `/api/liquidation-map` tells, bin by bin."""
     question = Question(name="BTC")

@@ -120,6 +120,7 @@ def test_hours_the_chain_does_not_hold_are_made_anew(market: Market) -> None:
     assert snapped_heat(market.path, Question(name="XYZ"), hours=1.0, every_min=5.0) is None
 
 
+@pytest.mark.unmeasured
 def test_a_chain_that_holds_is_told(market: Market, capsys: Captured) -> None:
     """Rows, span and head; and each of a sample of maps made anew is the same to the last code. Keeps B10."""
     assert run(["study", "verify-snapshots", "--recompute", "4", "--db", str(market.path)]) == 0
@@ -195,6 +196,7 @@ def test_a_map_that_knew_the_future_is_found(tmp_path: Path) -> None:
     market.close()
 
 
+@pytest.mark.unmeasured
 def test_a_question_that_cannot_be_answered_is_refused(market: Market, tmp_path: Path) -> None:
     """No snapshots of that coin, a hash that is none, a hash of no one chain."""
     with pytest.raises(DataError, match="no map snapshots of ETH"):

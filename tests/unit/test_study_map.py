@@ -317,6 +317,7 @@ def test_a_store_is_scored_where_its_feed_is_complete(scored: MapScore, stored: 
     assert scored.baselines["distance"] == 0.0
 
 
+@pytest.mark.unmeasured
 def test_a_negative_result_is_said(scored: MapScore) -> None:
     """Liquidations of a random walk that holds no positions: nothing beats distance, and that is the verdict."""
     assert not scored.is_better

@@ -158,6 +158,7 @@ def test_what_nobody_can_tell_is_unknown(store: Path) -> None:
     assert np.isnan([bar.liquidated_short for bar in blind]).all()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("venue", ["BINANCE", "OKX"])
 def test_bars_are_the_same_whenever_they_are_made(
     store: Path, tapes: dict[str, Prints], tmp_path: Path, venue: str
@@ -195,6 +196,7 @@ def test_lessons_are_kept_but_not_for_ever(store: Path, monkeypatch: pytest.Monk
     assert len(lessons._kept) == 2
 
 
+@pytest.mark.unmeasured
 def test_the_map_and_sentiment_say_what_is_estimated(store: Path, tapes: dict[str, Prints]) -> None:
     """Shares by venue and notes at the map; at sentiment the interval, which holds the truth."""
     found = read_map(store, Question(name="BTC", lookback_h=2.0))

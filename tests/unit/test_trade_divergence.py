@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 from tests.unit.desk_histories import BTC
 from tests.unit.run_recorded import FEE, MS, SLOPE, Market, begun, live, paper, setup_of, written
@@ -172,6 +173,7 @@ def test_what_no_strategy_decided_is_held_against_the_book_of_its_moment(tmp_pat
     parts(found)
 
 
+@pytest.mark.unmeasured
 def test_a_stop_is_modelled_from_the_mark_that_reaches_it(tmp_path: Path) -> None:
     """Its lateness counts from there; one that no mark explains is said. Keeps B11."""
     setup = setup_of(RunKind.LIVE, parameters={"stop": 0.0005})
@@ -202,6 +204,7 @@ def test_funding_is_compared_too(tmp_path: Path) -> None:
     assert parts(found).funding == parts(settled).funding - Decimal("3.75")
 
 
+@pytest.mark.unmeasured
 def test_a_settlement_is_reckoned_as_the_desk_does(tmp_path: Path) -> None:
     """Rate, mark and position of that moment: on paper what is due is what is paid. Keeps B11."""
     recording = paper(tmp_path / "run.perpscope", MARKET)

@@ -173,6 +173,7 @@ def test_a_rule_holds_one_trade_at_a_time(rows: Rows) -> None:
     assert train_rule.payoffs(nothing, places, 0).gain == 0.0
 
 
+@pytest.mark.unmeasured
 def test_training_says_that_a_random_walk_has_no_edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three candidates judged, every trial registered, the model kept says "no edge" of itself. Keeps B20."""
     monkeypatch.setattr(train_rows, "_LEAST_ROWS", 500)

@@ -520,8 +520,10 @@ def test_a_disk_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "statvfs", gone)
+    failure = sqlite3.OperationalError("unable to open database file")
+    failure.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
     with pytest.raises(StoreError) as caught, access.trusting(path):
-        raise sqlite3.OperationalError("unable to open database file")
+        raise failure
     assert caught.value.code == "store-busy"
 
 
