@@ -130,10 +130,10 @@ class Look:
         return found
 
     def settled(self) -> dict[str, str]:
-        """Every panel's state, once none is loading any more."""
+        """Every panel's state, once none is loading any more, nor asks again as no answer came in time."""
         self.page.wait_for_function(
             "() => document.querySelector('[data-panel]') !== null &&"
-            " document.querySelector('[data-panel][data-state=loading]') === null"
+            " document.querySelector('[data-panel]:is([data-state=loading], [data-state=disconnected])') === null"
         )
         return self.states()
 

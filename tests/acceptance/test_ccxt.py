@@ -356,3 +356,24 @@ async def test_a_heart_asks_through_ccxt_beside_its_venues(tmp_path: Path) -> No
                 counted.append(rows_of.execute(query).fetchall())
         assert counted[0] == counted[1]
         assert "ccxt-binanceusdm" in dict(counted[0])
+
+
+async def test_a_candle_is_closed_when_it_was_when_asked_for(gate: tuple[Gate, str]) -> None:
+    """A reply that comes after a minute's end, asked for before it, has a part of that minute: it is not told."""
+    _, url = gate
+    asked = NOON * 1_000_000_000
+    late = asked + 70_000_000_000
+    now = [asked + 30_000_000_000]
+    async with CcxtCalls("gate", rest_url=url, now_ns=lambda: now[0]) as calls:
+        venue = CcxtVenue("gate", has=calls.has)
+        listed = venue.instruments(await calls.get(venue.catalogue_request())).instruments
+        (poll,) = venue.polls(listed, [Channel.CANDLES_1M])
+        catalogue = {instrument.symbol: instrument for instrument in listed}
+
+        async def told() -> list[int]:
+            events = venue.polled_events(poll.name, await calls.get(poll.request), late, catalogue)
+            return [event.ts_open - asked for event in events if isinstance(event, Candle)]
+
+        assert await told() == [-60_000_000_000]
+        now[0] = late
+        assert await told() == [-60_000_000_000, 0]

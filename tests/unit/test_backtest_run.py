@@ -86,7 +86,6 @@ def rows_material(folder: Path, minutes: int = 12) -> Material:
 # reproducible ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.unmeasured
 def test_the_same_run_twice_has_one_hash(material: Material) -> None:
     """Whatever is not in it: the moment it was made. Another seed, parameter or cost is another run."""
     one, again = swung(material), swung(material)
@@ -103,7 +102,6 @@ def test_the_same_run_twice_has_one_hash(material: Material) -> None:
     assert len({run.summary.hash for run in (one, *others)}) == 4
 
 
-@pytest.mark.unmeasured
 def test_both_paths_are_one_run(material: Material, tmp_path: Path) -> None:
     """Compiled loops and events decide and fill alike, on candles, and on books and trades."""
     for market in (material, rows_material(tmp_path)):
@@ -297,7 +295,6 @@ def test_a_grid_is_every_combination() -> None:
     ]
 
 
-@pytest.mark.unmeasured
 @pytest.mark.usefixtures("known_here")
 def test_a_sweep_counts_every_point_as_a_trial(tmp_path: Path) -> None:
     """Each is registered, the best is shown as chosen on these data, and again it is no further trial."""
@@ -339,7 +336,6 @@ def test_a_point_of_a_sweep_is_the_run_of_its_parameters(material: Material) -> 
         assert float(np.prod(1.0 + np.array(one.returns))) - 1.0 == pytest.approx(run.summary.net / 10_000.0, abs=1e-9)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.usefixtures("known_here")
 def test_walking_forward_learns_from_the_past_alone(tmp_path: Path) -> None:
     """Parameters of a fold are the best of what came an hour before it, and the folds are one run."""

@@ -407,7 +407,6 @@ def compared() -> list[list[list[float]]]:
     return [both(kinds, number, 100) for number, kinds in enumerate(("candles", "books", "deltas"))]
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("kinds", ["candles", "books", "deltas", "mixed"])
 def test_both_paths_are_the_same(kinds: str) -> None:
     """Events one by one, and a tape of them, leave one desk, one log and one curve. Keeps B23."""

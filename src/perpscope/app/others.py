@@ -96,7 +96,7 @@ class Others:
     ) -> None:
         settings = way_out.for_ccxt(way_out.chosen("", self._settings.proxy.url), own.settings)
         calls = await stack.enter_async_context(
-            CcxtCalls(exchange, rest_url=own.rest_url, settings=settings, rng=self._rng)
+            CcxtCalls(exchange, rest_url=own.rest_url, settings=settings, rng=self._rng, now_ns=self._clock.now_ns)
         )
         venue = CcxtVenue(exchange, has=calls.has, units=_units(exchange, own), every_s=self._settings.ccxt.every_s)
         self.wanted[venue.name] = venue.polled

@@ -146,8 +146,19 @@ def candles(raw: bytes, ts_recv: int, instrument: Instrument, interval: Interval
     return [
         _candle(row, ts_recv, instrument, interval, unit)
         for row in sorted(rows)
-        if row[0] * _MS_NS + interval.ns + SETTLED_NS <= ts_recv
+        if is_settled(row[0], interval, ts_recv)
     ]
+
+
+def is_settled(opened: float, interval: Interval, at_ns: int) -> bool:
+    """Whether a candle is closed, and will change no more, for whoever looks at it then.
+
+    Args:
+        opened: ms UTC.
+        interval: its length.
+        at_ns: ns UTC.
+    """
+    return opened * _MS_NS + interval.ns + SETTLED_NS <= at_ns
 
 
 def in_base(amount: float, instrument: Instrument, unit: Unit) -> float:

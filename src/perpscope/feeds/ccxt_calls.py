@@ -18,9 +18,11 @@ import msgspec
 
 from perpscope.config import nearest
 from perpscope.errors import ConfigError, FrameError, RateLimited, VenueError, VenueUnreachable
-from perpscope.feeds.ccxt_answers import Market
+from perpscope.feeds.ccxt_answers import Market, is_settled
 from perpscope.feeds.ccxt_dialect import CANDLES, FUNDING, INTERVALS, MARKETS, OPEN_INTEREST, PREFIX
+from perpscope.feeds.clock import wall_ns
 from perpscope.feeds.connection import full_jitter
+from perpscope.model.market import Interval
 from perpscope.model.stream import Channel, HttpRequest
 
 #: How the extra comes into an environment, with pip or without.
@@ -124,6 +126,7 @@ class CcxtCalls:
         rest_url: base URL that takes the place of every host of the exchange's; empty = its own.
         settings: handed to ccxt's constructor as they are.
         rng: jitter.
+        now_ns: market time, ns UTC.
 
     Raises:
         ConfigError: ccxt is not installed, or knows no such exchange.
@@ -136,11 +139,13 @@ class CcxtCalls:
         rest_url: str = "",
         settings: Mapping[str, object] | None = None,
         rng: random.Random | None = None,
+        now_ns: Callable[[], int] = wall_ns,
     ) -> None:
         refuse_unknown(exchange)
         self._ccxt = library()
         self._venue = f"{PREFIX}{exchange}"
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not secrets
+        self._now_ns = now_ns
         made = {"timeout": int(_REQUEST_S * 1000), **(settings or {}), "enableRateLimit": True}
         self._exchange: Exchange = getattr(self._ccxt, exchange)(made)
         _narrow(self._exchange.options)
@@ -247,7 +252,10 @@ class CcxtCalls:
         return told
 
     async def _candles(self, asked: Mapping[str, str]) -> object:
-        return await self._exchange.fetch_ohlcv(asked["symbol"], asked["timeframe"], None, int(asked["limit"]))
+        """Those that were closed when they were asked for: a reply on its way while a minute ends has not all of it."""
+        symbol, interval, asked_ns = asked["symbol"], Interval(asked["timeframe"]), self._now_ns()
+        rows = await self._exchange.fetch_ohlcv(symbol, interval.value, None, int(asked["limit"]))
+        return [row for row in rows if row[0] is None or is_settled(row[0], interval, asked_ns)]
 
 
 def _narrow(options: Mapping[str, object]) -> None:
