@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -112,6 +114,35 @@ def test_the_disk_that_is_waited_for_is_that_of_the_log(database: Path, monkeypa
         with pytest.raises(StoreError) as caught:
             quick(journal).sync()
         assert caught.value.code == "journal-unwritten"
+
+
+def test_an_account_that_is_left_waits_for_the_disk(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is not closed under whoever waits for it; who comes later is told that he has no account (D22)."""
+    is_asked, may_go_on = threading.Event(), threading.Event()
+    lengths: list[int] = []
+
+    def slow(file: int) -> None:
+        is_asked.set()
+        assert may_go_on.wait(60)
+        lengths.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr("perpscope.stores.journal_at_once._to_disk", slow)
+    with held_journal(database) as journal, ThreadPoolExecutor(2) as threads:
+        hand = quick(journal)
+        assert hand.intend("7f3a", order())
+        written = threads.submit(hand.sync)
+        assert is_asked.wait(60)
+        left = threads.submit(journal.release)
+        with pytest.raises(TimeoutError):
+            left.result(0.05)
+        may_go_on.set()
+        written.result(60)
+        left.result(60)
+        assert lengths[0] > 0
+        with pytest.raises(StoreError) as caught:
+            hand.sync()
+        assert caught.value.code == "trader-fenced"
+        assert len(lengths) == 1
 
 
 def test_what_is_told_each_second_is_one_transaction(database: Path) -> None:

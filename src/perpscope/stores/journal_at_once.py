@@ -7,6 +7,7 @@ order that both are true of may be sent. A fill may be told before the disk has 
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -77,6 +78,8 @@ class AtOnce:
         self._path = path
         self._account = account
         self._token = token
+        self._waiting = threading.Lock()  # for the disk: a number that is let go of meanwhile may be another file's
+        self._is_closed = False
         with telling(path):
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
             self._connection.execute("PRAGMA foreign_keys = ON")
@@ -125,17 +128,24 @@ class AtOnce:
         """Wait until the disk has what was written. SQLite's log is one file as long as anybody has the journal open.
 
         Raises:
-            StoreError: "journal-unwritten".
+            StoreError: "journal-unwritten"; "trader-fenced": the account was left before the disk was asked.
         """
-        try:
-            _to_disk(self._log)
-        except OSError as error:
-            raise unwritten(self._path, error) from error
+        with self._waiting:
+            if self._is_closed:
+                raise StoreError(
+                    "trader-fenced", f"{self._account} was left: what was begun is not sent", hint="take it again"
+                )
+            try:
+                _to_disk(self._log)
+            except OSError as error:
+                raise unwritten(self._path, error) from error
 
     def close(self) -> None:
-        """Let go of it. Once only."""
-        self._connection.close()
-        os.close(self._log)
+        """Let go of it, once whoever waits for the disk has it. Once only."""
+        with self._waiting:
+            self._is_closed = True
+            self._connection.close()
+            os.close(self._log)
 
     def _lengthen(self) -> None:
         """Make room at the end of the log, while nobody writes there; one that is in use stays as it is.

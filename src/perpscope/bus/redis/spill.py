@@ -82,8 +82,10 @@ class Spill:
                 self._from = self._end = 0
 
     def close(self) -> None:
-        """Let go of the file; what is in it stays."""
-        os.close(self._file)
+        """Let go of the file once nobody is at it; what is in it stays. Whoever comes later finds none (EBADF)."""
+        with self._one:
+            os.close(self._file)
+            self._file = -1  # its number may be another file's by now
 
     def _find_end(self) -> None:
         size, at = os.fstat(self._file).st_size, 0
