@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from perpscope.model.stream import Channel
 from perpscope.stores.ledger import Vouching, published, read_ledger
-from perpscope.stores.rows import HOUR_NS
+from perpscope.stores.rows import HOUR_NS, never_written
 from perpscope.stores.status import EventCounts, VenueCoverage
 
 _Group: TypeAlias = tuple[str, str, str]  # venue, symbol, order side
@@ -36,6 +36,8 @@ def count(connection: sqlite3.Connection, now_ns: int, rate: float) -> EventCoun
         _, symbol, side = group
         if n := everything - watched.get(group, 0):
             by_symbol[symbol] = by_symbol.get(symbol, 0) + n
+            if side not in by_side:
+                raise never_written(ValueError(f"an order's side {side!r}"))
             by_side[side] += n
     by_venue = _venues_seen(connection, {group[0]: group for group in reversed(groups)}, now_ns, rate)
     return EventCounts(

@@ -13,6 +13,7 @@ import msgspec
 from perpscope.analytics.watching import Watched, watched, whole_share
 from perpscope.model.market import Completeness, Source
 from perpscope.model.stream import Channel
+from perpscope.stores.rows import never_written
 from perpscope.stores.status import CoverageRow
 
 #: Venue, channel, instrument (None = every instrument of the channel).
@@ -68,10 +69,15 @@ def read_ledger(
             UNION ALL SELECT * FROM coverage INDEXED BY coverage_ended {ended})"""  # noqa: S608 -- ours
         values = [*values, since_ns, *values]
     rows = connection.execute(f"{query} {_ORDER}", values)
-    return [
-        CoverageRow(name, _CHANNELS[of], instrument, kind, ts_from, ts_to, is_open == 1, link, cause, _SOURCES[source])
-        for name, of, instrument, kind, ts_from, ts_to, is_open, link, cause, source in rows
-    ]
+    try:
+        return [
+            CoverageRow(
+                name, _CHANNELS[of], instrument, kind, ts_from, ts_to, is_open == 1, link, cause, _SOURCES[source]
+            )
+            for name, of, instrument, kind, ts_from, ts_to, is_open, link, cause, source in rows
+        ]
+    except KeyError as error:
+        raise never_written(error) from error
 
 
 class Vouching:
@@ -191,7 +197,10 @@ class Sums:
 def published(connection: sqlite3.Connection, venue: str, symbol: str, side: str) -> Completeness | None:
     """How complete the newest liquidation of a venue's symbol and order side is; None if there is none."""
     newest = connection.execute(_NEWEST, (venue, symbol, side)).fetchone()
-    return None if newest is None else Completeness(newest[0])
+    try:
+        return None if newest is None else Completeness(newest[0])
+    except ValueError as error:
+        raise never_written(error) from error
 
 
 def _names(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:

@@ -78,9 +78,9 @@ def _rows(path: Path, wanted: Wanted, order: str, limit: int, before: tuple[str,
             query = f"""SELECT id, venue, symbol, size * price, {LIQUIDATION_COLUMNS} FROM liquidation_events
                 WHERE {of[0]} AND {before[0]} AND {where} ORDER BY {order} LIMIT ?"""  # noqa: S608 -- ours
             found.append(connection.execute(query, (*of[1], *before[1], *values, limit)).fetchall())
-    by_size = order == _LARGEST_FIRST
-    ordered = merge(*found, key=lambda row: ((-row[3],) if by_size else ()) + (-row[5], -row[0]))
-    return [Row((row[5], row[0]), row[1], row[2], liquidation_of(row[4:])) for row in islice(ordered, limit)]
+        by_size = order == _LARGEST_FIRST
+        ordered = merge(*found, key=lambda row: ((-row[3],) if by_size else ()) + (-row[5], -row[0]))
+        return [Row((row[5], row[0]), row[1], row[2], liquidation_of(row[4:])) for row in islice(ordered, limit)]
 
 
 def _where(wanted: Wanted) -> tuple[str, list[Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from perpscope.model.market import Completeness, Sampling
 from perpscope.stores.access import open_for_reading, trusting
+from perpscope.stores.rows import never_written
 
 _PRINTS = """
 SELECT venue, symbol, instrument, completeness, sampling, ts_event, position_side = 'LONG', size, price,
@@ -58,7 +59,7 @@ def stored_prints(path: Path, from_ns: int, to_ns: int, symbols: Collection[str]
         of = "" if symbols is None else f"AND symbol IN ({', '.join('?' * len(named))})"
         for row in connection.execute(_PRINTS.format(of=of), (from_ns, to_ns, *named)):
             feeds.setdefault(row[:_KEYS], []).append(row[_KEYS:])
-    found = [_columns(key, rows) for key, rows in feeds.items()]
+        found = [_columns(key, rows) for key, rows in feeds.items()]
     return sorted(found, key=lambda feed: (-len(feed.size), feed.symbol, feed.venue, feed.sampling.value))
 
 
@@ -89,12 +90,16 @@ def first_print(path: Path, symbols: Collection[str]) -> int:
 def _columns(key: tuple[str, ...], rows: list[tuple[Any, ...]]) -> StoredPrints:
     ts_event, is_long, size, price, lpi = zip(*rows, strict=True)
     venue, symbol, instrument, completeness, sampling = key
+    try:
+        complete, sampled = Completeness(completeness), Sampling(sampling)
+    except ValueError as error:
+        raise never_written(error) from error
     return StoredPrints(
         venue,
         symbol,
         instrument,
-        Completeness(completeness),
-        Sampling(sampling),
+        complete,
+        sampled,
         np.array(ts_event, np.int64),
         np.array(is_long, np.bool_),
         np.array(size, np.float64),

@@ -28,7 +28,7 @@ from perpscope.stores.access import open_for_reading, trusting
 from perpscope.stores.counting import count
 from perpscope.stores.ledger import Sums, read_ledger
 from perpscope.stores.listings import InstrumentVersion, TierVersion
-from perpscope.stores.rows import LIQUIDATION_COLUMNS, liquidation_of
+from perpscope.stores.rows import LIQUIDATION_COLUMNS, liquidation_of, never_written
 from perpscope.stores.status import (
     Aggregate,
     CoverageRow,
@@ -134,7 +134,7 @@ class SqliteReader:
         newest = f"SELECT {LIQUIDATION_COLUMNS} FROM liquidation_events {where} {order}"  # noqa: S608 -- ours
         with trusting(self.path):
             rows = self._connection.execute(newest, (*values, limit)).fetchall()
-        return [liquidation_of(row) for row in reversed(rows)]
+            return [liquidation_of(row) for row in reversed(rows)]
 
     def lpi_history(self, ts_to: int) -> Iterator[Liquidation]:
         """What later liquidations are compared with: the 7 days before `ts_to` (ns UTC), where the reference is known.
@@ -347,7 +347,10 @@ class SqliteReader:
             columns = ", ".join(f'"{column}"' for column in wanted.values())
             cursor = self._connection.execute(f"SELECT {columns} FROM ({query})", values)  # noqa: S608 -- ours
             rows = [dict(zip(wanted, row, strict=True)) for row in cursor]
-        return msgspec.convert(rows, list[record], strict=False)  # type: ignore[valid-type]  # known at run time only
+            try:
+                return msgspec.convert(rows, list[record], strict=False)  # type: ignore[valid-type]  # known only now
+            except msgspec.ValidationError as error:
+                raise never_written(error) from error
 
 
 def _where(filters: dict[str, str | int | None]) -> tuple[str, list[str | int]]:

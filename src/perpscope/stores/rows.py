@@ -5,6 +5,7 @@ promise the side of the *order* that closed a position, the model has the positi
 """
 
 import math
+import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -161,23 +162,35 @@ LiquidationColumns: TypeAlias = tuple[
 ]
 
 
+def never_written(error: Exception) -> sqlite3.DatabaseError:
+    """The error for a row with a word that no writer of ours knows: the file's content is not what it was."""
+    return sqlite3.DatabaseError(f"a row says what was never written: {error}")
+
+
 def liquidation_of(columns: LiquidationColumns) -> Liquidation:
-    """The event a row of `liquidation_events` came from; an older collector's `lpi` has no sample and is not ours."""
+    """The event a row of `liquidation_events` came from; an older collector's `lpi` has no sample and is not ours.
+
+    Raises:
+        sqlite3.DatabaseError: see `never_written`.
+    """
     instrument, ts_event, ts_recv, side, size, fill, bankruptcy, completeness, sampling, *_ = columns
     value, bps, reference_price, sample, venue_key = columns[9:]
-    return Liquidation(
-        instrument,
-        ts_event,
-        ts_recv,
-        PositionSide(side),
-        size,
-        fill,
-        bankruptcy,
-        Completeness(completeness),
-        Sampling(sampling),
-        None if sample is None else Lpi(value, bps, reference_price, sample),
-        "".join(venue_key.split("|", _KEY_PARTS)[_KEY_PARTS:]),
-    )
+    try:
+        return Liquidation(
+            instrument,
+            ts_event,
+            ts_recv,
+            PositionSide(side),
+            size,
+            fill,
+            bankruptcy,
+            Completeness(completeness),
+            Sampling(sampling),
+            None if sample is None else Lpi(value, bps, reference_price, sample),
+            "".join(venue_key.split("|", _KEY_PARTS)[_KEY_PARTS:]),
+        )
+    except ValueError as error:
+        raise never_written(error) from error
 
 
 def candle_row(event: Candle, venue: str, symbol: str) -> Row:

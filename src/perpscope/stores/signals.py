@@ -12,7 +12,7 @@ from perpscope.model.market import PositionSide
 from perpscope.model.order import Edge, Signal
 from perpscope.stores.access import open_for_reading, trusting
 from perpscope.stores.pages import Position
-from perpscope.stores.rows import Row, text_of
+from perpscope.stores.rows import Row, never_written, text_of
 
 #: Every opinion; those that wish something, or would rather hold nothing; entries that failed in one rule alone.
 Kind = Literal["all", "signals", "near-misses"]
@@ -94,7 +94,10 @@ def read_signals(path: Path, wanted: SignalsWanted, limit: int, after: Position 
         failed, refusal, "values", ts_event, ts_recv FROM signals WHERE {where}
         ORDER BY ts_event DESC, id DESC LIMIT ?"""  # noqa: S608 -- ours
     with contextlib.closing(open_for_reading(path)) as connection, trusting(path):
-        return [_row(row) for row in connection.execute(query, (*values, limit))]
+        try:
+            return [_row(row) for row in connection.execute(query, (*values, limit))]
+        except ValueError as error:
+            raise never_written(error) from error
 
 
 def strategies_told(path: Path) -> list[str]:
