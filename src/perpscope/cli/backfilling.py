@@ -41,10 +41,9 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Ask the venues for the past that is missing, newest first. Goes on where it was interrupted."""
-    import uvloop
-
     from perpscope.app.backfill_errand import Errand, new_id
     from perpscope.app.backfill_once import channels_named
+    from perpscope.feeds import event_loop
 
     loaded = settings(config=config, db=db, symbols=symbols, venues=venues)
     path = database(loaded)
@@ -62,7 +61,7 @@ def backfill(
         symbols=tuple(_names(symbols)),
         series=channels_named(_names(series)),
     )
-    raise typer.Exit(uvloop.run(_run(loaded.settings, path, errand, json=json)))
+    raise typer.Exit(event_loop.run(_run(loaded.settings, path, errand, json=json)))
 
 
 async def _run(tree: "Settings", path: Path, errand: "Errand", *, json: bool) -> int:

@@ -113,10 +113,9 @@ def _observe(
     json: bool,
     face: "Callable[[Path], Face] | None" = None,
 ) -> None:
-    import uvloop
-
     from perpscope.app import doctor_machine, places
     from perpscope.app.collect import Collector
+    from perpscope.feeds import event_loop
 
     doctor_machine.refuse_too_few_open_files()
     path, why = places.database(loaded.settings.database.path, loaded.origins.get("database.path", "configuration"))
@@ -126,7 +125,7 @@ def _observe(
         collector = Collector(loaded.settings, database=path, announce=_say)
         return await run_collector(collector, duration, headless=headless, json=json, face=face)
 
-    raise typer.Exit(uvloop.run(heart()))
+    raise typer.Exit(event_loop.run(heart()))
 
 
 async def run_collector(

@@ -79,9 +79,8 @@ def show(
     face: "Callable[[Path], Face] | None" = None,
 ) -> NoReturn:
     """Run a demo and exit; `is_witnessed` says whether its JSON has the hash of its frames (None: it has)."""
-    import uvloop
-
     from perpscope.app.demo import DemoMarket, rate_of
+    from perpscope.feeds import event_loop
 
     market = DemoMarket(
         seed=seed,
@@ -93,7 +92,7 @@ def show(
         is_witnessed=json if is_witnessed is None else is_witnessed,
         announce=_say,
     )
-    raise typer.Exit(uvloop.run(_demo(market, tree, duration, headless=headless, json=json, face=face)))
+    raise typer.Exit(event_loop.run(_demo(market, tree, duration, headless=headless, json=json, face=face)))
 
 
 async def _demo(

@@ -164,13 +164,12 @@ def _refuse_careless(loaded: "Loaded", venue: str, *, is_live: bool) -> None:
 
 def _start(asked: _Asked, loaded: "Loaded") -> NoReturn:
     """Trade, print what came of it, and exit."""
-    import uvloop
-
     from perpscope.app import doctor_machine
     from perpscope.app.demo import rate_of
     from perpscope.app.trade import warming
     from perpscope.app.trade.credentials import keys_of
     from perpscope.app.trade.lab import LabMarket
+    from perpscope.feeds import event_loop
 
     doctor_machine.refuse_too_few_open_files()
     market: LabMarket | None = None
@@ -179,7 +178,7 @@ def _start(asked: _Asked, loaded: "Loaded") -> NoReturn:
     elif asked.kind.value == "live":
         keys_of(loaded.settings.trade)  # what is missing is told before anything is compiled
     warming.compiled(asked.strategy, loaded.settings, _say)
-    raise typer.Exit(uvloop.run(_traded(asked, loaded, market)))
+    raise typer.Exit(event_loop.run(_traded(asked, loaded, market)))
 
 
 async def _traded(asked: _Asked, loaded: "Loaded", market: "LabMarket | None") -> int:

@@ -93,7 +93,7 @@ def configured(app: ASGIApp, web: Web, *, host: str = "127.0.0.1", port: int = 0
         app,
         host=host,
         port=port,
-        loop="uvloop",
+        loop="perpscope.feeds.event_loop:Loop",
         **{**wire.UVICORN, "http": Connections},
         interface="asgi3",
         lifespan="on",
