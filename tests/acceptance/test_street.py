@@ -39,7 +39,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
     folder = tmp_path_factory.mktemp("demo")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PERPSCOPE_", "XDG_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "perpscope", *"demo --days 0 --duration 6 --headless --db demo.db --json".split()],
+        [sys.executable, "-m", "perpscope", *"demo --days 0 --duration 9 --headless --db demo.db --json".split()],
         cwd=folder,
         env={**environment, "HOME": str(folder)},
         capture_output=True,

@@ -92,6 +92,7 @@ async def test_a_stranger_in_the_account_halts_entries_until_somebody_adopts(tmp
     """A position that is not ours lets nothing be opened; a reset takes it over, with a stop of its own."""
     database = tmp_path / "market.db"
     async with lab_of(rate=20.0) as lab:
+        lab.clock.pace(1.0)  # somebody buys before the first candle closes, however slow the machine
         tree = tree_of(lab)
         stages: list[str] = []
 
@@ -104,12 +105,15 @@ async def test_a_stranger_in_the_account_halts_entries_until_somebody_adopts(tmp
                 _buy_by_hand(lab)
                 stages.append("bought")
             elif stages == ["bought"] and contact.is_mismatched:
+                lab.clock.pace(20.0)
+                stages.append("mismatched")
+            elif stages == ["bought", "mismatched"] and status.refused.get("position-mismatch"):
                 now_ms = wall_ns() // 1_000_000
                 trading_mode.reset(database, who="a test", now_ms=now_ms, trade=tree.trade)
                 stages.append("reset")
-            elif stages == ["bought", "reset"] and status.held.side == "LONG" and status.held.stop is not None:
+            elif stages[2:] == ["reset"] and status.held.side == "LONG" and status.held.stop is not None:
                 stages.append("adopted")
-            return len(stages) == 3
+            return len(stages) == 4
 
         answer = await until(run_of(LIVE, tree, tmp_path, held=600), steps)
         assert float(held_at(lab)) == answer.position == 0.05
